@@ -1,0 +1,30 @@
+"""What a data set is here: bytes, labels, and the names of the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """Data that cannot be found or read; the message says what was looked for, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped. `flip`: a mirrored image is as good as the original."""
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    flip: bool = False
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> dict:
+        """The fields of a DiTConfig that the data decide."""
+        return dict(image_size=self.images.shape[-1], channels=self.images.shape[1], num_classes=len(self.class_names), class_names=self.class_names)

@@ -1,0 +1,45 @@
+"""ImageNet at 64x64 pixels, from whichever of its two usual forms is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..resources import data_root
+from . import parquet
+from .dataset import DataError, Dataset
+from .store import store
+
+
+def imagenet64(split: str = "train") -> Dataset:
+    """Training ("train") or validation ("test") images, 64x64x3, mirrored at will.
+
+    Looks below `imagenet64` in the data root for hub parquet files (columns image, label), then for the official downsampled batches
+    (train_data_batch_*.npz, val_data.npz; 1707.08819). Raises DataError saying how to get them; nothing is downloaded.
+    """
+    root = data_root() / "imagenet64"
+    if files := parquet.find(root, ("train",) if split == "train" else ("validation", "valid", "test")):
+        images, labels = parquet.read(f"imagenet64-{split}", files, "image", 64)
+    elif files := sorted(root.rglob("train_data_batch_*.npz" if split == "train" else "val_data*.npz")):
+        images, labels = _batches(f"imagenet64-{split}", files)
+    else:
+        raise DataError(
+            f"imagenet64 ({split}) is not below {root}; put parquet files with the columns image and label there (for example the hub set "
+            "zh-plus/tiny-imagenet), or the npz batches of downsampled ImageNet from image-net.org, or point DIT_LITE_DATA at a folder that has them"
+        )
+    return Dataset("imagenet64", images, labels, parquet.class_names(root, int(labels.max()) + 1), flip=True)
+
+
+def _batches(name: str, files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """The official npz batches: `data` (n, 12288) uint8 channel by channel, `labels` from 1."""
+
+    def arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            with np.load(file, allow_pickle=False) as batch:
+                return batch["data"].reshape(-1, 3, 64, 64), np.asarray(batch["labels"], dtype=np.int64) - 1
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{file} is not a batch of downsampled ImageNet ({error}); download it again") from None
+
+    rows = sum(len(arrays(file)[1]) for file in files)
+    return store(name, files, (pair for file in files for pair in zip(*arrays(file), strict=True)), (rows, 3, 64, 64))

@@ -1,0 +1,110 @@
+"""From noise to images. A sampler is a generator: it walks down a list of times and yields every state it passes.
+
+Each takes (denoise, path, x, times, noise): `denoise(x, t)` gives a Prediction, `times` fall from noise to image, `noise()` draws fresh
+noise shaped like x. Each yields (t, x, x0): the time it has reached, the state there, and the image it believed in when it left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from .guidance import Denoiser
+from .paths import Path
+
+State = tuple[float, Tensor, Tensor]
+
+
+def _a_s(path: Path, t: float) -> tuple[float, float]:
+    a, s = path.alpha_sigma(torch.tensor(t, dtype=torch.float64))
+    return a.item(), s.item()
+
+
+def _pairs(times: Tensor) -> list[tuple[float, float]]:
+    values = times.tolist()
+    return list(zip(values[:-1], values[1:], strict=True))
+
+
+def velocity(path: Path, t: float, x0: Tensor, eps: Tensor) -> Tensor:
+    """dx/dt along the path, da/dt x0 + ds/dt eps."""
+    da, ds = path.derivative(torch.tensor(t, dtype=torch.float64))
+    return da.item() * x0 + ds.item() * eps
+
+
+def euler(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+    """Follow the velocity in straight steps: x + (r - t) dx/dt. First order, one call a step."""
+    for t, r in _pairs(times):
+        x0, eps, _ = denoise(x, t)
+        x = x + (r - t) * velocity(path, t, x0, eps)
+        yield r, x, x0
+
+
+def heun(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+    """Try an Euler step, ask again where it lands, and go with the mean of both velocities (2206.00364 alg. 1, in our t).
+
+    Second order, two calls a step; the last step is plain Euler, since nothing is left to ask of a finished image.
+    """
+    for t, r in _pairs(times):
+        x0, eps, _ = denoise(x, t)
+        slope = velocity(path, t, x0, eps)
+        trial = x + (r - t) * slope
+        if r != times[-1].item():
+            x0, eps, _ = denoise(trial, r)
+            trial = x + (r - t) * (slope + velocity(path, r, x0, eps)) / 2
+        x = trial
+        yield r, x, x0
+
+
+def ddim(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+    """Keep image and noise as they are believed to be, change the shares: a(r) x0 + s(r) eps (2010.02502 eq. 12 with sigma = 0)."""
+    for t, r in _pairs(times):
+        x0, eps, _ = denoise(x, t)
+        a, s = _a_s(path, r)
+        x = a * x0 + s * eps
+        yield r, x, x0
+
+
+def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+    """Draw from the posterior q(x_r | x_t, x0), which needs fresh noise in every step but the last (2006.11239 eq. 6, 7; any pair of
+    times as in 2107.00630 app. A.4).
+
+    A model with a learned variance says how far between the two bounds of log sigma^2 it is (2102.09672 eq. 15).
+    """
+    for t, r in _pairs(times):
+        x0, _, variance = denoise(x, t)
+        (a, s), (b, u) = _a_s(path, t), _a_s(path, r)
+        forward = s * s - (a / b) ** 2 * u * u  # variance of q(x_t | x_r)
+        x = (a / b) * (u / s) ** 2 * x + b * forward / s**2 * x0
+        if u > 0:
+            small = forward * (u / s) ** 2  # variance of q(x_r | x_t, x0)
+            share = 0.0 if variance is None else (variance + 1) / 2
+            low, high = torch.tensor(small, dtype=torch.float64).log().item(), torch.tensor(forward, dtype=torch.float64).log().item()
+            x = x + torch.exp(torch.as_tensor((low + share * (high - low)) / 2)).to(x) * noise()
+        yield r, x, x0
+
+
+def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+    """DPM-Solver++ of second order in two-step form: extrapolate the predicted image over the log-SNR (2211.01095 alg. 2).
+
+    One call a step. The first step and the last have no past, or no finite log-SNR ahead, and are of first order.
+    """
+    before, past = None, None  # the last prediction, and the last step in half log-SNR
+    for t, r in _pairs(times):
+        x0, _, _ = denoise(x, t)
+        (a, s), (b, u) = _a_s(path, t), _a_s(path, r)
+        guess = x0
+        if u == 0:
+            x = b * x0
+        else:
+            step = None if a == 0 else float(torch.tensor(b * s / (a * u)).double().log())
+            if before is not None and step and past:
+                guess = x0 + (x0 - before) * (step / (2 * past))
+            ratio = 0.0 if step is None else a * u / (b * s)  # exp(-step)
+            x = (u / s) * x - b * (ratio - 1) * guess
+            before, past = x0, step
+        yield r, x, x0
+
+
+SAMPLERS = {"euler": euler, "heun": heun, "ddim": ddim, "ddpm": ddpm, "dpmpp_2m": dpmpp_2m}

@@ -1,0 +1,114 @@
+"""Making images with a trained model: the one function most readers need, and the trajectory under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..config import CHOICES, choose
+from .guidance import Denoiser
+from .paths import PATHS
+from .samplers import SAMPLERS, State
+from .times import time_grid
+
+
+def start_time(path: str, objective: str) -> float:
+    """Where a sampler starts: at pure noise, or a thousandth before it when the objective has no answer there ("eps" where a = 0)."""
+    first = PATHS[path].first
+    a, _ = PATHS[path].alpha_sigma(torch.tensor(first))
+    return first - 1e-3 if objective == "eps" and a == 0 else first
+
+
+def check_labels(labels, num_classes: int, null_class: bool) -> Tensor:
+    """Labels as an int64 tensor (B,); raises TypeError or ValueError, naming the label and the range."""
+    labels = torch.as_tensor(labels)
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"labels have dtype {labels.dtype}; pass whole class numbers, for example [0, 1, 2]")
+    if labels.ndim != 1:
+        raise ValueError(f"labels have shape {tuple(labels.shape)}; pass one class number an image, for example [3] for one image of class 3")
+    if labels.numel() == 0:
+        raise ValueError("labels are empty; pass one class number for each image you want")
+    last = num_classes if null_class else num_classes - 1
+    if labels.min() < 0 or labels.max() > last:
+        wrong = labels[(labels < 0) | (labels > last)][0].item()
+        null = f", or {num_classes} for 'no class'" if null_class else ""
+        raise ValueError(f"label {wrong} is out of range; this model knows the classes 0 to {num_classes - 1}{null}")
+    return labels.long()
+
+
+def trajectory(
+    model: nn.Module,
+    labels: Sequence[int] | Tensor,
+    steps: int = 50,
+    guidance: float = 1.5,
+    sampler: str = "heun",
+    seed: int = 0,
+    interval: tuple[float, float] = (0.0, 1.0),
+    noise: Tensor | None = None,
+) -> Iterator[tuple[Denoiser, State]]:
+    """Walk from noise to images, one step at a time.
+
+    Yields (denoiser, (t, x, x0)) after every step: x (B, C, H, W) is the state, x0 the image that the model saw in it, both in the
+    model's own units (`to_images` turns them into [-1,1]); `denoiser.calls` counts the network evaluations so far.
+    `noise` (B, C, H, W) replaces the seeded start. Arguments and errors as in `sample`.
+    """
+    config = model.config
+    choose("sampler", sampler, CHOICES["sampler"])
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps={steps!r} must be a whole number of at least 1")
+    if isinstance(guidance, bool) or not isinstance(guidance, (int, float)) or not 0 <= guidance < float("inf"):
+        raise ValueError(f"guidance={guidance!r} must be a number of at least 0 (1: none)")
+    if guidance != 1 and not config.null_class:
+        raise ValueError(f"guidance={guidance} needs a null class, and this model was trained without one (label_dropout=0); use guidance=1")
+    low, high = interval
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"interval={interval} must be two times with 0 <= low <= high <= 1")
+    labels = check_labels(labels, config.num_classes, config.null_class)
+    device = next(model.parameters()).device
+    shape = (len(labels), config.channels, config.image_size, config.image_size)
+    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same images on every device
+
+    def draw() -> Tensor:
+        return torch.randn(shape, generator=generator).to(device)
+
+    if noise is not None and tuple(noise.shape) != shape:
+        raise ValueError(f"noise has shape {tuple(noise.shape)}; expected {shape}")
+    x = draw() if noise is None else noise.to(device)
+    denoise = Denoiser(model, labels.to(device), guidance, interval)
+    times = time_grid(start_time(config.path, config.objective), denoise.path.last, steps)
+    for state in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
+        yield denoise, state
+
+
+def to_images(x: Tensor, config) -> Tensor:
+    """From the model's units to images in [-1,1], clipped."""
+    return (x * config.data_std + config.data_mean).clamp(-1, 1)
+
+
+@torch.no_grad()
+def sample(
+    model: nn.Module,
+    labels: Sequence[int] | Tensor,
+    steps: int = 50,
+    guidance: float = 1.5,
+    sampler: str = "heun",
+    seed: int = 0,
+    interval: tuple[float, float] = (0.0, 1.0),
+    batch_size: int = 500,
+) -> Tensor:
+    """Make one image for each label.
+
+    labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none; `interval` the times in which it acts; `sampler` one of
+    euler, heun, ddim, ddpm, dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device; the same seed gives the same images.
+    More than `batch_size` labels are worked off in parts. Raises ValueError or TypeError for labels out of range, an unknown sampler,
+    or guidance on a model without a null class.
+    """
+    labels = check_labels(labels, model.config.num_classes, model.config.null_class)
+    parts = []
+    for i, part in enumerate(labels.split(batch_size)):
+        for _, (_, x, _) in trajectory(model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval):
+            last = x
+        parts.append(to_images(last, model.config))
+    return torch.cat(parts)

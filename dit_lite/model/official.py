@@ -1,0 +1,93 @@
+"""Checkpoints in the layout that the DiT paper's authors released, as models of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..config import DiTConfig
+from .dit import DiT
+from .patching import conv_to_linear
+from .positions import sincos_table
+
+HEADS = {384: 6, 768: 12, 1024: 16, 1152: 16}  # 2212.09748 table 1
+
+_NAMES = {
+    "x_embedder.proj.bias": "embed.bias",
+    "t_embedder.mlp.0.weight": "condition.time.0.weight",
+    "t_embedder.mlp.0.bias": "condition.time.0.bias",
+    "t_embedder.mlp.2.weight": "condition.time.2.weight",
+    "t_embedder.mlp.2.bias": "condition.time.2.bias",
+    "y_embedder.embedding_table.weight": "condition.label.weight",
+    "final_layer.linear.weight": "final.linear.weight",
+    "final_layer.linear.bias": "final.linear.bias",
+    "final_layer.adaLN_modulation.1.weight": "final.modulation.1.weight",
+    "final_layer.adaLN_modulation.1.bias": "final.modulation.1.bias",
+}
+_BLOCK = {
+    "attn.qkv": "attention.qkv",
+    "attn.proj": "attention.out",
+    "mlp.fc1": "mlp.0",
+    "mlp.fc2": "mlp.2",
+    "adaLN_modulation.1": "modulation.1",
+}
+_PATCH, _POSITION = "x_embedder.proj.weight", "pos_embed"
+
+
+def _block_names(depth: int) -> dict[str, str]:
+    return {
+        f"blocks.{i}.{theirs}.{kind}": f"blocks.{i}.{ours}.{kind}"
+        for i in range(depth)
+        for theirs, ours in _BLOCK.items()
+        for kind in ("weight", "bias")
+    }
+
+
+def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) -> DiT:
+    """A DiT with the weights of a released checkpoint.
+
+    `state_dict` maps the released names (x_embedder.proj.weight, blocks.0.attn.qkv.weight, ..., pos_embed) to tensors; the size of the
+    model is read from their shapes. `heads` is needed for a width that the paper does not use, because no tensor tells it.
+    The model has path "ddpm" and objective "eps"; step i of the paper is t = i/1000. With 2C output channels the second half is the
+    learned variance, which the "ddpm" sampler uses. Raises ValueError when names or shapes are not those of a DiT.
+    """
+    state = {name.removeprefix("module."): value for name, value in state_dict.items()}
+    missing = [name for name in (*_NAMES, _PATCH, _POSITION, *_block_names(1)) if name not in state]
+    if missing:
+        raise ValueError(
+            f"state_dict lacks {missing[0]!r}" + (f" and {len(missing) - 1} more names" if len(missing) > 1 else "") + " of a released DiT checkpoint; "
+            "pass its weights themselves (of a training checkpoint, the entry 'ema' or 'model')"
+        )
+    width, channels, patch, _ = state[_PATCH].shape
+    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
+    names = _NAMES | _block_names(depth)
+    if unknown := sorted(set(state) - set(names) - {_PATCH, _POSITION}):
+        raise ValueError(f"state_dict has {unknown[0]!r}, which a released DiT checkpoint does not have")
+    if heads is None:
+        heads = HEADS.get(width)
+    if heads is None:
+        raise ValueError(f"width={width} is none of the paper's ({', '.join(map(str, HEADS))}); pass heads=...")
+    tokens = state[_POSITION].shape[-2]
+    out_channels = state["final_layer.linear.bias"].shape[0] // patch**2
+    if out_channels not in (channels, 2 * channels):
+        raise ValueError(f"final_layer.linear gives {out_channels} channels for {channels} of input; a DiT gives as many, or twice as many")
+    rows = state["y_embedder.embedding_table.weight"].shape[0]
+    config = DiTConfig(
+        image_size=round(tokens**0.5) * patch, channels=channels, patch_size=patch, width=width, depth=depth, heads=heads,
+        mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width, num_classes=rows - 1, null_class=True,
+        learn_variance=out_channels == 2 * channels, path="ddpm", objective="eps", position="sincos",
+    )  # fmt: skip
+    table = state[_POSITION].reshape(-1, width).float()
+    if table.shape != (config.tokens, width):
+        raise ValueError(f"pos_embed has shape {tuple(state[_POSITION].shape)}; expected (1, {config.tokens}, {width}) with a square grid")
+    weights = {ours: state[theirs] for theirs, ours in names.items()} | {"embed.weight": conv_to_linear(state[_PATCH])}
+    model = DiT(config)
+    if not torch.allclose(table, sincos_table(config.grid, width), atol=1e-3):
+        raise ValueError("pos_embed is not the sin-cos table of the released models: the checkpoint was trained with other positions")
+    try:
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    except RuntimeError as error:
+        raise ValueError(f"the tensors do not fit together as one DiT: {str(error).splitlines()[-1].strip()}") from None
+    return model.eval()

@@ -1,0 +1,108 @@
+"""Models and runs on disk: safetensors and JSON, written to a temporary name and renamed. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from ..config import ConfigError, DiTConfig
+from ..model.dit import DiT
+from ..resources import resource
+
+CONFIG, WEIGHTS, STATE, METRICS = "config.json", "model.safetensors", "state.safetensors", "metrics.jsonl"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read or written; the message names the file and the way out."""
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all; raises CheckpointError when the disk refuses, and leaves what was there."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        kept = "the file written before is untouched" if path.exists() else "nothing was left behind"
+        raise CheckpointError(f"cannot write {path}: {error.strerror or error}; {kept}; make room or choose another directory") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
+    """Tensors and short notes as one safetensors file."""
+    write(path, serialise({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, metadata={"format": "pt"} | (about or {})))
+
+
+def read_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and notes of a safetensors file; raises FileNotFoundError, or CheckpointError when it is truncated or of another kind."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing; is {path.parent} the directory of a run or a model?")
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}); use another copy, or save it again") from None
+
+
+def save_model(model: DiT, directory: str | Path) -> None:
+    """Write config.json and model.safetensors into `directory`. The weights go first, so that a config never stands without them."""
+    directory = Path(directory)
+    write_tensors(directory / WEIGHTS, model.state_dict())
+    write(directory / CONFIG, (json.dumps(model.config.to_dict(), indent=2) + "\n").encode())
+
+
+def shipped() -> list[str]:
+    """Names of the models that come with dit_lite."""
+    place = resource("data/checkpoints")
+    return sorted(d.name for d in place.iterdir() if (d / WEIGHTS).exists()) if place.is_dir() else []
+
+
+def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> DiT:
+    """The model of a shipped checkpoint ("digits") or of a directory with config.json and model.safetensors, in eval mode.
+
+    Raises FileNotFoundError when there is none, CheckpointError (a ValueError) when its files are truncated, foreign, or disagree.
+    """
+    directory = resource("data/checkpoints") / str(name_or_directory) if str(name_or_directory) in shipped() else Path(name_or_directory).expanduser()
+    config_at, weights_at = directory / CONFIG, directory / WEIGHTS
+    if not directory.is_dir() or not config_at.exists():
+        what = f"{config_at} is missing" if directory.is_dir() else f"there is no directory {directory}"
+        raise FileNotFoundError(f"no model {str(name_or_directory)!r}: {what}; shipped models: {', '.join(shipped()) or 'none'}")
+    try:
+        values = json.loads(config_at.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{config_at} is not JSON ({error}); use another copy") from None
+    if not isinstance(values, dict) or "patch_size" not in values:
+        raise CheckpointError(f"{config_at} does not describe a DiT of this package; a checkpoint of the DiT authors is read by dit_lite.load_official")
+    try:
+        config = DiTConfig.from_dict(values)
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError(f"{config_at} is not valid: {error}") from None
+    weights, _ = read_tensors(weights_at, str(device))
+    with torch.device(device):
+        model = DiT(config)
+    load_weights(model, weights, weights_at)
+    return model.eval()
+
+
+def load_weights(model: DiT, weights: dict[str, Tensor], path: Path) -> None:
+    """Copy `weights` into `model`; raises CheckpointError when names or shapes are those of another model."""
+    own = model.state_dict()
+    for name in own.keys() ^ weights.keys():
+        raise CheckpointError(f"{path} and its configuration are of different models: {name!r} is only in one of them; use the config.json saved with it")
+    for name, value in own.items():
+        if value.shape != weights[name].shape:
+            raise CheckpointError(
+                f"{path} and its configuration are of different models: {name!r} has shape {tuple(weights[name].shape)}, "
+                f"the configuration says {tuple(value.shape)}; use the config.json saved with it"
+            )
+    model.load_state_dict(weights)

@@ -1,0 +1,264 @@
+"""The training loop, top to bottom: a batch of images, a noise level for each, one step, one moving average."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from ..config import ConfigError, DiTConfig, TrainConfig, preset
+from ..data import Loader, load_data
+from ..diffusion.loss import diffusion_loss
+from ..diffusion.times import draw_times
+from ..model.dit import DiT
+from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, load_weights, read_tensors, save_model, write, write_tensors
+from .ema import EMA
+from .optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
+from .precision import autocast, pick_device
+from .schedule import learning_rate
+
+
+class DivergedError(ValueError):
+    """The loss became NaN or infinite."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was stopped by a signal, after its state was saved."""
+
+
+@dataclass
+class Run:
+    """A finished run: the averaged model, the metrics it logged (dicts with step, loss, grad_norm, lr, images, seconds), and where it lies."""
+
+    model: DiT
+    config: TrainConfig
+    metrics: list[dict] = field(default_factory=list)
+    directory: Path | None = None
+
+
+def train(config: TrainConfig, resume: bool = False, progress: bool = True) -> Run:
+    """Train a Diffusion Transformer.
+
+    With `config.out` the directory receives config.json, model.safetensors (the averaged weights), metrics.jsonl, and state.safetensors,
+    from which `resume=True` continues bit for bit on the same CPU. Without it nothing is written.
+    Raises ConfigError, DataError or CheckpointError (all ValueError) for what cannot be run, DivergedError when the loss is not finite,
+    and Interrupted (a KeyboardInterrupt) after Ctrl-C, with the state saved.
+    Source: 2212.09748 sec. 4 for the recipe's form; sizes, rate and schedule are our own (config.RECIPES).
+    """
+    trainer = Trainer(config, resume)
+    return trainer.run(progress)
+
+
+def build_model(config: TrainConfig, shape: dict) -> DiTConfig:
+    """The model of a run on data of `shape` (image_size, channels, num_classes, class_names). Raises ConfigError when they disagree."""
+    model = config.model or preset(config.preset, **shape, null_class=config.label_dropout > 0)
+    for name in ("image_size", "channels", "num_classes"):
+        if getattr(model, name) != shape[name]:
+            raise ConfigError(f"the model has {name}={getattr(model, name)}, the data {config.data!r} have {shape[name]}; set model.{name}={shape[name]}")
+    return dataclasses.replace(model, class_names=model.class_names or shape["class_names"])
+
+
+class Trainer:
+    """Everything that changes while a run goes on, and one step of it."""
+
+    def __init__(self, config: TrainConfig, resume: bool = False):
+        self.config, self.step = config, 0
+        self.directory = Path(config.out) if config.out else None
+        self.device = pick_device(config.device)
+        self.autocast = autocast(config.precision, self.device)
+        self._check_directory(resume)
+        data = load_data(config.data, "train", config.image_size)
+        self.model_config = build_model(config, data.shape)
+        with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
+            torch.manual_seed(config.seed)
+            self.model = DiT(self.model_config).to(self.device)
+        self.ema = EMA(self.model, config.ema_decay)
+        self.optimiser = make_optimiser(self.model, config.lr, config.weight_decay, config.beta2)
+        self.loader = Loader(data, config.batch_size, config.seed, self.device)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.metrics: list[dict] = []
+        self.seconds = 0.0
+        if resume:
+            self._restore()
+        if config.compile:
+            for block in self.model.blocks:
+                block.compile()
+
+    def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """One optimiser step; returns the mean loss and the norm of the gradient before clipping, as tensors that nobody waited for."""
+        config, generator = self.config, self.generator
+        x, y = self.loader.next(generator)
+        x = (x - self.model_config.data_mean) / self.model_config.data_std
+        t = draw_times(config.times, len(x), generator)
+        eps = torch.randn(x.shape, generator=generator, device=self.device)
+        if config.label_dropout:
+            dropped = torch.rand(len(y), generator=generator, device=self.device) < config.label_dropout
+            y = torch.where(dropped, self.model_config.num_classes, y)
+        with self.autocast:
+            loss = diffusion_loss(self.model, x, y, t, eps).mean()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        set_rate(self.optimiser, self.rate())
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.ema.update()
+        self.step += 1
+        return loss.detach(), norm
+
+    def rate(self) -> float:
+        """The learning rate of the coming step."""
+        config = self.config
+        return config.lr * learning_rate(config.schedule, self.step, config.steps, config.warmup)
+
+    def run(self, progress: bool = True) -> Run:
+        """Step until config.steps, logging and saving on the way."""
+        config = self.config
+        board = self._tensorboard()
+        pending: list[tuple[torch.Tensor, torch.Tensor, float]] = []
+        began = time.perf_counter() - self.seconds
+        with Stop() as stop, tqdm(total=config.steps, initial=self.step, desc=f"train {config.data}", unit="step", disable=not progress) as bar:
+            while self.step < config.steps:
+                rate = self.rate()
+                loss, norm = self.train_step()
+                pending.append((loss, norm, rate))
+                last = self.step == config.steps or stop.asked
+                save = self.directory and (last or (config.save_every and self.step % config.save_every == 0))
+                if last or save or self.step % config.log_every == 0:
+                    self.seconds = time.perf_counter() - began
+                    line = self._log(pending, board)
+                    bar.update(self.step - bar.n)
+                    bar.set_postfix(loss=f"{line['loss']:.3f}", refresh=False)
+                    pending.clear()
+                if save:
+                    self.save()
+                if stop.asked and self.step < config.steps:
+                    where = f"saved at step {self.step}; continue with --resume" if self.directory else "nothing was saved, since the run has no directory (out)"
+                    raise Interrupted(f"stopped after step {self.step} of {config.steps}: {where}")
+        return Run(self.ema.model, config, self.metrics, self.directory)
+
+    def _log(self, pending: list, board) -> dict:
+        """Look at the losses since the last line, all at once, and write one line of metrics: their means."""
+        losses, norms = torch.stack([loss for loss, _, _ in pending]).tolist(), torch.stack([norm for _, norm, _ in pending]).tolist()
+        for i, (loss, norm) in enumerate(zip(losses, norms, strict=True)):
+            if not (abs(loss) < float("inf") and abs(norm) < float("inf")):
+                raise DivergedError(self._diverged(self.step - len(losses) + i + 1, loss, norm))
+        line = {
+            "step": self.step,
+            "loss": sum(losses) / len(losses),
+            "grad_norm": sum(norms) / len(norms),
+            "lr": pending[-1][2],
+            "images": self.loader.seen,
+            "seconds": round(self.seconds, 3),
+        }
+        self.metrics.append(line)
+        if board:
+            for name in ("loss", "grad_norm", "lr"):
+                board.add_scalar(name, line[name], self.step)
+        return line
+
+    def _diverged(self, step: int, loss: float, norm: float) -> str:
+        what = f"loss={loss:g}" if not abs(loss) < float("inf") else f"gradient norm={norm:g}"
+        good = ""
+        if self.directory and (self.directory / STATE).exists():
+            good = f" The checkpoint of step {read_tensors(self.directory / STATE)[1]['step']} in {self.directory} is kept."
+        return f"{what} at step {step}: the run diverged and was stopped.{good} Lower lr (now {self.config.lr:g}), raise warmup, or lower clip"
+
+    # ---- saving and resuming
+
+    def save(self) -> None:
+        """Write the model and everything that continuing needs; each file whole or not at all, and the state last of what matters."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()} | {f"ema.{k}": v for k, v in self.ema.model.state_dict().items()}
+        tensors |= {f"optimiser.{k}": v for k, v in optimiser_tensors(self.optimiser, self.model).items()}
+        tensors["generator"] = self.generator.get_state()
+        about = {
+            "config": json.dumps(self.config.to_dict()),
+            "step": str(self.step),
+            "seen": str(self.loader.seen),
+            "updates": str(self.ema.updates),
+            "metrics": json.dumps(self.metrics),
+            "seconds": repr(self.seconds),
+        }
+        write_tensors(self.directory / STATE, tensors, about)
+        save_model(self.ema.model, self.directory)
+        self._write_metrics()
+
+    def _write_metrics(self) -> None:
+        write(self.directory / METRICS, "".join(json.dumps(line) + "\n" for line in self.metrics).encode())
+
+    def _check_directory(self, resume: bool) -> None:
+        if resume and self.directory is None:
+            raise ConfigError("resume needs the directory of a run: set out=DIR")
+        if self.directory is None:
+            return
+        if self.directory.exists() and not self.directory.is_dir():
+            raise ConfigError(f"out={str(self.directory)!r} is a file; give a directory")
+        there = [name for name in (STATE, CONFIG, METRICS) if (self.directory / name).exists()]
+        if not resume and there:
+            raise ConfigError(f"out={str(self.directory)!r} already holds a run ({there[0]}); continue it with resume, or choose another directory")
+        if resume and STATE not in there:
+            raise CheckpointError(f"nothing to resume in {self.directory}: {STATE} is missing; start the run without resume")
+
+    def _restore(self) -> None:
+        path = self.directory / STATE
+        tensors, about = read_tensors(path)
+        if "config" not in about:
+            raise CheckpointError(f"{path} is not the state of a run of this package")
+        before = TrainConfig.from_dict(json.loads(about["config"]))
+        ignore = ("out", "device", "save_every", "log_every", "tensorboard")
+        changed = [f.name for f in dataclasses.fields(before) if f.name not in ignore and getattr(before, f.name) != getattr(self.config, f.name)]
+        if changed:
+            name = changed[0]
+            raise CheckpointError(
+                f"{self.directory} holds another run: {name} was {getattr(before, name)!r} and is now {getattr(self.config, name)!r}; "
+                "resume with the same settings, or choose another directory"
+            )
+
+        def part(prefix: str) -> dict:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        load_weights(self.model, part("model."), path)
+        load_weights(self.ema.model, part("ema."), path)
+        restore_optimiser(self.optimiser, self.model, part("optimiser."))
+        self.generator.set_state(tensors["generator"])
+        self.step, self.loader.seen, self.ema.updates = int(about["step"]), int(about["seen"]), int(about["updates"])
+        self.metrics, self.seconds = json.loads(about["metrics"]), float(about["seconds"])
+
+    def _tensorboard(self):
+        if not self.config.tensorboard:
+            return None
+        if self.directory is None:
+            raise ConfigError("tensorboard=True needs a directory to write to: set out=DIR")
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ConfigError("tensorboard=True needs the package tensorboard: pip install tensorboard") from None
+        return SummaryWriter(str(self.directory / "tensorboard"), purge_step=self.step)
+
+
+class Stop:
+    """While open, the first Ctrl-C or SIGTERM only asks: the step in progress is finished, so that nothing is saved half-done. The second acts at once."""
+
+    def __init__(self):
+        self.asked = False
+        self._before: dict = {}
+
+    def _ask(self, number, frame) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __enter__(self) -> Stop:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,29 @@
+"""Loss on fixed noise: every arm of a comparison meets the same images, the same times and the same noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..data import Dataset
+from ..diffusion.loss import diffusion_loss
+from ..model.dit import DiT
+
+
+@torch.no_grad()
+def validation_loss(model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234, batch_size: int = 512) -> tuple[Tensor, Tensor]:
+    """Loss of the model's own objective on fixed triples (image, t, noise).
+
+    Every image of `data` is met `repeats` times, at times spread evenly over [0,1]. Returns (t, loss), both (n * repeats,), so that a mean is
+    `loss.mean()` and the loss by noise level a histogram over t. The triples depend on `data`, `repeats` and `seed` alone.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.from_numpy(data.images).float().div(127.5).sub(1).repeat(repeats, 1, 1, 1)
+    y = torch.from_numpy(data.labels).repeat(repeats)
+    x = (x - model.config.data_mean) / model.config.data_std
+    n = len(x)
+    t = (torch.randperm(n, generator=generator) + 0.5) / n
+    eps = torch.randn(x.shape, generator=generator)
+    device = next(model.parameters()).device
+    parts = [diffusion_loss(model, *(v.to(device) for v in batch)).cpu() for batch in zip(*(v.split(batch_size) for v in (x, y, t, eps)), strict=True)]
+    return t, torch.cat(parts)
