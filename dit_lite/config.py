@@ -61,7 +61,7 @@ def _flag(name: str, value) -> None:
 
 def _note(text: str, default=dataclasses.MISSING, **kw):
     """A dataclass field whose one-line help text the command line prints."""
-    return field(default=default, metadata={"help": text}, **kw)
+    return field(metadata={"help": text}, **({} if default is dataclasses.MISSING else {"default": default}), **kw)
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,7 @@ class TrainConfig:
     out: str | None = _note("directory of the run; without one nothing is written", None)
     preset: str | None = _note("size of the model", None)
     model: DiTConfig | None = _note("the model itself, instead of a preset", None)
+    changes: dict = _note("fields of the model that differ from the preset", default_factory=dict)
     steps: int | None = _note("optimiser steps", None)
     batch_size: int | None = _note("images a step", None)
     lr: float | None = _note("peak learning rate of AdamW", None)
@@ -220,12 +221,15 @@ class TrainConfig:
         for name in RECIPE_FIELDS:
             if getattr(self, name) is None and not (name == "preset" and self.model is not None):
                 object.__setattr__(self, name, recipe[name])
+        fields = [f.name for f in dataclasses.fields(DiTConfig)]
+        for name in self.changes:
+            choose("a key of changes", name, fields)
         if self.model is None:
             choose("preset", self.preset, PRESETS)
         elif not isinstance(self.model, DiTConfig):
             raise ConfigError(f"model={self.model!r} must be a DiTConfig; use `preset` for a name")
-        elif self.preset is not None:
-            raise ConfigError(f"preset={self.preset!r} and model=... are both given; give one")
+        elif self.preset is not None or self.changes:
+            raise ConfigError(f"model=... is given together with preset={self.preset!r} and changes={self.changes}; give one or the other")
         for name, low in dict(steps=1, batch_size=1, warmup=0, seed=0, save_every=0, log_every=1).items():
             _whole(name, getattr(self, name), low)
         for name in ("schedule", "times", "precision"):

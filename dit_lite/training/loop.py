@@ -58,7 +58,7 @@ def train(config: TrainConfig, resume: bool = False, progress: bool = True) -> R
 
 def build_model(config: TrainConfig, shape: dict) -> DiTConfig:
     """The model of a run on data of `shape` (image_size, channels, num_classes, class_names). Raises ConfigError when they disagree."""
-    model = config.model or preset(config.preset, **shape, null_class=config.label_dropout > 0)
+    model = config.model or preset(config.preset, **(shape | {"null_class": config.label_dropout > 0} | config.changes))
     for name in ("image_size", "channels", "num_classes"):
         if getattr(model, name) != shape[name]:
             raise ConfigError(f"the model has {name}={getattr(model, name)}, the data {config.data!r} have {shape[name]}; set model.{name}={shape[name]}")

@@ -1,0 +1,236 @@
+"""The command line: train, sample, evaluate, bench, data, experiment. Its flags are the fields of the configurations."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+
+from .config import CHOICES, PRESETS, RECIPE_FIELDS, DiTConfig, TrainConfig
+
+#: Fields of the model that `train` offers as flags; the data decide the others.
+MODEL_FLAGS = (
+    "patch_size", "width", "depth", "heads", "mlp_ratio", "conditioning", "attention", "position", "qk_norm", "path", "objective", "learn_variance",
+    "data_mean", "data_std",
+)  # fmt: skip
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is one line on standard error and exit status 2."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except KeyboardInterrupt as stop:
+        return _say(options, str(stop) or "stopped", 130)
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        from .training import DivergedError
+
+        return _say(options, str(error), 1 if isinstance(error, DivergedError) else 2)
+
+
+def _say(options: argparse.Namespace, text: str, status: int) -> int:
+    print(f"dit_lite {options.command}: {' '.join(text.split())}", file=sys.stderr)
+    return status
+
+
+def build_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(prog="dit_lite", description="Train, sample and measure Diffusion Transformers.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    command = commands.add_parser("train", help="train a model on digits, cifar10, imagenet64 or a folder", description=_train.__doc__)
+    command.add_argument("data", metavar="DATA", help="digits, cifar10, imagenet64, or a folder with one sub-folder of images a class")
+    _add_fields(command, TrainConfig, skip=("data", "model", "changes"))
+    _add_fields(command.add_argument_group("the model, where it differs from the preset"), DiTConfig, only=MODEL_FLAGS, unset=True)
+    command.add_argument("--resume", action="store_true", help="continue the run in --out, bit for bit")
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("sample", help="make images and write them as a PNG grid", description=_sample.__doc__)
+    _add_sampling(command, steps=50)
+    command.add_argument("--label", type=int, nargs="+", metavar="K", help="classes to draw (default: all of them)")
+    command.add_argument("--count", type=int, default=8, metavar="n", help="images of each class (default: 8)")
+    command.add_argument("--out", default="grid.png", metavar="PNG", help="where the grid goes: a row a class (default: grid.png)")
+    command.set_defaults(run=_sample)
+
+    command = commands.add_parser("evaluate", help="score the samples of a digits model", description=_evaluate.__doc__)
+    _add_sampling(command, steps=25)
+    command.add_argument("--per-class", type=int, default=100, metavar="n", help="samples of each class (default: 100)")
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("bench", help="measure speed on this machine", description=_bench.__doc__)
+    command.add_argument("name", metavar="NAME", help="quickstart or step")
+    command.add_argument("--seeds", type=int, default=3, help="training runs of quickstart (default: 3)")
+    command.set_defaults(run=_bench)
+
+    command = commands.add_parser("data", help="list data sets, or decode one ahead of time", description=_data.__doc__)
+    command.add_argument("action", choices=("list", "prepare"))
+    command.add_argument("name", nargs="?", help="the data set to prepare")
+    command.set_defaults(run=_data)
+
+    command = commands.add_parser("experiment", help="list or run the recorded experiments of the book", description=_experiment.__doc__)
+    command.add_argument("action", choices=("list", "run"))
+    command.add_argument("name", nargs="?", help="the experiment to run")
+    command.add_argument("--budget", choices=("smoke", "cpu", "gpu"), default="smoke", help="how much time it may take (default: smoke)")
+    command.set_defaults(run=_experiment)
+    return parser
+
+
+def _kind(annotation) -> type:
+    options = [t for t in typing.get_args(annotation) if t is not types.NoneType]
+    return options[0] if options else annotation
+
+
+def _add_fields(parser, config: type, skip: Sequence[str] = (), only: Sequence[str] = (), unset: bool = False) -> None:
+    """A flag for each field of a configuration. With `unset` a flag that was not given leaves no trace."""
+    kinds = typing.get_type_hints(config)
+    for f in dataclasses.fields(config):
+        if f.name in skip or (only and f.name not in only):
+            continue
+        flag, kind, text = "--" + f.name.replace("_", "-"), _kind(kinds[f.name]), f.metadata["help"]
+        default = None if f.name in RECIPE_FIELDS else f.default
+        shown = "by data set" if f.name in RECIPE_FIELDS else default
+        keyword = {"default": argparse.SUPPRESS} if unset else {"default": default}
+        help_text = text if unset or default is None and f.name not in RECIPE_FIELDS else f"{text} (default: {shown})"
+        if kind is bool:
+            parser.add_argument(flag, action="store_true", help=text, **keyword)
+        else:
+            names = tuple(PRESETS) if f.name == "preset" else CHOICES.get(f.name)
+            help_text += f"; one of {', '.join(names)}" if names else ""
+            parser.add_argument(flag, type=kind, metavar=f.name.split("_")[-1].upper(), help=help_text, **keyword)
+
+
+def _add_sampling(parser, steps: int) -> None:
+    parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_DIR", help="a shipped model (digits) or the directory of a run")
+    parser.add_argument("--guidance", type=float, default=1.5, metavar="W", help="guidance weight, 1 for none (default: 1.5)")
+    parser.add_argument("--steps", type=int, default=steps, metavar="S", help=f"sampling steps (default: {steps})")
+    parser.add_argument("--sampler", default="heun", metavar="NAME", help=f"one of {', '.join(CHOICES['sampler'])} (default: heun)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train a model. Flags that are not given take the recipe of the data set."""
+    from .training import train
+
+    given = vars(options)
+    fields = {f.name: given[f.name] for f in dataclasses.fields(TrainConfig) if f.name in given}
+    fields["out"] = options.out or f"runs/{Path(options.data).name}"
+    config = TrainConfig(**fields, changes={name: given[name] for name in MODEL_FLAGS if name in given})
+    run = train(config, resume=options.resume)
+    last = run.metrics[-1]
+    print(f"{run.directory}: {last['step']} steps, {last['images']:,} images, {last['seconds']:.1f} s, loss {last['loss']:.4f}")
+    print(f"sample with: python -m dit_lite sample --checkpoint {run.directory}")
+
+
+def _sample(options: argparse.Namespace) -> None:
+    """Make images with a trained model and write them as one PNG, a row for each class."""
+    from .diffusion import sample
+    from .training import load
+
+    if options.count < 1:
+        raise ValueError(f"--count {options.count} is too small; ask for at least 1 image")
+    model = load(options.checkpoint)
+    classes = list(range(model.config.num_classes)) if options.label is None else options.label
+    labels = [k for k in classes for _ in range(options.count)]
+    images = sample(model, labels, steps=options.steps, guidance=options.guidance, sampler=options.sampler, seed=options.seed)
+    write_grid(images, options.count, Path(options.out))
+    print(f"{options.out}: {len(classes)} x {options.count} images of {options.checkpoint}")
+
+
+def write_grid(images, columns: int, path: Path) -> None:
+    """Write images (n, C, H, W) in [-1,1] as one PNG with `columns` images a row; small images are enlarged without smoothing."""
+    from einops import rearrange
+
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FileNotFoundError("writing a PNG needs pillow: pip install pillow") from None
+    import torch
+
+    pixels = ((images.cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    pixels = torch.nn.functional.pad(pixels, (1, 1, 1, 1), value=128)
+    if pixels.shape[1] not in (1, 3):
+        raise ValueError(f"images have {pixels.shape[1]} channels; a PNG takes 1 or 3")
+    grid = rearrange(pixels, "(r c) k h w -> (r h) (c w) k", c=columns).squeeze(-1).numpy()
+    zoom = max(1, 64 // images.shape[-1])
+    picture = Image.fromarray(grid)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST).save(path, format="PNG")
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Sample a digits model and print accuracy under the judge, and precision and recall beside those of real digits."""
+    import json
+
+    from .evaluation import evaluate_digits
+    from .training import load
+
+    report = evaluate_digits(load(options.checkpoint), options.per_class, options.guidance, options.steps, options.sampler, options.seed)
+    if options.json:
+        print(json.dumps(report.to_dict(), indent=2))
+        return
+    print(f"{report.samples} samples, guidance {report.guidance}, {report.steps} steps of {report.sampler}, seed {report.seed}")
+    print(f"{'judged correct':16} {report.accuracy:7.1%}   worst class {report.worst_class:.1%}")
+    print(f"{'precision':16} {report.precision:7.3f}   real against real {report.real_precision:.3f}   share {report.precision_share:.2f}")
+    print(f"{'recall':16} {report.recall:7.3f}   real against real {report.real_recall:.3f}   share {report.recall_share:.2f}")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    """Measure on this machine: `quickstart` trains the digits model from the command line and scores it, `step` times one training step."""
+    from .experiments import BENCHES
+
+    if options.name not in BENCHES:
+        raise ValueError(f"bench {options.name!r} is not known; choose one of: {', '.join(BENCHES)}")
+    BENCHES[options.name](options)
+
+
+def _data(options: argparse.Namespace) -> None:
+    """List the data sets and whether they are there, or decode one into the cache so that training starts at once."""
+    from .data import DATASETS, DataError, load_data
+    from .resources import data_root
+
+    if options.action == "prepare":
+        if options.name not in DATASETS:
+            raise ValueError(f"data prepare needs one of: {', '.join(DATASETS)}; got {options.name!r}")
+        for split in ("train", "test"):
+            data = load_data(options.name, split)
+            print(f"{options.name} {split}: {len(data):,} images of {data.images.shape[2]}x{data.images.shape[3]}x{data.images.shape[1]}")
+        return
+    print(f"data root: {data_root()} (set DIT_LITE_DATA to change it)")
+    for name in DATASETS:
+        if name == "cifar10" and not (data_root() / "cifar10").exists():
+            print(f"{name:12} not there; `data prepare cifar10` downloads it")
+            continue
+        try:
+            data = load_data(name)
+            print(f"{name:12} {len(data):,} training images, {data.images.shape[2]}x{data.images.shape[3]}x{data.images.shape[1]}, {len(data.class_names)} classes")
+        except DataError as error:
+            print(f"{name:12} not there: {error}")
+
+
+def _experiment(options: argparse.Namespace) -> None:
+    """List the experiments and what is recorded of them, or run one and record it under data/results."""
+    from .experiments import list_experiments, run_experiment
+
+    if options.action == "list":
+        list_experiments()
+    elif options.name is None:
+        raise ValueError("experiment run needs the name of an experiment; see `experiment list`")
+    else:
+        run_experiment(options.name, options.budget)
+
+
