@@ -1,0 +1,13 @@
+"""Explorers that answer in the static page, and one style for every figure. They take arrays and know nothing of models."""
+
+from .arrays import to_pixels
+from .explorer import Html, explorer
+from .noise import noise_explorer
+from .predict import choose, predict
+from .sampling import pack_scores, sampling_explorer
+from .style import PALETTE, figure, image_grid, label_line, use_style
+
+__all__ = [
+    "PALETTE", "Html", "choose", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores", "predict",
+    "sampling_explorer", "to_pixels", "use_style",
+]  # fmt: skip

@@ -1,0 +1,100 @@
+// A sampling trajectory: the state x_t beside the image the model sees in it, over a few choices.
+// state: frames, x0 uint8 (...axes, S+1, H, W[, 3]); times; axes [{ name, values }]; scores [{ name, curve, values }]; step; index; seed
+
+const THUMBS = 12;
+
+function render({ model, el }) {
+  const body = frame(model, el);
+  const axes = model.get("axes"), times = model.get("times"), last = times.length - 1;
+  const [height, width] = model.get("frames").shape.slice(axes.length + 1);
+  const slow = matchMedia("(prefers-reduced-motion: reduce)");
+  let frames, predicted, curves, timer = null;
+
+  const choices = axes.map(({ name, values }, axis) => {
+    const change = (i) => put(model, "index", model.get("index").with(axis, i));
+    const few = values.length <= 10;
+    const control = few
+      ? segmented({ label: name, value: model.get("index")[axis], change, options: values.map((text, value) => ({ value, name: text })) })
+      : slider({ label: name, min: 0, max: values.length - 1, step: 1, value: model.get("index")[axis], format: (i) => values[i], input: change });
+    return control;
+  });
+  const again = model.get("live").includes("seed") ? [button("new seed", () => put(model, "seed", model.get("seed") + 1))] : [];
+
+  const state = tile(height, width, "state x_t"), belief = tile(height, width, "predicted image x0");
+  const picture = ({ node }, ...caption) => h("figure", { class: "dit-picture" }, node, h("figcaption", {}, ...caption));
+  const panel = h("dl", { class: "dit-scores" });
+
+  const play = button("▶ play", () => (timer ? stop() : start()), { "aria-pressed": "false" });
+  const scrub = slider({
+    label: "step", min: 0, max: last, step: 1, value: model.get("step"), format: (i) => `${i} of ${last}, t = ${number(times[i], 2)}`,
+    input: (i) => (stop(), put(model, "step", i)),
+  });
+  const shown = [...new Set(Array.from({ length: Math.min(THUMBS, last + 1) }, (_, i, n = Math.min(THUMBS, last + 1)) => Math.round((i * last) / Math.max(1, n - 1))))];
+  const thumbs = shown.map(() => [tile(height, width), tile(height, width)]);
+  const strip = segmented({
+    label: "overview", visible: false, value: -1, change: (i) => (stop(), put(model, "step", i)),
+    options: shown.map((value, i) => ({ value, name: `step ${value}`, content: h("span", {}, ...thumbs[i].map(({ node }) => node)) })),
+  });
+  strip.node.classList.add("dit-strip");
+  const story = h("output", { class: "dit-story", "aria-live": "polite" });
+  body.append(h("div", { class: "dit-controls" }, ...choices.map(({ node }) => node), ...again),
+    h("div", { class: "dit-stage" }, picture(state, symbol("x", "t"), " the state"), picture(belief, symbol("x̂", "0"), " the image the model sees in it"), panel),
+    h("div", { class: "dit-controls" }, play, scrub.node), story, strip.node);
+
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "▶ play";
+    play.setAttribute("aria-pressed", "false");
+    story.setAttribute("aria-live", "polite");
+  }
+  function start() {
+    story.setAttribute("aria-live", "off"); // a film is not read aloud
+    play.textContent = "❚❚ pause";
+    play.setAttribute("aria-pressed", "true");
+    if (model.get("step") === last) put(model, "step", 0);
+    timer = setInterval(() => {
+      if (!el.isConnected || model.get("step") === last) return stop();
+      put(model, "step", model.get("step") + 1);
+      if (model.get("step") === last) stop();
+    }, slow.matches ? 1000 : Math.min(400, Math.max(80, 5000 / last)));
+  }
+  function load() {
+    [frames, predicted] = [tensor(model.get("frames")), tensor(model.get("x0"))];
+    choose();
+  }
+  function choose() {
+    const index = model.get("index"), row = index.reduce((sum, i, axis) => sum * axes[axis].values.length + i, 0) * (last + 1);
+    choices.forEach((control, axis) => control.set(index[axis]));
+    shown.forEach((step, i) => [frames, predicted].forEach((source, k) => thumbs[i][k].paint(source.at(...index, step))));
+    curves = model.get("scores").map(({ name, curve, values }) => {
+      const value = h("dd", { class: "dit-value" });
+      if (!curve) return { nodes: [h("dt", {}, name), value], show: (step) => (value.textContent = values[row + step]) };
+      const { values: all } = tensor(values), low = Math.min(0, ...all), high = Math.max(low + 1e-9, ...all);
+      const line = plot({ title: "", x: [0, last], y: [low, high], xTicks: [], yTicks: [[low, number(low, 2)], [high, number(high, 2)]],
+        series: [{ color: "blue", points: times.map((_, step) => [step, all[row + step]]) }] });
+      const show = (step) => ((value.textContent = number(all[row + step], 2)), line.mark(step, [all[row + step]]));
+      return { nodes: [h("dt", {}, name), value, h("dd", { class: "dit-curve" }, line.node)], show };
+    });
+    panel.replaceChildren(...curves.flatMap(({ nodes }) => nodes));
+    panel.hidden = !curves.length;
+    draw();
+  }
+  function draw() {
+    const step = model.get("step"), index = model.get("index");
+    state.paint(frames.at(...index, step));
+    belief.paint(predicted.at(...index, step));
+    curves.forEach(({ show }) => show(step));
+    scrub.set(step);
+    strip.set(shown.findLast((value) => value <= step));
+    const where = axes.map(({ name, values }, axis) => `${name} ${values[index[axis]]}`);
+    const read = [...panel.querySelectorAll("dt")].map((name) => `${name.textContent} ${name.nextElementSibling.textContent}`);
+    story.textContent = [`Step ${step} of ${last}, t = ${number(times[step], 2)}`, ...where, ...read].join(" · ");
+  }
+  model.on("change:step", draw);
+  model.on("change:index", choose);
+  for (const key of ["frames", "x0", "scores"]) model.on("change:" + key, load);
+  load();
+  return stop;
+}
+export default { render };

@@ -1,0 +1,94 @@
+"""The sampling explorer: a precomputed walk from noise to image, with what the model believed at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from .arrays import as_array, check_text
+from .explorer import explorer
+
+
+def sampling_explorer(
+    frames, x0, times, axes: Mapping[str, Sequence] | None = None, scores: Mapping | None = None, *,
+    step: int | None = None, start: Mapping | None = None, seed: int = 0, on: Mapping[str, Callable] | None = None,
+):  # fmt: skip
+    """Scrub or play a sampling trajectory: the state x_t beside the image the model sees in it.
+
+    axes {name: values} are the choices offered, for example {"guidance": [1, 2, 4], "class": [3, 8]}; frames uint8
+    (*axes, S+1, H, W) or (*axes, S+1, H, W, 3) the states from noise to image (`to_pixels` makes them), x0 of the same shape the
+    predictions made there (the last: the finished image), times (S+1,) falling. scores {name: array (*axes, S+1)} of numbers, which get a
+    curve, or of text is shown at every step. `step` and `start` {axis: value} say what is seen first; the default is the middle of the walk.
+    With a kernel, `on={"seed": function(widget)}` offers a button that counts `widget.seed` up; the function sets `widget.frames`,
+    `widget.x0` and `widget.scores`. Raises ValueError or TypeError, naming the argument, before anything is drawn.
+    """
+    choices = _axes(axes or {})
+    lead = tuple(len(values) for _, values in choices)
+    frames, x0 = _pixels("frames", frames, lead), _pixels("x0", x0, lead)
+    if x0.shape != frames.shape:
+        raise ValueError(f"x0 has shape {x0.shape}; expected {frames.shape}, as frames")
+    states = frames.shape[len(lead)]
+    times = as_array("times", times)
+    if times.shape != (states,) or times.dtype.kind not in "fiu" or not np.isfinite(times).all():
+        raise ValueError(f"times has shape {times.shape} and dtype {times.dtype}; expected {states} finite numbers, one a state of frames")
+    step = states // 2 if step is None else step
+    if isinstance(step, bool) or not isinstance(step, (int, np.integer)) or not 0 <= step < states:
+        raise ValueError(f"step={step!r} is out of range; expected a whole number from 0 to {states - 1}")
+    index = _start(choices, start or {})
+    return explorer(
+        "sampling", dict(on or {}), label="Explorer: from noise to an image, step by step", height=(640, 760),
+        frames=frames, x0=x0, times=[float(t) for t in times], axes=[{"name": name, "values": values} for name, values in choices],
+        scores=pack_scores(scores or {}, (*lead, states)), step=int(step), index=index, seed=int(seed),
+    )  # fmt: skip
+
+
+def pack_scores(scores: Mapping, shape: tuple[int, ...]) -> list[dict]:
+    """scores {name: array} as the explorer's state wants them, checked against (*axes, S+1)."""
+    packed = []
+    for name, values in scores.items():
+        array = as_array(f"scores[{name!r}]", values)
+        if array.shape != shape:
+            raise ValueError(f"scores[{name!r}] has shape {array.shape}; expected {shape}, the axes and then the states")
+        curve = array.dtype.kind == "f"
+        if curve and not np.isfinite(array).all():
+            raise ValueError(f"scores[{name!r}] has values that are not finite")
+        packed.append({"name": name, "curve": curve, "values": array.astype(np.float32) if curve else [str(v) for v in array.ravel().tolist()]})
+    return packed
+
+
+def _axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
+    choices = []
+    for name, values in axes.items():
+        check_text("the name of an axis", name, inline=False)
+        texts = [f"{value:g}" if isinstance(value, (float, np.floating)) else str(value) for value in values]
+        if not texts or len(set(texts)) < len(texts):
+            raise ValueError(f"axes[{name!r}] = {texts}; expected at least one value and no value twice")
+        choices.append((name, texts))
+    return choices
+
+
+def _pixels(name: str, value, lead: tuple[int, ...]) -> np.ndarray:
+    array, axes = as_array(name, value), len(lead)
+    if array.dtype != np.uint8:
+        raise TypeError(f"{name} has dtype {array.dtype}; expected uint8 pixels: to_pixels makes them from (..., C, H, W) in [-1,1]")
+    fits = array.ndim == axes + 3 or (array.ndim == axes + 4 and array.shape[-1] in (1, 3))
+    if not fits or array.shape[:axes] != lead or 0 in array.shape:
+        expected = ", ".join([*map(str, lead), "S+1", "H", "W"])
+        raise ValueError(f"{name} has shape {array.shape}; expected ({expected}) or ({expected}, C) with C = 1 or 3")
+    return array[..., 0] if array.ndim == axes + 4 and array.shape[-1] == 1 else array
+
+
+def _start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:
+    names = [name for name, _ in choices]
+    for name in start:
+        if name not in names:
+            raise ValueError(f"start names the axis {name!r}; expected one of {', '.join(names) or 'no axis'}")
+    index = []
+    for name, values in choices:
+        value = start.get(name, values[0])
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if text not in values:
+            raise ValueError(f"start[{name!r}] = {value!r}; expected one of {', '.join(values)}")
+        index.append(values.index(text))
+    return index
