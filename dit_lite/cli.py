@@ -71,7 +71,6 @@ def build_parser() -> Parser:
 
     command = commands.add_parser("bench", help="measure speed on this machine", description=_bench.__doc__)
     command.add_argument("name", metavar="NAME", help="quickstart or step")
-    command.add_argument("--seeds", type=int, default=3, help="training runs of quickstart (default: 3)")
     command.set_defaults(run=_bench)
 
     command = commands.add_parser("data", help="list data sets, or decode one ahead of time", description=_data.__doc__)
@@ -83,6 +82,7 @@ def build_parser() -> Parser:
     command.add_argument("action", choices=("list", "run"))
     command.add_argument("name", nargs="?", help="the experiment to run")
     command.add_argument("--budget", choices=("smoke", "cpu", "gpu"), default="smoke", help="how much time it may take (default: smoke)")
+    command.add_argument("--pending", action="store_true", help="run all that is not yet recorded at this budget")
     command.set_defaults(run=_experiment)
     return parser
 
@@ -102,7 +102,7 @@ def _add_fields(parser, config: type, skip: Sequence[str] = (), only: Sequence[s
         default = None if f.name in RECIPE_FIELDS else f.default
         shown = "by data set" if f.name in RECIPE_FIELDS else default
         keyword = {"default": argparse.SUPPRESS} if unset else {"default": default}
-        help_text = text if unset or default is None and f.name not in RECIPE_FIELDS else f"{text} (default: {shown})"
+        help_text = text if unset or (default is None and f.name not in RECIPE_FIELDS) else f"{text} (default: {shown})"
         if kind is bool:
             parser.add_argument(flag, action="store_true", help=text, **keyword)
         else:
@@ -217,20 +217,22 @@ def _data(options: argparse.Namespace) -> None:
             continue
         try:
             data = load_data(name)
-            print(f"{name:12} {len(data):,} training images, {data.images.shape[2]}x{data.images.shape[3]}x{data.images.shape[1]}, {len(data.class_names)} classes")
+            print(
+                f"{name:12} {len(data):,} training images, {data.images.shape[2]}x{data.images.shape[3]}x{data.images.shape[1]}, {len(data.class_names)} classes"
+            )
         except DataError as error:
             print(f"{name:12} not there: {error}")
 
 
 def _experiment(options: argparse.Namespace) -> None:
     """List the experiments and what is recorded of them, or run one and record it under data/results."""
-    from .experiments import list_experiments, run_experiment
+    from .experiments import list_experiments, run_experiment, run_pending
 
     if options.action == "list":
         list_experiments()
+    elif options.pending:
+        run_pending(options.budget)
     elif options.name is None:
         raise ValueError("experiment run needs the name of an experiment; see `experiment list`")
     else:
         run_experiment(options.name, options.budget)
-
-

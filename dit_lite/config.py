@@ -25,7 +25,7 @@ PATCHES = (2, 4, 8)
 
 #: Every name `preset` knows. `digits` is the quickstart model of this book: minutes on a laptop, not a size of the paper.
 PRESETS = {f"{size}/{p}": dict(width=w, depth=d, heads=h, patch_size=p) for size, (w, d, h) in SIZES.items() for p in PATCHES} | {
-    "digits": dict(image_size=8, channels=1, num_classes=10, patch_size=2, width=96, depth=4, heads=4),
+    "digits": dict(image_size=8, channels=1, num_classes=10, patch_size=2, width=64, depth=4, heads=4),
 }
 
 
@@ -74,7 +74,7 @@ class DiTConfig:
     image_size: int = _note("height and width of the image, in pixels (or latent cells)", 8)
     channels: int = _note("channels C of the image", 1)
     patch_size: int = _note("side P of a patch; must divide image_size", 2)
-    width: int = _note("width D of a token", 96)
+    width: int = _note("width D of a token", 64)
     depth: int = _note("number L of blocks", 4)
     heads: int = _note("attention heads h; must divide width", 4)
     num_classes: int = _note("number K of classes; label K means 'no class'", 10)
@@ -175,7 +175,7 @@ def preset(name: str, **changes) -> DiTConfig:
 
 #: What `train DATA` does when nothing else is said. A folder of one's own starts from the CIFAR-10 recipe.
 RECIPES = {
-    "digits": dict(preset="digits", steps=900, batch_size=96, lr=4e-3, warmup=50, ema_decay=0.99, label_dropout=0.1),
+    "digits": dict(preset="digits", steps=1200, batch_size=96, lr=8e-3, warmup=50, ema_decay=0.99, label_dropout=0.1),
     "cifar10": dict(preset="S/2", steps=20_000, batch_size=256, lr=4e-4, warmup=500, ema_decay=0.999, label_dropout=0.1),
     "imagenet64": dict(preset="B/4", steps=40_000, batch_size=256, lr=3e-4, warmup=1000, ema_decay=0.9995, label_dropout=0.1),
 }

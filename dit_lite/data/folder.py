@@ -19,14 +19,18 @@ def folder(directory: str | Path, size: int) -> Dataset:
     """
     root = Path(directory).expanduser()
     if not root.is_dir():
-        raise DataError(f"data={str(directory)!r} is no known data set and no folder; give digits, cifar10, imagenet64, or the path of a folder of class folders")
+        raise DataError(
+            f"data={str(directory)!r} is no known data set and no folder; give digits, cifar10, imagenet64, or the path of a folder of class folders"
+        )
     classes = sorted(d.name for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
     files = {c: sorted(f for f in (root / c).rglob("*") if f.suffix.lower() in SUFFIXES) for c in classes}
     if empty := [c for c, found in files.items() if not found]:
         raise DataError(f"class folder {root / empty[0]} holds no pictures ({', '.join(SUFFIXES)}); add some or remove it")
     if not classes:
         loose = any(f.suffix.lower() in SUFFIXES for f in root.iterdir())
-        raise DataError(f"{root} holds {'pictures but no class folders; move them into one folder a class' if loose else 'no pictures'}: expected {root}/CLASS/PICTURE.png")
+        raise DataError(
+            f"{root} holds {'pictures but no class folders; move them into one folder a class' if loose else 'no pictures'}: expected {root}/CLASS/PICTURE.png"
+        )
     if len(classes) == 1:
         raise DataError(f"{root} has a single class folder, {classes[0]!r}; a class-conditional model needs at least two")
     order = [(file, label) for label, c in enumerate(classes) for file in files[c]]

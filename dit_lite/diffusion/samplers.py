@@ -7,6 +7,7 @@ noise shaped like x. Each yields (t, x, x0): the time it has reached, the state 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ def _a_s(path: Path, t: float) -> tuple[float, float]:
 
 def _pairs(times: Tensor) -> list[tuple[float, float]]:
     values = times.tolist()
-    return list(zip(values[:-1], values[1:], strict=True))
+    return list(pairwise(values))
 
 
 def velocity(path: Path, t: float, x0: Tensor, eps: Tensor) -> Tensor:

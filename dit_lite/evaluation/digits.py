@@ -61,7 +61,9 @@ def evaluate_digits(
     of other images.
     """
     if (model.config.image_size, model.config.channels, model.config.num_classes) != (8, 1, 10):
-        raise ValueError(f"this model makes {model.config.image_size}x{model.config.image_size}x{model.config.channels} images; the judge knows 8x8x1 digits")
+        raise ValueError(
+            f"this model makes {model.config.image_size}x{model.config.image_size}x{model.config.channels} images; the judge knows 8x8x1 digits"
+        )
     judge = load_judge()
     labels = torch.arange(10).repeat(per_class)  # 0..9, 0..9, ...: any prefix is balanced
     images = sample(model, labels, steps=steps, guidance=guidance, sampler=sampler, seed=seed).cpu()

@@ -149,5 +149,3 @@ def resize(model: DiT, image_size: int) -> DiT:
     resized.position = POSITIONS[other.position](other).to(next(model.parameters()).device)
     resized.load_state_dict(model.state_dict(), assign=True)
     return resized.train(model.training)
-
-

@@ -57,7 +57,9 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     missing = [name for name in (*_NAMES, _PATCH, _POSITION, *_block_names(1)) if name not in state]
     if missing:
         raise ValueError(
-            f"state_dict lacks {missing[0]!r}" + (f" and {len(missing) - 1} more names" if len(missing) > 1 else "") + " of a released DiT checkpoint; "
+            f"state_dict lacks {missing[0]!r}"
+            + (f" and {len(missing) - 1} more names" if len(missing) > 1 else "")
+            + " of a released DiT checkpoint; "
             "pass its weights themselves (of a training checkpoint, the entry 'ema' or 'model')"
         )
     width, channels, patch, _ = state[_PATCH].shape

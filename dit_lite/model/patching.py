@@ -56,5 +56,3 @@ def linear_to_conv(weight: Tensor, channels: int) -> Tensor:
     """The inverse of `conv_to_linear`: (D, P*P*C) -> (D, C, P, P)."""
     side = round((weight.shape[1] // channels) ** 0.5)
     return rearrange(weight, "d (p q c) -> d c p q", p=side, q=side, c=channels).contiguous()
-
-

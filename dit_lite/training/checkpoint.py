@@ -82,7 +82,9 @@ def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> D
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{config_at} is not JSON ({error}); use another copy") from None
     if not isinstance(values, dict) or "patch_size" not in values:
-        raise CheckpointError(f"{config_at} does not describe a DiT of this package; a checkpoint of the DiT authors is read by dit_lite.load_official")
+        raise CheckpointError(
+            f"{config_at} does not describe a DiT of this package; a checkpoint of the DiT authors is read by dit_lite.load_official"
+        )
     try:
         config = DiTConfig.from_dict(values)
     except (ConfigError, TypeError) as error:
@@ -98,7 +100,9 @@ def load_weights(model: DiT, weights: dict[str, Tensor], path: Path) -> None:
     """Copy `weights` into `model`; raises CheckpointError when names or shapes are those of another model."""
     own = model.state_dict()
     for name in own.keys() ^ weights.keys():
-        raise CheckpointError(f"{path} and its configuration are of different models: {name!r} is only in one of them; use the config.json saved with it")
+        raise CheckpointError(
+            f"{path} and its configuration are of different models: {name!r} is only in one of them; use the config.json saved with it"
+        )
     for name, value in own.items():
         if value.shape != weights[name].shape:
             raise CheckpointError(

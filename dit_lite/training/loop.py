@@ -35,7 +35,7 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class Run:
-    """A finished run: the averaged model, the metrics it logged (dicts with step, loss, grad_norm, lr, images, seconds), and where it lies."""
+    """A finished run: the averaged model, what it logged (dicts with step, loss, grad_norm, lr, images, seconds), and where it lies."""
 
     model: DiT
     config: TrainConfig
@@ -61,7 +61,9 @@ def build_model(config: TrainConfig, shape: dict) -> DiTConfig:
     model = config.model or preset(config.preset, **(shape | {"null_class": config.label_dropout > 0} | config.changes))
     for name in ("image_size", "channels", "num_classes"):
         if getattr(model, name) != shape[name]:
-            raise ConfigError(f"the model has {name}={getattr(model, name)}, the data {config.data!r} have {shape[name]}; set model.{name}={shape[name]}")
+            raise ConfigError(
+                f"the model has {name}={getattr(model, name)}, the data {config.data!r} have {shape[name]}; set model.{name}={shape[name]}"
+            )
     return dataclasses.replace(model, class_names=model.class_names or shape["class_names"])
 
 
@@ -123,7 +125,7 @@ class Trainer:
         board = self._tensorboard()
         pending: list[tuple[torch.Tensor, torch.Tensor, float]] = []
         began = time.perf_counter() - self.seconds
-        with Stop() as stop, tqdm(total=config.steps, initial=self.step, desc=f"train {config.data}", unit="step", disable=not progress) as bar:
+        with Stop() as stop, self._bar(progress) as bar:
             while self.step < config.steps:
                 rate = self.rate()
                 loss, norm = self.train_step()
@@ -139,9 +141,16 @@ class Trainer:
                 if save:
                     self.save()
                 if stop.asked and self.step < config.steps:
-                    where = f"saved at step {self.step}; continue with --resume" if self.directory else "nothing was saved, since the run has no directory (out)"
+                    where = (
+                        f"saved at step {self.step}; continue with --resume"
+                        if self.directory
+                        else "nothing was saved, since the run has no directory (out)"
+                    )
                     raise Interrupted(f"stopped after step {self.step} of {config.steps}: {where}")
         return Run(self.ema.model, config, self.metrics, self.directory)
+
+    def _bar(self, progress: bool) -> tqdm:
+        return tqdm(total=self.config.steps, initial=self.step, desc=f"train {self.config.data}", unit="step", disable=not progress)
 
     def _log(self, pending: list, board) -> dict:
         """Look at the losses since the last line, all at once, and write one line of metrics: their means."""
@@ -243,7 +252,10 @@ class Trainer:
 
 
 class Stop:
-    """While open, the first Ctrl-C or SIGTERM only asks: the step in progress is finished, so that nothing is saved half-done. The second acts at once."""
+    """While open, the first Ctrl-C or SIGTERM only asks: the step in progress is finished, so that nothing is saved half-done.
+
+    The second acts at once.
+    """
 
     def __init__(self):
         self.asked = False

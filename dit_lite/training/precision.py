@@ -10,7 +10,7 @@ from ..config import ConfigError
 
 
 def pick_device(name: str) -> torch.device:
-    """"auto" is a GPU when there is one; any torch device name otherwise. Raises ConfigError for one that is not there."""
+    """ "auto" is a GPU when there is one; any torch device name otherwise. Raises ConfigError for one that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

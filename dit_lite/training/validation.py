@@ -25,5 +25,5 @@ def validation_loss(model: DiT, data: Dataset, repeats: int = 4, seed: int = 123
     t = (torch.randperm(n, generator=generator) + 0.5) / n
     eps = torch.randn(x.shape, generator=generator)
     device = next(model.parameters()).device
-    parts = [diffusion_loss(model, *(v.to(device) for v in batch)).cpu() for batch in zip(*(v.split(batch_size) for v in (x, y, t, eps)), strict=True)]
-    return t, torch.cat(parts)
+    batches = zip(*(v.to(device).split(batch_size) for v in (x, y, t, eps)), strict=True)
+    return t, torch.cat([diffusion_loss(model, *batch).cpu() for batch in batches])

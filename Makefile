@@ -1,0 +1,56 @@
+# book · test · lab · lint · format · bench · gpu: each sets up what it needs, then does its one thing.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# CI installs the tested versions; everyone else the newest that requirements.txt allows.
+CONSTRAINTS := $(if $(CI),-c constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test lab lint format bench gpu shots clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(STAMP)  ## install everything into .venv
+
+$(STAMP): requirements.txt pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=python3.12, say." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing. Install it: sudo apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install -q --upgrade pip
+	$(RUN)/python -m pip install -q -r requirements.txt $(CONSTRAINTS)
+	@touch $@
+
+book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter-book build book/ -W --keep-going || { rm -rf book/_build/html book/_build/.doctrees; exit 1; }
+	@echo "The first page: file://$(CURDIR)/book/_build/html/index.html"
+
+test: $(STAMP)  ## run every test, and every chapter at budget smoke
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest --nbmake book/
+	@$(RUN)/python -m tests.missing
+
+lab: $(STAMP)  ## open the chapters in JupyterLab
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter lab --notebook-dir=book/chapters
+
+lint: $(STAMP)  ## ruff, and the notebooks' own rules
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/python book/_ext/notebooks.py --check
+
+format: $(STAMP)  ## put code and notebooks into the one form
+	$(RUN)/ruff check --fix-only .
+	$(RUN)/ruff format .
+	$(RUN)/python book/_ext/notebooks.py
+
+bench: $(STAMP)  ## measure this machine: the quickstart and a training step
+	$(RUN)/python -m dit_lite bench step
+	$(RUN)/python -m dit_lite bench quickstart
+
+gpu: $(STAMP)  ## run on a GPU what is pending at budget gpu
+	$(RUN)/python -m dit_lite experiment run --pending --budget gpu
+
+clean:  ## remove what was built
+	rm -rf book/_build

@@ -1,0 +1,77 @@
+"""The Sphinx side of the book: static explorers, an execution cache that follows the package, and the table of claims."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+BOOK = Path(__file__).resolve().parent.parent
+ROOT = BOOK.parent
+#: What a page's outputs depend on besides its own cells.
+SOURCES = ("dit_lite/**/*.py", "dit_lite/**/*.mjs", "dit_lite/**/*.css", "book/claims.yml", "data/results/**/*.json", "data/checkpoints/**/*")
+
+
+def sources_hash() -> str:
+    """A hash of everything outside a notebook that its outputs depend on."""
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def prepare(app, config) -> None:
+    """Kernels inherit the variable and emit explorers as static fragments; the cache lies in a folder named after the sources."""
+    os.environ["DIT_LITE_STATIC"] = "1"
+    cache = Path(app.outdir).parent / ".jupyter_cache"
+    for old in cache.glob("*"):
+        if old.is_dir() and old.name != sources_hash():
+            _remove(old)
+    config.nb_execution_cache_path = str(cache / sources_hash())
+
+
+def reexecute(app, env, added, changed, removed) -> list[str]:
+    """Pages whose outputs depend on the sources are read again when the sources have changed."""
+    before, now = getattr(env, "dit_sources", None), sources_hash()
+    env.dit_sources = now
+    return [name for name in env.found_docs if name.startswith("chapters/") or name == "index"] if before != now else []
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class ClaimTable(SphinxDirective):
+    """`{claims}`: every claim of the source text that the book has judged so far, with the right statement."""
+
+    def run(self) -> list[nodes.Node]:
+        import yaml
+
+        self.env.note_dependency(str(BOOK / "claims.yml"))
+        lines = []
+        for name, claim in yaml.safe_load((BOOK / "claims.yml").read_text()).items():
+            lines += [
+                f":::{{admonition}} {name}: {claim['verdict']}",
+                f":class: claim claim-{claim['verdict']}",
+                f"{claim['statement']}",
+                "",
+                f"*The right statement.* {claim['right']} ({claim['source']})",
+                ":::",
+                "",
+            ]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def setup(app) -> dict:
+    app.add_directive("claims", ClaimTable)
+    app.connect("config-inited", prepare)
+    app.connect("env-get-outdated", reexecute)
+    app.add_css_file("dit_book.css")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

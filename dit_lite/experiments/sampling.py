@@ -1,0 +1,41 @@
+"""What the choices at sampling time do: guidance, sampler, number of steps. The models are trained once and only asked differently."""
+
+from __future__ import annotations
+
+import torch
+
+from ..config import CHOICES, TrainConfig
+from ..diffusion import trajectory
+from ..evaluation import evaluate_digits
+from ..training import train
+from .runner import experiment
+
+
+GUIDANCES = [0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]
+STEPS = [2, 3, 5, 8, 12, 20, 40]
+
+
+@experiment(
+    "What do guidance, sampler and steps do to accuracy, precision and recall of one model?",
+    smoke=dict(seeds=[0], train_steps=20, per_class=5, guidances=[1.0, 2.0], steps=[2], guidance_steps=4),
+    cpu=dict(seeds=[0, 1, 2], train_steps=None, per_class=100, guidances=GUIDANCES, steps=STEPS, guidance_steps=20),
+    gpu=dict(seeds=[0, 1, 2, 3, 4], train_steps=None, per_class=100, guidances=GUIDANCES, steps=STEPS, guidance_steps=20),
+)
+def sampling(seeds: list[int], train_steps: int | None, per_class: int, guidances: list[float], steps: list[int], guidance_steps: int) -> dict:
+    """Score one model a seed over the guidance scale (heun), and over samplers x steps without guidance."""
+    rows = []
+    for seed in seeds:
+        model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
+        asked = [("guidance", "heun", guidance_steps, w) for w in guidances]
+        asked += [("steps", name, S, 1.0) for name in CHOICES["sampler"] for S in steps]
+        for sweep, name, S, w in asked:
+            report = evaluate_digits(model, per_class, guidance=w, steps=S, sampler=name, seed=seed, halvings=2)
+            rows.append({"sweep": sweep, "calls": network_calls(model, name, S, w)} | report.to_dict())
+    return {"rows": rows}
+
+
+@torch.no_grad()
+def network_calls(model, sampler: str, steps: int, guidance: float) -> int:
+    """Network evaluations an image, counted on a real walk."""
+    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler)
+    return denoiser.calls
