@@ -10,7 +10,6 @@ from ..evaluation import evaluate_digits
 from ..training import train
 from .runner import experiment
 
-
 GUIDANCES = [0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]
 STEPS = [2, 3, 5, 8, 12, 20, 40]
 
