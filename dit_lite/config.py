@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass, field
 
 #: The names that a configuration accepts; each registry of the package holds exactly these (tests/test_config.py).
@@ -35,15 +36,17 @@ class ConfigError(ValueError):
 
 def choose(name: str, value, choices) -> None:
     """Raise ConfigError unless `value` is one of `choices`."""
-    if value not in choices:
+    if value not in tuple(choices):  # a tuple takes a value of any type
         raise ConfigError(f"{name}={value!r} is not known; choose one of: {', '.join(map(str, choices))}")
 
 
-def _whole(name: str, value, low: int) -> None:
+def _whole(name: str, value, low: int, high: int = 2**63 - 1) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{name}={value!r} must be a whole number (int), got {type(value).__name__}")
     if value < low:
         raise ConfigError(f"{name}={value} is too small; it must be at least {low}")
+    if value > high:
+        raise ConfigError(f"{name}={value} is too large; it must be at most {high}")
 
 
 def _number(name: str, value, low: float, high: float, *, open_low=False, open_high=False) -> None:
@@ -100,6 +103,8 @@ class DiTConfig:
         for name in ("conditioning", "attention", "position", "path", "objective"):
             choose(name, getattr(self, name), CHOICES[name])
         _number("mlp_ratio", self.mlp_ratio, 0, 64, open_low=True)
+        if self.hidden < 1:
+            raise ConfigError(f"mlp_ratio={self.mlp_ratio} of width={self.width} leaves the MLP no hidden unit; choose at least {1 / self.width:.3g}")
         _number("data_mean", self.data_mean, -1, 1)
         _number("data_std", self.data_std, 0, 10, open_low=True)
         if self.position_extent is not None:
@@ -121,6 +126,8 @@ class DiTConfig:
             raise ConfigError("position='rope' needs a place for every token, and conditioning='in_context' adds tokens without one; change either")
         if self.learn_variance and (self.path, self.objective) != ("ddpm", "eps"):
             raise ConfigError(f"learn_variance=True is defined for path='ddpm' with objective='eps', not for {self.path!r} with {self.objective!r}")
+        if not isinstance(self.class_names, (tuple, list)):
+            raise ConfigError(f"class_names={self.class_names!r} must be a tuple of names, one a class, or ()")
         object.__setattr__(self, "class_names", tuple(self.class_names))
         if self.class_names and len(self.class_names) != self.num_classes:
             raise ConfigError(f"class_names has {len(self.class_names)} names for num_classes={self.num_classes}; give one name a class, or none")
@@ -139,6 +146,11 @@ class DiTConfig:
     def head_width(self) -> int:
         """Width of one head, d_h = D/h."""
         return self.width // self.heads
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width of the MLP, mlp_ratio D to the nearest whole number."""
+        return round(self.width * self.mlp_ratio)
 
     @property
     def out_channels(self) -> int:
@@ -215,12 +227,21 @@ class TrainConfig:
     tensorboard: bool = _note("mirror the metrics to TensorBoard", False)
 
     def __post_init__(self):
+        for name in ("data", "out"):
+            if isinstance(getattr(self, name), os.PathLike):
+                object.__setattr__(self, name, os.fspath(getattr(self, name)))
         if not isinstance(self.data, str) or not self.data:
             raise ConfigError(f"data={self.data!r} must be the name of a data set or the path of a folder")
+        if self.out is not None and not isinstance(self.out, str):
+            raise ConfigError(f"out={self.out!r} must be the path of a directory")
+        if not isinstance(self.device, str):
+            raise ConfigError(f"device={self.device!r} must be the name of a device: auto, cpu, cuda:0")
         recipe = RECIPES.get(self.data, RECIPES["cifar10"])
         for name in RECIPE_FIELDS:
             if getattr(self, name) is None and not (name == "preset" and self.model is not None):
                 object.__setattr__(self, name, recipe[name])
+        if not isinstance(self.changes, dict):
+            raise ConfigError(f"changes={self.changes!r} must be a dict of fields of the model, such as {{'width': 128}}")
         fields = [f.name for f in dataclasses.fields(DiTConfig)]
         for name in self.changes:
             choose("a key of changes", name, fields)
@@ -256,6 +277,9 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> TrainConfig:
-        """The run that `to_dict` wrote."""
+        """The run that `to_dict` wrote; raises ConfigError for a field that this version does not know."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"unknown field(s) {', '.join(unknown)} in the configuration of a run; written by another version?")
         model = values.get("model")
         return cls(**(values | {"model": DiTConfig.from_dict(model) if model else None}))

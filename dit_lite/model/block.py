@@ -58,7 +58,7 @@ class Block(nn.Module):
         self.norm1 = layer_norm(config.width, self.affine)
         self.attention = ATTENTION[config.attention](config)
         self.norm2 = layer_norm(config.width, self.affine)
-        self.mlp = MLP(config.width, int(config.width * config.mlp_ratio))
+        self.mlp = MLP(config.width, config.hidden)
 
     def forward(self, x: Tensor, condition: Condition, rotation: tuple[Tensor, Tensor] | None = None) -> Tensor:
         x = x + self.attention(self.norm1(x), rotation)

@@ -1,0 +1,50 @@
+"""What every test shares: one thread, and small models in which no weight is zero."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+
+import pytest
+import torch
+from hypothesis import settings
+
+from dit_lite import DiT, DiTConfig
+
+torch.set_num_threads(1)
+settings.register_profile("dit_lite", max_examples=30, deadline=None, derandomize=True, database=None)
+settings.load_profile("dit_lite")
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A function that makes a small configuration, with changes."""
+    return lambda **changes: DiTConfig(**(dict(image_size=8, channels=1, patch_size=2, width=16, depth=2, heads=2, num_classes=3) | changes))
+
+
+@pytest.fixture(scope="session")
+def alive(tiny):
+    """A function that makes a small DiT in which every parameter is random, so that nothing hides behind a zero."""
+
+    def make(seed: int = 0, std: float = 0.3, **changes) -> DiT:
+        model = DiT(tiny(**changes)).eval()
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in model.parameters():
+            parameter.data.normal_(0, std, generator=generator)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def batch():
+    """A function that makes a batch (x, t, y) that fits a configuration."""
+
+    def make(config: DiTConfig, size: int = 3, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(size, config.channels, config.image_size, config.image_size, generator=generator)
+        t = torch.rand(size, generator=generator)
+        return x, t, torch.randint(config.num_classes, (size,), generator=generator)
+
+    return make
