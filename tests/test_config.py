@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -157,6 +158,10 @@ def test_fields_left_open_take_the_recipe_of_the_data(name):
 
 def test_a_folder_takes_the_cifar10_recipe():
     assert TrainConfig(data="my/photos") == dataclasses.replace(TrainConfig(data="cifar10"), data="my/photos")
+
+
+def test_a_path_is_as_good_as_its_name():
+    assert TrainConfig(data=Path("my/photos"), out=Path("runs/a")) == TrainConfig(data="my/photos", out="runs/a")
 
 
 MODELS = [
