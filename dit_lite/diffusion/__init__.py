@@ -1,5 +1,6 @@
 """From images to noise and back: paths, targets, noise levels, guidance, samplers."""
 
+from .exact import ExactDenoiser
 from .guidance import Denoiser, Prediction, guide
 from .loss import diffusion_loss, variance_term
 from .objectives import OBJECTIVES, convert, target, to_x0_eps
@@ -9,6 +10,6 @@ from .sampling import check_labels, sample, start_time, to_images, trajectory
 from .times import TIMES, draw_times, time_grid
 
 __all__ = [
-    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "Path", "Prediction", "check_labels", "convert", "diffusion_loss", "draw_times",
+    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser", "Path", "Prediction", "check_labels", "convert", "diffusion_loss", "draw_times",
     "expand", "guide", "sample", "start_time", "target", "time_grid", "to_images", "to_x0_eps", "trajectory", "variance_term", "velocity",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The recorded results of the book, one file each, and the benchmarks."""
 
 from .bench_step import bench_step
+from .live import live
 from .objectives import objectives
 from .quickstart import quickstart
 from .record import BUDGETS, Result, ResultError, read_result
@@ -11,6 +12,6 @@ from .sampling import sampling
 BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step}
 
 __all__ = [
-    "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "Result", "ResultError", "list_experiments", "load_result", "objectives", "quickstart",
+    "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "Result", "ResultError", "list_experiments", "live", "load_result", "objectives", "quickstart",
     "read_result", "run_experiment", "run_pending", "sampling", "status",
 ]  # fmt: skip

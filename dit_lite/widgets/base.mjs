@@ -23,8 +23,8 @@ const symbol = (letter, index = "") => h("i", { class: "dit-symbol" }, letter, i
 function frame(model, el) {
   el.classList.add("dit-explorer");
   const [wide, phone] = model.get("height");
-  el.style.setProperty("--wide", wide + "px");
-  el.style.setProperty("--phone", phone + "px");
+  el.style.setProperty("--wide", wide);
+  el.style.setProperty("--phone", phone);
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", model.get("label"));
   for (const event of ["keydown", "keyup", "keypress"]) el.addEventListener(event, (e) => e.stopPropagation()); // JupyterLab takes arrow keys
@@ -121,20 +121,20 @@ function plot({ title, x, y, xTicks, yTicks, series }) {
     ...xTicks.map(([value, name]) => put(h("span", { class: "dit-tick dit-tick-x" }, name ?? String(value)), value, y[0])),
     ...yTicks.map(([value, name]) => put(h("span", { class: "dit-tick dit-tick-y" }, name ?? String(value)), x[0], value)),
     ...series.filter(({ at }) => at).map(({ name, color, at }) => put(h("span", { class: "dit-direct", style: `color: var(--dit-${color})` }, name), ...at)));
-  const node = h("div", { class: "dit-plot" }, h("div", { class: "dit-title" }, title), area);
-  node.setAttribute("aria-hidden", "true"); // its numbers stand in the text beside it
+  const node = h("div", { class: "dit-plot", "aria-hidden": "true" }, title && h("div", { class: "dit-title" }, title), area); // its numbers stand in text
   const mark = (px, values) => ((rule.style.left = left(px) + "%"), dots.forEach((dot, i) => put(dot, px, values[i])));
   return { node, mark };
 }
+
+const power = (exponent) => "10" + [...String(exponent)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
 
 /** A number for reading: digits significant, powers of ten where it is very large or small, a real minus. */
 function number(value, digits = 3) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (size && (size >= 1e7 || size < 1e-4)) {
-    const [mantissa, power] = value.toExponential(Math.max(0, digits - 1)).split("e");
-    const raised = [...String(+power)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
-    return `${mantissa.replace("-", "−")} × 10${raised}`;
+    const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
+    return `${+mantissa === 1 ? "" : String(+mantissa).replace("-", "−") + " × "}${power(+exponent)}`;
   }
   return value.toLocaleString("en-US", { maximumSignificantDigits: digits }).replace("-", "−");
 }

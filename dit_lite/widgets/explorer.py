@@ -42,10 +42,11 @@ def text(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, height: tuple[int, int], **state):
+def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, height: tuple[str, str], **state):
     """Show the explorer `name` with a first state of JSON values and of uint8 or float32 arrays, also inside lists and dicts.
 
-    `label` says what it is to those who cannot see it; `height` reserves (wide page, phone) pixels, so that nothing moves when it starts.
+    `label` says what it is to those who cannot see it; `height` reserves room on (a wide page, a phone), so that nothing
+    moves when it starts: two sums of CSS lengths, in which 1cqi is a hundredth of the width.
     `on` = {key of the state: function(widget)} recomputes in Python when the reader changes that value; the function reads and sets the
     state as attributes. Returns `Html` when the environment says DIT_LITE_STATIC=1 (as the book's build does) or anywidget is not
     installed, else a widget. Raises ValueError or TypeError, naming the argument.
@@ -112,7 +113,7 @@ def _fragment(name: str, state: dict) -> Html:
     script = text("base.mjs") + text(f"{name}.mjs") + text("host.mjs").replace("EXPLORER_ID", key)
     return Html(
         f"<style>{text('theme.css')}{text('explorer.css')}</style>"
-        f'<div class="dit-explorer" id="{key}" role="group" aria-label="{escape(state["label"])}" style="--wide:{wide}px;--phone:{phone}px">'
+        f'<div class="dit-explorer" id="{key}" role="group" aria-label="{escape(state["label"])}" style="--wide:{wide};--phone:{phone}">'
         f'<div class="dit-body"><noscript>This explorer needs JavaScript.</noscript></div>'
         f'<script type="application/json">{payload}</script></div>'
         f'<script type="module">\n{script}</script>'

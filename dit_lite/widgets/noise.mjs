@@ -24,13 +24,13 @@ const logSnr = (a, s) => 2 * (Math.log(a) - Math.log(s));
 
 /** column -> the shares [p, q] of p x0 + q eps */
 const COLUMNS = {
-  "x_t": { head: () => [symbol("x", "t")], note: "noisy image", mix: (a, s) => [a, s] },
+  "x_t": { head: () => [symbol("x", "t")], note: "noisy", picture: true, mix: (a, s) => [a, s] },
   "eps": { head: () => [symbol("ε")], note: "noise", mix: () => [0, 1] },
-  "x0": { head: () => [symbol("x", "0")], note: "image", mix: () => [1, 0] },
+  "x0": { head: () => [symbol("x", "0")], note: "image", picture: true, mix: () => [1, 0] },
   "v": { head: () => [symbol("v")], note: "a ε − s x₀", mix: (a, s) => [-s, a] },
   "flow": { head: () => ["flow"], note: "dx/dt", mix: (a, s, da, ds) => [da, ds] },
 };
-const RANGE = 2.5; // of the colour scale of the targets
+const RANGE = 2.5; // of the colours of what is not an image
 
 function render({ model, el }) {
   const body = frame(model, el);
@@ -61,17 +61,18 @@ function render({ model, el }) {
   });
   const scale = tile(1, 256);
   scale.paint(Float32Array.from({ length: 256 }, (_, i) => i), undefined, SIGNED);
-  const legend = h("p", { class: "dit-legend" }, "Targets share one scale ", h("span", { class: "dit-value" }, `−${RANGE}`), scale.node,
-    h("span", { class: "dit-value" }, `+${RANGE}`), h("span", {}, "; ", symbol("x", "t"), " from black −1 to white +1"));
+  const legend = h("div", { class: "dit-legend" },
+    h("span", {}, symbol("ε"), ", ", symbol("v"), ", flow: ", h("span", { class: "dit-value" }, `−${RANGE} `), scale.node, h("span", { class: "dit-value" }, ` +${RANGE}`)),
+    h("span", {}, symbol("x", "t"), ", ", symbol("x", "0"), ": black −1, white +1"));
 
   const grid = Array.from({ length: 101 }, (_, i) => i / 100);
   const curve = (pick) => Object.keys(PATHS).map((path) => ({ path, name: path, color: COLORS[path], points: grid.map((t) => [t, pick(...PATHS[path](t))]) }));
-  const label = (series, places) => series.map((line, i) => ({ ...line, at: places[i] }));
+  const label = (series, places) => series.map((line) => ({ ...line, at: places[line.path] }));
   const xTicks = [[0], [0.5], [1]], share = { x: [0, 1], y: [0, 1], xTicks, yTicks: [[0], [0.5], [1]] };
   const plots = [
-    plot({ ...share, title: "a(t), share of the image", series: label(curve((a) => a), [[0.36, 0.54], [0.66, 0.72], [0.22, 0.3]]) }),
-    plot({ ...share, title: "s(t), share of the noise", series: curve((a, s) => s) }),
-    plot({ ...share, title: "log SNR", y: [-10, 10], yTicks: [[-10, "−10"], [0], [10]], series: curve(logSnr) }),
+    plot({ ...share, title: "a(t), share of the image", series: label(curve((a) => a), { cosine: [0.82, 0.62], ddpm: [0.17, 0.34] }) }),
+    plot({ ...share, title: "s(t), share of the noise", series: label(curve((a, s) => s), { linear: [0.8, 0.5], ddpm: [0.15, 0.88] }) }),
+    plot({ ...share, title: "log SNR", y: [-10, 10], yTicks: [[-10, "−10"], [0], [10]], series: label(curve(logSnr), { ddpm: [0.25, -5] }) }),
   ];
   const story = h("output", { class: "dit-story", "aria-live": "polite" });
   body.append(h("div", { class: "dit-controls" }, time.node, choice.node, ...again), story,
@@ -89,9 +90,9 @@ function render({ model, el }) {
       const [a, s, da, ds] = (at[path] = PATHS[path](t)), ratio = logSnr(a, s);
       Object.assign(node.dataset, { a, s, da, ds, logSnr: ratio });
       [a.toFixed(2), s.toFixed(2), Number.isFinite(ratio) ? ratio.toFixed(1).replace("-", "−") : number(ratio)].forEach((text, i) => (outputs[i].textContent = text));
-      Object.values(COLUMNS).forEach(({ mix }, i) => {
+      Object.values(COLUMNS).forEach(({ mix, picture }, i) => {
         const [p, q] = mix(a, s, da, ds), values = x0.map((value, k) => p * value + q * noise[k]);
-        if (i === 0) tiles[i].paint(values, (value) => (value + 1) * 127.5);
+        if (picture) tiles[i].paint(values, (value) => (value + 1) * 127.5);
         else tiles[i].paint(values, (value) => (value / RANGE + 1) * 127.5, SIGNED);
       });
     }

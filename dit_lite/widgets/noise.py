@@ -29,11 +29,13 @@ def noise_explorer(images, eps=None, names: Sequence[str] | None = None, *, t: f
     if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < n:
         raise ValueError(f"index={index!r} is out of range; expected a whole number from 0 to {n - 1}")
 
+    tiles = f"{60 * images.shape[1] / images.shape[2]:.0f}cqi"  # three rows of five tiles
+
     def redraw(widget):
         widget.eps = _draw(images.shape, widget.seed)
 
     return explorer(
-        "noise", {"seed": redraw}, label="Explorer: an image on three paths to noise", height=(760, 1180),
+        "noise", {"seed": redraw}, label="Explorer: an image on three paths to noise", height=(f"289px + {tiles}", f"700px + {tiles}"),
         images=images, eps=eps.reshape(images.shape), names=names, t=check_number("t", t, 0, 1), index=int(index), seed=int(seed),
     )  # fmt: skip
 

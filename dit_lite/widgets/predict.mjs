@@ -10,7 +10,7 @@ function render({ model, el }) {
   const commit = (guess) => {
     put(model, "guess", guess);
     reveal.disabled = guess === null;
-    hint.textContent = guess === null ? "This is not a number on the scale." : "";
+    hint.textContent = guess === null ? `A number from ${number(model.get("low"))} to ${number(model.get("high"))}, please.` : "";
   };
   const part = (choices.length ? choice : scale)(model, commit);
   body.append(h("div", { class: "dit-eyebrow" }, "Predict, then reveal"), markup("p", { class: "dit-question" }, model.get("question")), part.node, result);
@@ -18,6 +18,7 @@ function render({ model, el }) {
   function show() {
     put(model, "revealed", true);
     const verdict = part.reveal(model.get("guess"), model.get("answer"));
+    result.classList.add("dit-open");
     result.replaceChildren(h("p", { class: "dit-verdict" }, ...verdict), markup("p", { class: "dit-explanation" }, model.get("explanation")));
     result.focus({ preventScroll: true });
   }
@@ -33,9 +34,8 @@ function scale(model, commit) {
   const say = (value) => number(value, digits) + unit;
   const range = h("input", { type: "range", min: 0, max: 1, step: 0.005, value: 0.5, "aria-label": "your prediction", "aria-valuetext": "not set", oninput: slide });
   const field = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", size: 8, placeholder: "?", "aria-label": `your prediction${unit && ", in" + unit}`, oninput: type });
-  const line = h("div", { class: "dit-line" });
-  const ticks = ticksOf(low, high, log).map((value) => pin(h("span", { class: "dit-tick dit-tick-x" }, number(value, digits)), to(value)));
-  line.append(...ticks);
+  const ticks = ticksOf(low, high, log).map(([value, name]) => pin(h("span", { class: "dit-tick dit-" + side(to(value), 0.02) }, name), to(value)));
+  const track = h("div", { class: "dit-track" }, range, h("div", { class: "dit-ticks", "aria-hidden": "true" }, ...ticks));
   range.classList.add("dit-unset");
 
   function pin(node, place) {
@@ -59,33 +59,36 @@ function scale(model, commit) {
     else commit(null);
   }
   function flag(kind, name, value) {
-    const place = to(value), side = place < 0.2 ? "start" : place > 0.8 ? "end" : "middle";
-    return pin(h("span", { class: `dit-flag dit-${kind} dit-${side}` }, h("b", {}, say(value)), " ", name), place);
+    const place = to(value);
+    return [pin(h("span", { class: `dit-dot dit-${kind}` }), place), pin(h("span", { class: `dit-flag dit-${kind} dit-${side(place, 0.2)}` }, `${name} ${say(value)}`), place)];
   }
   function reveal(guess, answer) {
     range.disabled = field.disabled = true;
-    line.classList.add("dit-revealed");
-    line.prepend(flag("yours", "you", guess), flag("measured", "measured", answer));
+    track.classList.add("dit-revealed");
+    track.append(h("div", { class: "dit-outcome", "aria-hidden": "true" }, ...flag("yours", "you", guess), ...flag("measured", "measured", answer)));
     const apart = log ? Math.max(guess / answer, answer / guess) : Math.abs(guess - answer);
     const near = log ? apart < 1.1 : apart < 0.03 * (high - low);
-    const distance = log ? `a factor of ${number(apart, 2)}` : say(apart);
+    const distance = log ? `a factor of ${number(apart, 2)}` : model.get("unit") === "%" ? `${number(apart, digits)} points` : say(apart);
     return ["You said ", h("b", {}, say(guess)), "; measured: ", h("b", {}, say(answer)), near ? ". Very close." : `. That is ${distance} too ${guess < answer ? "low" : "high"}.`];
   }
   const restore = (guess) => ((field.value = guess), settle(guess, true));
-  const entry = h("div", { class: "dit-entry" }, h("div", { class: "dit-track" }, range, line), h("label", { class: "dit-field" }, field, unit && h("span", {}, unit)));
+  const entry = h("div", { class: "dit-entry" }, track, h("label", { class: "dit-field" }, field, unit && h("span", {}, unit)));
   return { node: entry, reveal, restore };
 }
 
-/** Three to six round numbers for a scale. */
+const side = (place, margin) => (place < margin ? "start" : place > 1 - margin ? "end" : "middle");
+
+/** Two to six round numbers for a scale, with their names. */
 function ticksOf(low, high, log) {
   if (log) {
     const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9), every = Math.ceil((last - first + 1) / 5);
-    const powers = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => 10 ** (first + i)).filter((_, i) => i % every === 0);
-    return powers.length > 1 ? powers : [low, high];
+    const powers = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i).filter((_, i) => i % every === 0);
+    const plain = first > -3 && last < 5;
+    return powers.length > 1 ? powers.map((n) => [10 ** n, plain ? number(10 ** n) : power(n)]) : [low, high].map((value) => [value, number(value)]);
   }
-  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 2.5, 5, 10].find((k) => k * power >= rough) * power;
+  const rough = (high - low) / 4, unit = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 2.5, 5, 10].find((k) => k * unit >= rough * (1 - 1e-9)) * unit;
   const first = Math.ceil(low / step - 1e-9);
-  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => [(first + i) * step, number((first + i) * step, 6)]);
 }
 
 /** One of two to four options. */

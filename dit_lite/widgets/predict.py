@@ -22,7 +22,7 @@ def predict(question: str, answer: float, low: float, high: float, unit: str = "
     check_text("question", question)
     check_text("explanation", explanation, empty=True)
     return explorer(
-        "predict", label="Predict, then reveal", height=_height(question, explanation, 200, 260),
+        "predict", label="Predict, then reveal", height=_height(question, explanation, 256, 316),
         question=question, answer=check_number("answer", answer, low, high), low=low, high=high, unit=check_text("unit", unit, False, True),
         log=bool(log), explanation=explanation, digits=digits, options=[], guess=None, revealed=False,
     )  # fmt: skip
@@ -40,14 +40,14 @@ def choose(question: str, options: Sequence[str], answer: int, explanation: str 
         raise ValueError(f"answer={answer!r} is out of range; expected the place of the right option, 0 to {len(options) - 1}")
     check_text("question", question)
     check_text("explanation", explanation, empty=True)
-    rows = 52 * len(options)
+    rows = 54 * len(options)
     return explorer(
-        "predict", label="Predict, then reveal", height=_height(question, explanation, 110 + rows, 130 + rows),
+        "predict", label="Predict, then reveal", height=_height(question, explanation, 134 + rows, 146 + rows),
         question=question, answer=answer, options=options, explanation=explanation, guess=None, revealed=False,
     )  # fmt: skip
 
 
-def _height(question: str, explanation: str, wide: int, phone: int) -> tuple[int, int]:
+def _height(question: str, explanation: str, wide: int, phone: int) -> tuple[str, str]:
     """Room for the sentences: about 80 characters a line on a wide page, 38 on a phone."""
     lines = [sum(-(-len(text) // width) for text in (question, explanation)) for width in (80, 38)]
-    return wide + 26 * lines[0], phone + 26 * lines[1]
+    return f"{wide + 25 * lines[0]}px", f"{phone + 25 * lines[1]}px"

@@ -2,6 +2,7 @@
 // state: frames, x0 uint8 (...axes, S+1, H, W[, 3]); times; axes [{ name, values }]; scores [{ name, curve, values }]; step; index; seed
 
 const THUMBS = 12;
+const PLAY = "\u25b6\ufe0e play", PAUSE = "\u275a\u275a pause"; // \ufe0e: a sign, not an emoji
 
 function render({ model, el }) {
   const body = frame(model, el);
@@ -21,12 +22,13 @@ function render({ model, el }) {
   const again = model.get("live").includes("seed") ? [button("new seed", () => put(model, "seed", model.get("seed") + 1))] : [];
 
   const state = tile(height, width, "state x_t"), belief = tile(height, width, "predicted image x0");
-  const picture = ({ node }, ...caption) => h("figure", { class: "dit-picture" }, node, h("figcaption", {}, ...caption));
-  const panel = h("dl", { class: "dit-scores" });
+  const time = h("span", { class: "dit-value" });
+  const picture = ({ node }, ...caption) => h("div", { class: "dit-picture" }, node, h("div", { class: "dit-caption" }, ...caption));
+  const panel = h("div", { class: "dit-scores" });
 
-  const play = button("▶ play", () => (timer ? stop() : start()), { "aria-pressed": "false" });
+  const play = button(PLAY, () => (timer ? stop() : start()), { "aria-pressed": "false" });
   const scrub = slider({
-    label: "step", min: 0, max: last, step: 1, value: model.get("step"), format: (i) => `${i} of ${last}, t = ${number(times[i], 2)}`,
+    label: "step", min: 0, max: last, step: 1, value: model.get("step"), format: (i) => `${i} of ${last}`,
     input: (i) => (stop(), put(model, "step", i)),
   });
   const shown = [...new Set(Array.from({ length: Math.min(THUMBS, last + 1) }, (_, i, n = Math.min(THUMBS, last + 1)) => Math.round((i * last) / Math.max(1, n - 1))))];
@@ -36,21 +38,22 @@ function render({ model, el }) {
     options: shown.map((value, i) => ({ value, name: `step ${value}`, content: h("span", {}, ...thumbs[i].map(({ node }) => node)) })),
   });
   strip.node.classList.add("dit-strip");
-  const story = h("output", { class: "dit-story", "aria-live": "polite" });
+  const story = h("output", { class: "dit-spoken", "aria-live": "polite" });
   body.append(h("div", { class: "dit-controls" }, ...choices.map(({ node }) => node), ...again),
-    h("div", { class: "dit-stage" }, picture(state, symbol("x", "t"), " the state"), picture(belief, symbol("x̂", "0"), " the image the model sees in it"), panel),
-    h("div", { class: "dit-controls" }, play, scrub.node), story, strip.node);
+    h("div", { class: "dit-stage" }, picture(state, symbol("x", "t"), ", the state at ", time), picture(belief, symbol("x̂", "0"), ", the image the model sees in it"), panel),
+    h("div", { class: "dit-controls" }, play, scrub.node), story,
+    h("div", {}, h("div", { class: "dit-title" }, "the whole walk, from noise to image: states above, what the model sees below"), strip.node));
 
   function stop() {
     clearInterval(timer);
     timer = null;
-    play.textContent = "▶ play";
+    play.textContent = PLAY;
     play.setAttribute("aria-pressed", "false");
     story.setAttribute("aria-live", "polite");
   }
   function start() {
     story.setAttribute("aria-live", "off"); // a film is not read aloud
-    play.textContent = "❚❚ pause";
+    play.textContent = PAUSE;
     play.setAttribute("aria-pressed", "true");
     if (model.get("step") === last) put(model, "step", 0);
     timer = setInterval(() => {
@@ -68,13 +71,13 @@ function render({ model, el }) {
     choices.forEach((control, axis) => control.set(index[axis]));
     shown.forEach((step, i) => [frames, predicted].forEach((source, k) => thumbs[i][k].paint(source.at(...index, step))));
     curves = model.get("scores").map(({ name, curve, values }) => {
-      const value = h("dd", { class: "dit-value" });
-      if (!curve) return { nodes: [h("dt", {}, name), value], show: (step) => (value.textContent = values[row + step]) };
+      const value = h("span", { class: "dit-value" }), title = h("span", { class: "dit-note" }, name);
+      if (!curve) return { nodes: [title, value], read: () => `${name} ${value.textContent}`, show: (step) => (value.textContent = values[row + step]) };
       const { values: all } = tensor(values), low = Math.min(0, ...all), high = Math.max(low + 1e-9, ...all);
       const line = plot({ title: "", x: [0, last], y: [low, high], xTicks: [], yTicks: [[low, number(low, 2)], [high, number(high, 2)]],
         series: [{ color: "blue", points: times.map((_, step) => [step, all[row + step]]) }] });
       const show = (step) => ((value.textContent = number(all[row + step], 2)), line.mark(step, [all[row + step]]));
-      return { nodes: [h("dt", {}, name), value, h("dd", { class: "dit-curve" }, line.node)], show };
+      return { nodes: [title, value, line.node], read: () => `${name} ${value.textContent}`, show };
     });
     panel.replaceChildren(...curves.flatMap(({ nodes }) => nodes));
     panel.hidden = !curves.length;
@@ -86,10 +89,10 @@ function render({ model, el }) {
     belief.paint(predicted.at(...index, step));
     curves.forEach(({ show }) => show(step));
     scrub.set(step);
+    time.textContent = `t = ${times[step].toFixed(2)}`;
     strip.set(shown.findLast((value) => value <= step));
     const where = axes.map(({ name, values }, axis) => `${name} ${values[index[axis]]}`);
-    const read = [...panel.querySelectorAll("dt")].map((name) => `${name.textContent} ${name.nextElementSibling.textContent}`);
-    story.textContent = [`Step ${step} of ${last}, t = ${number(times[step], 2)}`, ...where, ...read].join(" · ");
+    story.textContent = [`Step ${step} of ${last}, t = ${number(times[step], 2)}`, ...where, ...curves.map(({ read }) => read())].join(", ");
   }
   model.on("change:step", draw);
   model.on("change:index", choose);

@@ -37,7 +37,7 @@ def sampling_explorer(
         raise ValueError(f"step={step!r} is out of range; expected a whole number from 0 to {states - 1}")
     index = _start(choices, start or {})
     return explorer(
-        "sampling", dict(on or {}), label="Explorer: from noise to an image, step by step", height=(640, 760),
+        "sampling", dict(on or {}), label="Explorer: from noise to an image, step by step", height=_height(choices, frames.shape[len(lead) :], scores or {}),
         frames=frames, x0=x0, times=[float(t) for t in times], axes=[{"name": name, "values": values} for name, values in choices],
         scores=pack_scores(scores or {}, (*lead, states)), step=int(step), index=index, seed=int(seed),
     )  # fmt: skip
@@ -77,6 +77,16 @@ def _pixels(name: str, value, lead: tuple[int, ...]) -> np.ndarray:
         expected = ", ".join([*map(str, lead), "S+1", "H", "W"])
         raise ValueError(f"{name} has shape {array.shape}; expected ({expected}) or ({expected}, C) with C = 1 or 3")
     return array[..., 0] if array.ndim == axes + 4 and array.shape[-1] == 1 else array
+
+
+def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores: Mapping) -> tuple[str, str]:
+    """Room for the rows of controls, two large tiles and the strip, on a page of 7 and of 3.5 hundred pixels."""
+    states, ratio = shape[0], shape[1] / shape[2]
+    widths = [60 + 8 * len(name) + sum(max(40, 22 + 9 * len(value)) for value in values[:10]) for name, values in choices]
+    wide, phone = (sum(-(-max(sum(part), 1) // room) for part in parts) for room, parts in ((660, [widths] if widths else []), (320, [[w] for w in widths])))
+    rows = 4 if states > 6 else 2
+    panel = sum(100 if np.asarray(values).dtype.kind == "f" else 32 for values in scores.values())
+    return f"{134 + 56 * wide}px + {50 * ratio:.0f}cqi", f"{151 + 53 * phone + panel}px + {(50 + 16.5 * rows) * ratio:.0f}cqi"
 
 
 def _start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:

@@ -30,9 +30,9 @@ def use_style() -> None:
         "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
         "axes.prop_cycle": plt.cycler(color=list(PALETTE.values())), "image.cmap": "viridis", "image.interpolation": "nearest",
         "text.color": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": INK,
-        "axes.grid": True, "grid.color": GRID, "grid.alpha": 0.3, "grid.linewidth": 0.7, "axes.axisbelow": True,
+        "axes.grid": True, "grid.color": GRID, "grid.alpha": 0.22, "grid.linewidth": 0.7, "axes.axisbelow": True,
         "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.titlelocation": "left",
-        "font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9, "legend.fontsize": 9,
+        "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.fontsize": 10,
         "legend.frameon": False, "lines.linewidth": 2, "lines.solid_capstyle": "round", "svg.fonttype": "none",
     })  # fmt: skip
 
@@ -57,7 +57,7 @@ def figure(fig, alt: str, caption: str = "") -> Html:
 
 def label_line(ax, x: float, y: float, text: str, color=None, **options):
     """Write `text` beside a line, at the data point (x, y), in its colour: a direct label instead of a legend."""
-    options = {"ha": "left", "va": "center", "xytext": (5, 0), "fontsize": 9, "fontweight": "bold"} | options
+    options = {"ha": "left", "va": "center", "xytext": (5, 0), "fontsize": 10, "fontweight": "bold"} | options
     return ax.annotate(text, (x, y), textcoords="offset points", color=color or INK, annotation_clip=False, **options)
 
 
@@ -112,7 +112,7 @@ def _inline(svg: str, alt: str, inches: float) -> str:
     body = body.replace(INK, "currentColor").replace(GRID, "currentColor")
     for name, color in PALETTE.items():
         body = body.replace(color, f"var(--dit-{name})")
-    return f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}" style="max-width:{inches * 116:.0f}px">{body}'
+    return f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}" style="max-width:{inches * 104:.0f}px">{body}'
 
 
 def _png(pixels: np.ndarray) -> bytes:
