@@ -124,6 +124,10 @@ def _widget(name: str, state: dict, on: dict[str, Callable]):
     import anywidget
     import traitlets
 
+    for key in state:
+        if hasattr(anywidget.AnyWidget, key):
+            raise ValueError(f"{key} is a name that every widget uses itself; call the value something else")
+
     def value(initial):
         return traitlets.Any(initial).tag(sync=True, to_json=lambda value, _: encode(value, bytes))
 

@@ -1,5 +1,5 @@
 // Predict, then reveal: a number on a scale, or one of a few options. What is measured enters the page only when it is revealed.
-// state: question, answer, explanation, guess, revealed; for numbers low, high, log, unit, digits; for choices options
+// state: question, answer, explanation, guess, revealed; for numbers low, high, powers, unit, digits; for choices options
 
 function render({ model, el }) {
   const body = frame(model, el);
@@ -27,7 +27,7 @@ function render({ model, el }) {
 
 /** A number between low and high: slider, field and, once revealed, both values on one line. */
 function scale(model, commit) {
-  const [low, high, log, digits] = ["low", "high", "log", "digits"].map((key) => model.get(key));
+  const [low, high, log, digits] = ["low", "high", "powers", "digits"].map((key) => model.get(key));
   const unit = model.get("unit") ? " " + model.get("unit") : "";
   const to = (value) => (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
   const from = (place) => (log ? low * (high / low) ** place : low + place * (high - low));

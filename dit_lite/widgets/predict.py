@@ -24,7 +24,7 @@ def predict(question: str, answer: float, low: float, high: float, unit: str = "
     return explorer(
         "predict", label="Predict, then reveal", height=_height(question, explanation, 256, 316),
         question=question, answer=check_number("answer", answer, low, high), low=low, high=high, unit=check_text("unit", unit, False, True),
-        log=bool(log), explanation=explanation, digits=digits, options=[], guess=None, revealed=False,
+        powers=bool(log), explanation=explanation, digits=digits, options=[], guess=None, revealed=False,
     )  # fmt: skip
 
 
