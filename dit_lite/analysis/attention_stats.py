@@ -8,7 +8,9 @@ from torch import Tensor
 
 def _check(weights: Tensor) -> Tensor:
     if weights.ndim < 2 or (weights < 0).any() or not torch.allclose(weights.sum(-1), torch.ones((), dtype=weights.dtype), atol=1e-3):
-        raise ValueError(f"weights of shape {tuple(weights.shape)} are no attention map: rows must be non-negative and sum to 1 (see record_attention)")
+        raise ValueError(
+            f"weights of shape {tuple(weights.shape)} are no attention map: rows must be non-negative and sum to 1 (see record_attention)"
+        )
     return weights.double()
 
 

@@ -13,7 +13,11 @@ def forward_process(noisy) -> None:
     """noisy(x0, eps, t) on the linear path."""
     x0, eps = images()
     t = torch.tensor([0.0, 0.25, 0.7, 1.0])
-    same(noisy(x0, eps, t), PATHS["linear"].mix(x0, eps, t), "x_t = (1-t) x0 + t eps, with t as t[:, None, None, None], so that each image has its own t.")
+    same(
+        noisy(x0, eps, t),
+        PATHS["linear"].mix(x0, eps, t),
+        "x_t = (1-t) x0 + t eps, with t as t[:, None, None, None], so that each image has its own t.",
+    )
 
 
 @exercise("01.2")
@@ -36,10 +40,17 @@ def euler_sampler(sampler) -> None:
         asked.append(float(t))
         return (x - goal) / max(float(t), 1e-9)  # on the straight line from noise to the goal
 
-    same(sampler(velocity, x, 8), goal, "On this straight line Euler's steps end exactly at the image. Do all steps have length 1/steps, downwards?", 1e-4)
+    same(
+        sampler(velocity, x, 8),
+        goal,
+        "On this straight line Euler's steps end exactly at the image. Do all steps have length 1/steps, downwards?",
+        1e-4,
+    )
     require(len(asked) == 8, f"8 steps of Euler ask the network 8 times; yours asked {len(asked)} times.")
     hint = "Ask at the time where the step begins: 1, 7/8, ..., 1/8."
-    require(all(abs(t - (1 - i / 8)) < 1e-6 for i, t in enumerate(asked)), f"The network was asked at t = {', '.join(f'{t:.3g}' for t in asked)}. {hint}")
+    require(
+        all(abs(t - (1 - i / 8)) < 1e-6 for i, t in enumerate(asked)), f"The network was asked at t = {', '.join(f'{t:.3g}' for t in asked)}. {hint}"
+    )
     curved = sampler(lambda x, t: 2 * float(t) * x, x, 4)
     wanted = x
     for i in range(4):
@@ -73,4 +84,9 @@ def best_denoiser(posterior_mean) -> None:
     x, _ = images(batch=3, seed=6)
     for t in (0.2, 0.5, 0.9):
         wanted = ExactDenoiser(data, PATHS["linear"])(x, t).x0
-        same(posterior_mean(x, t, data), wanted, "Weights: softmax over the data of -|x - (1-t) x0|^2 / (2 t^2); result: the weighted mean of the data.", 1e-4)
+        same(
+            posterior_mean(x, t, data),
+            wanted,
+            "Weights: softmax over the data of -|x - (1-t) x0|^2 / (2 t^2); result: the weighted mean of the data.",
+            1e-4,
+        )

@@ -6,10 +6,11 @@ from .loss import diffusion_loss, variance_term
 from .objectives import OBJECTIVES, convert, target, to_x0_eps
 from .paths import PATHS, Path, expand
 from .samplers import SAMPLERS, velocity
-from .sampling import check_labels, sample, start_time, to_images, trajectory
+from .sampling import Walk, check_labels, sample, start_time, to_images, trajectory, walk
 from .times import TIMES, draw_times, time_grid
 
 __all__ = [
-    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser", "Path", "Prediction", "check_labels", "convert", "diffusion_loss", "draw_times",
-    "expand", "guide", "sample", "start_time", "target", "time_grid", "to_images", "to_x0_eps", "trajectory", "variance_term", "velocity",
+    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser", "Path", "Prediction", "Walk", "check_labels", "convert",
+    "diffusion_loss", "draw_times", "expand", "guide", "sample", "start_time", "target", "time_grid", "to_images", "to_x0_eps", "trajectory",
+    "variance_term", "velocity", "walk",
 ]  # fmt: skip

@@ -52,8 +52,8 @@ def heun(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callabl
         slope = velocity(path, t, x0, eps)
         trial = x + (r - t) * slope
         if r != times[-1].item():
-            x0, eps, _ = denoise(trial, r)
-            trial = x + (r - t) * (slope + velocity(path, r, x0, eps)) / 2
+            there = denoise(trial, r)
+            trial = x + (r - t) * (slope + velocity(path, r, there.x0, there.eps)) / 2
         x = trial
         yield r, x, x0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -75,11 +76,39 @@ def trajectory(
 
     if noise is not None and tuple(noise.shape) != shape:
         raise ValueError(f"noise has shape {tuple(noise.shape)}; expected {shape}")
-    x = draw() if noise is None else noise.to(device)
+    x = draw()
+    if noise is not None:
+        x = noise.to(device)
     denoise = Denoiser(model, labels.to(device), guidance, interval)
     times = time_grid(start_time(config.path, config.objective), denoise.path.last, steps)
     for state in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
         yield denoise, state
+
+
+class Walk(NamedTuple):
+    """A recorded trajectory of S steps: times (S+1,) falling; states and beliefs (S+1, B, C, H, W) in the model's units.
+
+    A belief is the image that the model saw in the state beside it; the last is the finished image. `calls` counts network evaluations.
+    """
+
+    times: Tensor
+    states: Tensor
+    beliefs: Tensor
+    calls: int
+
+
+@torch.no_grad()
+def walk(model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50, guidance: float = 1.5, sampler: str = "heun", seed: int = 0) -> Walk:
+    """Sample like `sample`, and keep every state on the way. Arguments and errors as there."""
+    config = model.config
+    start = torch.randn((len(labels), config.channels, config.image_size, config.image_size), generator=torch.Generator().manual_seed(seed))
+    times, states, beliefs = [start_time(config.path, config.objective)], [start], []
+    for denoiser, (t, x, x0) in trajectory(model, labels, steps, guidance, sampler, seed):
+        times.append(t)
+        states.append(x.cpu())
+        beliefs.append(x0.cpu())
+        calls = denoiser.calls
+    return Walk(torch.tensor(times), torch.stack(states), torch.stack([*beliefs, states[-1]]), calls)
 
 
 def to_images(x: Tensor, config) -> Tensor:

@@ -1,6 +1,8 @@
 """The recorded results of the book, one file each, and the benchmarks."""
 
+from .averaging import averaging
 from .bench_step import bench_step
+from .chapters import chapters, cost
 from .live import live
 from .objectives import objectives
 from .quickstart import quickstart
@@ -12,6 +14,6 @@ from .sampling import sampling
 BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step}
 
 __all__ = [
-    "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "Result", "ResultError", "list_experiments", "live", "load_result", "objectives", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampling", "status",
+    "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "Result", "ResultError", "averaging", "chapters", "cost", "list_experiments", "live",
+    "load_result", "objectives", "quickstart", "read_result", "run_experiment", "run_pending", "sampling", "status",
 ]  # fmt: skip

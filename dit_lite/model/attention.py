@@ -28,8 +28,7 @@ class Attention(nn.Module):
         self.show = None  # a function that is given the weights (B, h, N, N) of every pass; see record_attention
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        B, N, _ = x.shape
-        q, k, v = self.qkv(x).view(B, N, 3, -1, self.head_width).permute(2, 0, 3, 1, 4)  # each (B, h, N, d_h)
+        q, k, v = self.qkv(x).unflatten(-1, (3, -1, self.head_width)).permute(2, 0, 3, 1, 4)  # each (B, h, N, d_h)
         if self.query_norm is not None:
             q, k = self.query_norm(q), self.key_norm(k)
         if rotation is not None:
@@ -40,7 +39,7 @@ class Attention(nn.Module):
             weights = (q @ k.transpose(-2, -1) / self.head_width**0.5).softmax(-1)  # (B, h, N, N)
             self.show(weights.detach())
             y = weights @ v
-        return self.out(y.transpose(1, 2).reshape(B, N, -1))
+        return self.out(y.transpose(1, 2).flatten(2))
 
 
 @contextmanager

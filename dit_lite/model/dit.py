@@ -71,7 +71,7 @@ class DiT(nn.Module):
         nn.init.zeros_(self.final.linear.bias)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        check_inputs(self.config, x, t, y)
+        check_inputs(self.config, x, t, y, self.embed.weight.dtype)
         return self.denoise(x, t, y)
 
     def denoise(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ class DiT(nn.Module):
         return load(name_or_directory)
 
 
-def check_inputs(config: DiTConfig, x: Tensor, t: Tensor, y: Tensor) -> None:
-    """Raise ValueError or TypeError, saying what to pass instead, unless (x, t, y) fit the model."""
+def check_inputs(config: DiTConfig, x: Tensor, t: Tensor, y: Tensor, dtype: torch.dtype = torch.float32) -> None:
+    """Raise ValueError or TypeError, saying what to pass instead, unless (x, t, y) fit a model with weights of `dtype`."""
     C, S = config.channels, config.image_size
     for name, value in dict(x=x, t=t, y=y).items():
         if not isinstance(value, Tensor):
@@ -114,6 +114,8 @@ def check_inputs(config: DiTConfig, x: Tensor, t: Tensor, y: Tensor) -> None:
         raise ValueError(f"x is {x.shape[2]}x{x.shape[3]}, this model has image_size={S}; for another size use dit_lite.model.resize(model, size)")
     if not x.is_floating_point():
         raise TypeError(f"x has dtype {x.dtype}; pass floats in [-1,1], for example x.float() / 127.5 - 1 for bytes")
+    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        raise TypeError(f"x has dtype {x.dtype}, the weights of this model {dtype}; pass x.to({dtype})")
     if not t.is_floating_point():
         raise TypeError(f"t has dtype {t.dtype}; pass floats in [0,1] (step i of 1000 is t = i/1000)")
     if y.dtype != torch.int64:

@@ -35,7 +35,7 @@ class TimeEmbedding(nn.Sequential):
         super().__init__(nn.Linear(2 * FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, t: Tensor) -> Tensor:
-        return super().forward(time_features(t))
+        return super().forward(time_features(t).to(self[0].weight.dtype))
 
 
 class ConditionEmbedding(nn.Module):

@@ -24,8 +24,8 @@ def unpatchify(tokens: Tensor, patch_size: int, channels: int) -> Tensor:
 
     tokens (B, N, P*P*C) -> (B, C, H, W) with H = W = P*sqrt(N). Raises ValueError when N is not a square or the token has another size.
     """
-    grid = round(tokens.shape[1] ** 0.5)
-    if grid * grid != tokens.shape[1] or tokens.shape[2] != patch_size**2 * channels:
+    grid = round(tokens.shape[1] ** 0.5) if tokens.ndim == 3 else 0
+    if tokens.ndim != 3 or grid * grid != tokens.shape[1] or tokens.shape[2] != patch_size**2 * channels:
         raise ValueError(
             f"tokens of shape {tuple(tokens.shape)} are no square image of {channels} channels in patches of {patch_size}: "
             f"expected (B, grid*grid, {patch_size**2 * channels})"

@@ -1,0 +1,52 @@
+"""What a chapter costs: minutes to read, seconds to run."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from ..config import ConfigError
+from ..resources import resource
+from .record import read_result
+from .runner import experiment
+
+WORDS_A_MINUTE = 130  # of technical prose with formulas
+
+
+def reading_minutes(notebook: Path) -> int:
+    """Minutes to read the prose of a notebook at WORDS_A_MINUTE, code cells at a line every three seconds."""
+    cells = json.loads(notebook.read_text())["cells"]
+    words = sum(len("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown")
+    lines = sum(len("".join(c["source"]).splitlines()) for c in cells if c["cell_type"] == "code")
+    return round(words / WORDS_A_MINUTE + lines / 20)
+
+
+@experiment("How long does each chapter take to read and to run?", smoke=dict(only=["none"]), cpu=dict(only=None))
+def chapters(only: list[str] | None) -> dict:
+    """Execute every chapter from its first cell to its last, one at a time, at the budget of a build."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    folder = resource("book/chapters")
+    if not folder.is_dir():
+        raise ConfigError(f"there are no chapters in {folder}; run this in a checkout of the repository")
+    os.environ["DIT_LITE_STATIC"] = "1"
+    costs = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        if only and path.stem not in only:
+            continue
+        began = time.perf_counter()
+        NotebookClient(nbformat.read(path, 4), timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+        costs[path.stem] = {"read_minutes": reading_minutes(path), "cpu_seconds": round(time.perf_counter() - began, 1)}
+    return {"rows": costs}
+
+
+def cost(chapter: str, gpu: str = "none needed") -> str:
+    """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured."""
+    result = read_result("chapters", "cpu")
+    if result is None or chapter not in result.values["rows"]:
+        return "Costs of this chapter: not yet measured (`python -m dit_lite experiment run chapters --budget cpu`)."
+    row = result.values["rows"][chapter]
+    return f"**Read** {row['read_minutes']} min · **CPU run** {row['cpu_seconds']:.0f} s on two cores · **GPU run** {gpu}"
