@@ -147,7 +147,7 @@ def test_sampling_shows_the_frames_of_the_chosen_walk(show):
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_play_runs_to_the_end_and_pauses(show, motion):
-    page = show(sampling_explorer(FRAMES[0, 0, :4], X0[0, 0, :4], np.linspace(1, 0, S + 1), {"class": list("abcd")}), reduced_motion=motion)
+    page = show(sampling_explorer(FRAMES[0, :4], X0[0, :4], np.linspace(1, 0, S + 1), {"class": list("abcd")}), reduced_motion=motion)
     step, play = page.get_by_role("slider", name="step"), page.get_by_role("button", name="play")
     play.click()
     page.wait_for_function("document.querySelector('.dit-spoken').textContent.startsWith('Step 9')")
