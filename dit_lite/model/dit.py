@@ -148,6 +148,8 @@ def resize(model: DiT, image_size: int) -> DiT:
         other = dataclasses.replace(other, position_extent=None)
     with torch.device("meta"):
         resized = DiT(other)
-    resized.position = POSITIONS[other.position](other).to(next(model.parameters()).device)
+    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
+        position = POSITIONS[other.position](other)
+    resized.position = position.to(next(model.parameters()).device)
     resized.load_state_dict(model.state_dict(), assign=True)
     return resized.train(model.training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -33,6 +34,7 @@ _BLOCK = {
     "mlp.fc2": "mlp.2",
     "adaLN_modulation.1": "modulation.1",
 }
+_BLOCK_NUMBER = re.compile(r"blocks\.(\d+)\.")
 _PATCH, _POSITION = "x_embedder.proj.weight", "pos_embed"
 
 
@@ -51,10 +53,15 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     `state_dict` maps the released names (x_embedder.proj.weight, blocks.0.attn.qkv.weight, ..., pos_embed) to tensors; the size of the
     model is read from their shapes. `heads` is needed for a width that the paper does not use, because no tensor tells it.
     The model has path "ddpm" and objective "eps"; step i of the paper is t = i/1000. With 2C output channels the second half is the
-    learned variance, which the "ddpm" sampler uses. Raises ValueError when names or shapes are not those of a DiT.
+    learned variance, which the "ddpm" sampler uses. Raises ValueError when names or shapes are not those of a DiT, TypeError
+    for something else than a mapping.
     """
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"state_dict is a {type(state_dict).__name__}; pass the weights themselves, for example torch.load(file, weights_only=True)")
     state = {name.removeprefix("module."): value for name, value in state_dict.items()}
-    missing = [name for name in (*_NAMES, _PATCH, _POSITION, *_block_names(1)) if name not in state]
+    depth = 1 + max((int(match[1]) for match in map(_BLOCK_NUMBER.match, state) if match), default=0)
+    names = _NAMES | _block_names(depth)
+    missing = [name for name in (*names, _PATCH, _POSITION) if name not in state]
     if missing:
         raise ValueError(
             f"state_dict lacks {missing[0]!r}"
@@ -62,11 +69,11 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
             + " of a released DiT checkpoint; "
             "pass its weights themselves (of a training checkpoint, the entry 'ema' or 'model')"
         )
-    width, channels, patch, _ = state[_PATCH].shape
-    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
-    names = _NAMES | _block_names(depth)
     if unknown := sorted(set(state) - set(names) - {_PATCH, _POSITION}):
         raise ValueError(f"state_dict has {unknown[0]!r}, which a released DiT checkpoint does not have")
+    if state[_PATCH].ndim != 4:
+        raise ValueError(f"{_PATCH} has shape {tuple(state[_PATCH].shape)}; expected the kernel of a convolution, (D, C, P, P)")
+    width, channels, patch, _ = state[_PATCH].shape
     if heads is None:
         heads = HEADS.get(width)
     if heads is None:
@@ -85,7 +92,8 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     if table.shape != (config.tokens, width):
         raise ValueError(f"pos_embed has shape {tuple(state[_POSITION].shape)}; expected (1, {config.tokens}, {width}) with a square grid")
     weights = {ours: state[theirs] for theirs, ours in names.items()} | {"embed.weight": conv_to_linear(state[_PATCH])}
-    model = DiT(config)
+    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
+        model = DiT(config)
     if not torch.allclose(table, sincos_table(config.grid, width), atol=1e-3):
         raise ValueError("pos_embed is not the sin-cos table of the released models: the checkpoint was trained with other positions")
     try:

@@ -104,6 +104,13 @@ def test_a_resized_model_shares_its_weights(alive):
     assert larger.training == model.training
 
 
+@pytest.mark.parametrize("position", POSITIONS)
+def test_resizing_leaves_the_global_generator_alone(alive, position):
+    model, before = alive(position=position), torch.get_rng_state()
+    resize(model, 16)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_resized_positions_lie_between_the_trained_ones(alive):
     model = alive(position="sincos")
     table, finer = model.position.table, resize(model, 16).position.table
