@@ -27,14 +27,14 @@ const COLUMNS = {
   "x_t": { head: () => [symbol("x", "t")], note: "noisy", picture: true, mix: (a, s) => [a, s] },
   "eps": { head: () => [symbol("ε")], note: "noise", mix: () => [0, 1] },
   "x0": { head: () => [symbol("x", "0")], note: "image", picture: true, mix: () => [1, 0] },
-  "v": { head: () => [symbol("v")], note: "a ε − s x₀", mix: (a, s) => [-s, a] },
+  "v": { head: () => [symbol("v")], note: "aε − sx₀", mix: (a, s) => [-s, a] },
   "flow": { head: () => ["flow"], note: "dx/dt", mix: (a, s, da, ds) => [da, ds] },
 };
 const RANGE = 2.5; // of the colours of what is not an image
 
 function render({ model, el }) {
   const body = frame(model, el);
-  const [, height, width] = model.get("images").shape;
+  const [, height, width, channels = 1] = model.get("images").shape;
   const names = model.get("names");
   let images, eps;
 
@@ -51,7 +51,7 @@ function render({ model, el }) {
 
   const heads = Object.values(COLUMNS).map(({ head, note }) => h("div", { class: "dit-head" }, ...head(), h("span", { class: "dit-note" }, note)));
   const rows = Object.keys(PATHS).map((path) => {
-    const numbers = ["a", "s", "log SNR"].map((name) => [name, h("output", { class: "dit-value" })]);
+    const numbers = [symbol("a"), symbol("s"), "log SNR"].map((name) => [name, h("output", { class: "dit-value" })]);
     const tiles = Object.keys(COLUMNS).map((column) => tile(height, width, `${column} on the ${path} path`));
     const node = h("div", { class: "dit-row", "data-path": path },
       h("div", { class: "dit-path" }, h("b", { style: `color: var(--dit-${COLORS[path]})` }, path),
@@ -62,7 +62,7 @@ function render({ model, el }) {
   const scale = tile(1, 256);
   scale.paint(Float32Array.from({ length: 256 }, (_, i) => i), undefined, SIGNED);
   const legend = h("div", { class: "dit-legend" },
-    h("span", {}, symbol("ε"), ", ", symbol("v"), ", flow: ", h("span", { class: "dit-value" }, `−${RANGE} `), scale.node, h("span", { class: "dit-value" }, ` +${RANGE}`)),
+    h("span", {}, symbol("ε"), ", ", symbol("v"), ", flow: ", ...(channels === 1 ? [`−${RANGE} `, scale.node, ` +${RANGE}`] : [`black −${RANGE}, white +${RANGE}`])),
     h("span", {}, symbol("x", "t"), ", ", symbol("x", "0"), ": black −1, white +1"));
 
   const grid = Array.from({ length: 101 }, (_, i) => i / 100);

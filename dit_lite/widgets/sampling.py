@@ -82,8 +82,8 @@ def _pixels(name: str, value, lead: tuple[int, ...]) -> np.ndarray:
 def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores: Mapping) -> tuple[str, str]:
     """Room for the rows of controls, two large tiles and the strip, on a page of 7 and of 3.5 hundred pixels."""
     states, ratio = shape[0], shape[1] / shape[2]
-    widths = [60 + 8 * len(name) + sum(max(40, 22 + 9 * len(value)) for value in values[:10]) for name, values in choices]
-    wide, phone = (sum(-(-max(sum(part), 1) // room) for part in parts) for room, parts in ((660, [widths] if widths else []), (320, [[w] for w in widths])))
+    widths = [300 if len(values) > 10 else 60 + 8 * len(name) + sum(max(40, 22 + 9 * len(value)) for value in values) for name, values in choices]
+    wide, phone = -(-sum(widths) // 660), sum(-(-width // 320) for width in widths)
     rows = 4 if states > 6 else 2
     panel = sum(100 if np.asarray(values).dtype.kind == "f" else 32 for values in scores.values())
     return f"{134 + 56 * wide}px + {50 * ratio:.0f}cqi", f"{151 + 53 * phone + panel}px + {(50 + 16.5 * rows) * ratio:.0f}cqi"
