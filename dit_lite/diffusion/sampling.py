@@ -24,13 +24,16 @@ def start_time(path: str, objective: str) -> float:
 
 def check_labels(labels, num_classes: int, null_class: bool) -> Tensor:
     """Labels as an int64 tensor (B,); raises TypeError or ValueError, naming the label and the range."""
-    labels = torch.as_tensor(labels)
+    try:
+        labels = torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"labels={labels!r} are not numbers; pass whole class numbers, for example [0, 1, 2]") from None
+    if labels.numel() == 0:
+        raise ValueError("labels are empty; pass one class number for each image you want")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"labels have dtype {labels.dtype}; pass whole class numbers, for example [0, 1, 2]")
     if labels.ndim != 1:
         raise ValueError(f"labels have shape {tuple(labels.shape)}; pass one class number an image, for example [3] for one image of class 3")
-    if labels.numel() == 0:
-        raise ValueError("labels are empty; pass one class number for each image you want")
     last = num_classes if null_class else num_classes - 1
     if labels.min() < 0 or labels.max() > last:
         wrong = labels[(labels < 0) | (labels > last)][0].item()
@@ -63,13 +66,15 @@ def trajectory(
         raise ValueError(f"guidance={guidance!r} must be a number of at least 0 (1: none)")
     if guidance != 1 and not config.null_class:
         raise ValueError(f"guidance={guidance} needs a null class, and this model was trained without one (label_dropout=0); use guidance=1")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r} must be a whole number of at least 0")
     low, high = interval
     if not 0 <= low <= high <= 1:
         raise ValueError(f"interval={interval} must be two times with 0 <= low <= high <= 1")
     labels = check_labels(labels, config.num_classes, config.null_class)
     device = next(model.parameters()).device
     shape = (len(labels), config.channels, config.image_size, config.image_size)
-    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same images on every device
+    generator = torch.Generator().manual_seed(seed % 2**63)  # on the CPU: the same images on every device
 
     def draw() -> Tensor:
         return torch.randn(shape, generator=generator).to(device)
@@ -135,6 +140,8 @@ def sample(
     or guidance on a model without a null class.
     """
     labels = check_labels(labels, model.config.num_classes, model.config.null_class)
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size} must be a whole number of at least 1")
     parts = []
     for i, part in enumerate(labels.split(batch_size)):
         for _, (_, x, _) in trajectory(model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval):
