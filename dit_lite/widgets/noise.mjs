@@ -70,8 +70,8 @@ function render({ model, el }) {
   const label = (series, places) => series.map((line) => ({ ...line, at: places[line.path] }));
   const xTicks = [[0], [0.5], [1]], share = { x: [0, 1], y: [0, 1], xTicks, yTicks: [[0], [0.5], [1]] };
   const plots = [
-    plot({ ...share, title: "a(t), share of the image", series: label(curve((a) => a), { cosine: [0.82, 0.62], ddpm: [0.17, 0.34] }) }),
-    plot({ ...share, title: "s(t), share of the noise", series: label(curve((a, s) => s), { linear: [0.8, 0.5], ddpm: [0.15, 0.88] }) }),
+    plot({ ...share, title: "a(t), weight of x₀", series: label(curve((a) => a), { cosine: [0.82, 0.62], ddpm: [0.17, 0.34] }) }),
+    plot({ ...share, title: "s(t), weight of ε", series: label(curve((a, s) => s), { linear: [0.8, 0.5], ddpm: [0.15, 0.88] }) }),
     plot({ ...share, title: "log SNR", y: [-10, 10], yTicks: [[-10, "−10"], [0], [10]], series: label(curve(logSnr), { ddpm: [0.25, -5] }) }),
   ];
   const story = h("output", { class: "dit-story", "aria-live": "polite" });

@@ -35,7 +35,7 @@ def noise_explorer(images, eps=None, names: Sequence[str] | None = None, *, t: f
         widget.eps = _draw(images.shape, widget.seed)
 
     return explorer(
-        "noise", {"seed": redraw}, label="Explorer: an image on three paths to noise", height=(f"{289 + 52 * (n > 6)}px + {tiles}", f"{656 + 46 * -(-n // 5)}px + {tiles}"),
+        "noise", {"seed": redraw}, label="Explorer: an image on three paths to noise", height=(f"{289 + 52 * (n > 6)}px + {tiles}", f"{674 + 46 * -(-n // 5)}px + {tiles}"),
         images=images, eps=eps.reshape(images.shape), names=names, t=check_number("t", t, 0, 1), index=int(index), seed=int(seed),
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores
     wide, phone = -(-sum(widths) // 660), sum(-(-width // 320) for width in widths)
     rows = 4 if states > 6 else 2
     panel = sum(100 if np.asarray(values).dtype.kind == "f" else 32 for values in scores.values())
-    return f"{134 + 56 * wide}px + {50 * ratio:.0f}cqi", f"{151 + 53 * phone + panel}px + {(50 + 16.5 * rows) * ratio:.0f}cqi"
+    return f"{134 + 56 * wide}px + {50 * ratio:.0f}cqi", f"{172 + 53 * phone + panel}px + {(50 + 16.5 * rows) * ratio:.0f}cqi"
 
 
 def _start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:

@@ -228,8 +228,14 @@ def test_page_fits_its_width_with_large_targets_and_nothing_moves(show, width):
     assert all(height >= 40 for _, height in page.locator("input[type=range]").evaluate_all(sizes))
     page.wait_for_timeout(200)
     assert page.evaluate("shift") < 0.05
-    natural = "bodies => bodies.map(body => { const was = body.offsetHeight; body.style.minHeight = 0; return was - body.offsetHeight; })"
-    assert np.max(page.locator(".dit-body").evaluate_all(natural)) < 120, "the room reserved is about what is needed"
+    spare = """bodies => bodies.map(body => {
+        const reserved = parseFloat(getComputedStyle(body).minHeight);
+        body.style.minHeight = 0;
+        return reserved - body.offsetHeight;
+    })"""
+    rooms = page.locator(".dit-body").evaluate_all(spare)
+    assert min(rooms) > -25, "an explorer that starts late pushes the text below it by at most a line"
+    assert max(rooms) < 120, "nor is much room left empty"
 
 
 @pytest.mark.parametrize(
