@@ -13,13 +13,21 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped. `flip`: a mirrored image is as good as the original."""
+    """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped. `flip`: a mirrored image is as good as the original.
+
+    Raises DataError for a label that is no class.
+    """
 
     name: str
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     flip: bool = False
+
+    def __post_init__(self):
+        wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.class_names))]
+        if len(wrong):
+            raise DataError(f"{self.name} has the label {wrong[0]}, which is none of its {len(self.class_names)} classes; labels count from 0")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -23,7 +23,7 @@ def folder(directory: str | Path, size: int) -> Dataset:
             f"data={str(directory)!r} is no known data set and no folder; give digits, cifar10, imagenet64, or the path of a folder of class folders"
         )
     classes = sorted(d.name for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
-    files = {c: sorted(f for f in (root / c).rglob("*") if f.suffix.lower() in SUFFIXES) for c in classes}
+    files = {c: sorted(f for f in (root / c).rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file()) for c in classes}
     if empty := [c for c, found in files.items() if not found]:
         raise DataError(f"class folder {root / empty[0]} holds no pictures ({', '.join(SUFFIXES)}); add some or remove it")
     if not classes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -34,12 +35,13 @@ def imagenet64(split: str = "train") -> Dataset:
 def _batches(name: str, files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """The official npz batches: `data` (n, 12288) uint8 channel by channel, `labels` from 1."""
 
-    def arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    def read(file: Path, key: str, *shape: int) -> np.ndarray:
         try:
-            with np.load(file, allow_pickle=False) as batch:
-                return batch["data"].reshape(-1, 3, 64, 64), np.asarray(batch["labels"], dtype=np.int64) - 1
-        except (OSError, ValueError, KeyError) as error:
+            with open(file, "rb") as content, np.load(content, allow_pickle=False) as batch:
+                return batch[key].reshape(-1, *shape)
+        except (OSError, EOFError, BadZipFile, TypeError, ValueError, KeyError) as error:
             raise DataError(f"{file} is not a batch of downsampled ImageNet ({error}); download it again") from None
 
-    rows = sum(len(arrays(file)[1]) for file in files)
-    return store(name, files, (pair for file in files for pair in zip(*arrays(file), strict=True)), (rows, 3, 64, 64))
+    labels = [read(file, "labels").astype(np.int64) - 1 for file in files]  # small, while the images are read on a miss only
+    pictures = (pair for file, k in zip(files, labels, strict=True) for pair in zip(read(file, "data", 3, 64, 64), k, strict=True))
+    return store(name, files, pictures, (sum(map(len, labels)), 3, 64, 64))

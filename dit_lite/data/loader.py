@@ -31,7 +31,7 @@ class Loader:
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
             self._order, self._epoch = torch.randperm(len(self.data), generator=generator), epoch
         return self._order
 

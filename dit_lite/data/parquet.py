@@ -26,21 +26,34 @@ def read(name: str, files: list[Path], column: str, size: int) -> tuple[np.ndarr
         import pyarrow.parquet as parquet
     except ImportError:
         raise DataError(f"reading {files[0].name} needs pyarrow: pip install pyarrow") from None
-    try:
-        rows = sum(parquet.read_metadata(f).num_rows for f in files)
-        columns = set(parquet.read_schema(files[0]).names)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{files[0]} is not a readable parquet file ({error}); download it again") from None
-    if missing := {column, "label"} - columns:
-        raise DataError(f"{files[0]} has the columns {sorted(columns)}, not {sorted(missing)}; expected the hub layout ({column}, label)")
 
-    def pictures() -> Iterator[tuple[np.ndarray, int]]:
-        for file in files:
-            for batch in parquet.ParquetFile(file).iter_batches(batch_size=512, columns=[column, "label"]):
-                for i, row in enumerate(batch.to_pylist()):
-                    yield decode(row[column]["bytes"], size, f"row {i} of {file}"), row["label"]
+    def open_table(file: Path) -> parquet.ParquetFile:
+        try:
+            table = parquet.ParquetFile(file)
+        except (OSError, ValueError) as error:
+            raise _broken(file, error) from None
+        columns = {field.name: field.type for field in table.schema_arrow}
+        if missing := {column, "label"} - set(columns):
+            raise DataError(f"{file} has the columns {sorted(columns)}, not {sorted(missing)}; expected the hub layout ({column}, label)")
+        if "bytes" not in {field.name for field in getattr(columns[column], "fields", ())}:
+            raise DataError(f"{file} has a column {column} of type {columns[column]}; expected the hub layout, pictures as struct<bytes, path>")
+        return table
 
-    return store(name, files, pictures(), (rows, 3, size, size))
+    def encoded(file: Path) -> Iterator[tuple[bytes, int]]:
+        table = open_table(file)
+        try:
+            for batch in table.iter_batches(batch_size=512, columns=[column, "label"]):
+                yield from zip(batch[column].field("bytes").to_pylist(), batch["label"].to_pylist(), strict=True)
+        except (OSError, ValueError) as error:
+            raise _broken(file, error) from None
+
+    rows = sum(open_table(file).metadata.num_rows for file in files)
+    pictures = ((decode(code, size, f"row {i} of {file}"), label) for file in files for i, (code, label) in enumerate(encoded(file)))
+    return store(name, files, pictures, (rows, 3, size, size))
+
+
+def _broken(file: Path, error: Exception) -> DataError:
+    return DataError(f"{file} is not a readable parquet file ({' '.join(str(error).split())}); download it again")
 
 
 def class_names(root: Path, known: int) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def decode(encoded: bytes, size: int | None, where: str) -> np.ndarray:
 
     try:
         picture = Image.open(io.BytesIO(encoded)).convert("RGB")
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a decoder raises whatever it stumbles over
         raise DataError(f"{where} cannot be read as a picture ({error}); remove or replace it") from None
     if size is not None and picture.size != (size, size):
         side = min(picture.size)
@@ -55,16 +55,19 @@ def store(name: str, sources: Sequence[Path], pictures: Iterable[tuple[np.ndarra
     folder = writable_cache()
     images_at, labels_at = folder / f"{name}-{key}.npy", folder / f"{name}-{key}.labels.npy"
     if not (images_at.exists() and labels_at.exists()):
-        part = images_at.with_suffix(f".part{os.getpid()}")
+        parts = [at.with_suffix(f".part{os.getpid()}") for at in (images_at, labels_at)]
         labels = np.zeros(shape[0], dtype=np.int64)
         try:
-            images = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+            images = np.lib.format.open_memmap(parts[0], mode="w+", dtype=np.uint8, shape=shape)
             for i, (picture, label) in enumerate(tqdm(pictures, total=shape[0], desc=f"decoding {name}", unit="image", leave=False)):
                 images[i], labels[i] = picture, label
             images.flush()
             del images
-            np.save(labels_at, labels)
-            os.replace(part, images_at)
+            with open(parts[1], "wb") as file:
+                np.save(file, labels)
+            os.replace(parts[1], labels_at)
+            os.replace(parts[0], images_at)
         finally:
-            part.unlink(missing_ok=True)
+            for part in parts:
+                part.unlink(missing_ok=True)
     return np.load(images_at, mmap_mode="r"), np.load(labels_at)

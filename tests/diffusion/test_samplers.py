@@ -179,7 +179,7 @@ def test_few_steps_come_close_to_the_exact_solution(name, path):
 def test_every_deterministic_sampler_finds_the_exact_solution_on_the_ddpm_path(name):
     # s falls like a root at the end of this path, so that the last straight step of euler and heun leaves 0.004 of the noise.
     errors = [final_error(name, PATHS["ddpm"], steps) for steps in (100, 500)]
-    assert errors[1] < min(errors[0], 0.006)
+    assert errors[1] < min(errors[0], 0.008)
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
