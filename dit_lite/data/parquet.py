@@ -24,6 +24,7 @@ def read(name: str, files: list[Path], column: str, size: int) -> tuple[np.ndarr
     """Images (n, 3, size, size) uint8 and labels (n,) int64 of hub parquet files; needs pyarrow."""
     try:
         import pyarrow.parquet as parquet
+        from pyarrow.types import is_struct
     except ImportError:
         raise DataError(f"reading {files[0].name} needs pyarrow: pip install pyarrow") from None
 
@@ -35,7 +36,7 @@ def read(name: str, files: list[Path], column: str, size: int) -> tuple[np.ndarr
         columns = {field.name: field.type for field in table.schema_arrow}
         if missing := {column, "label"} - set(columns):
             raise DataError(f"{file} has the columns {sorted(columns)}, not {sorted(missing)}; expected the hub layout ({column}, label)")
-        if "bytes" not in {field.name for field in getattr(columns[column], "fields", ())}:
+        if not (is_struct(columns[column]) and columns[column].get_field_index("bytes") >= 0):
             raise DataError(f"{file} has a column {column} of type {columns[column]}; expected the hub layout, pictures as struct<bytes, path>")
         return table
 
