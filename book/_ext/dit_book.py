@@ -69,9 +69,22 @@ class ClaimTable(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+def quiet(app, pagename, templatename, context, doctree) -> None:
+    """Drop the scripts of thebe, which the theme adds (twice) although the book does not use it, and name the theme's first mode."""
+
+    def kept(script) -> bool:
+        text = str(getattr(script, "filename", script)) + str(getattr(script, "attributes", {}))
+        return "thebe" not in text.lower()
+
+    for kind in ("script_files", "css_files"):
+        context[kind] = [script for script in context.get(kind, []) if kept(script)]
+    context["default_mode"] = "auto"
+
+
 def setup(app) -> dict:
     app.add_directive("claims", ClaimTable)
     app.connect("config-inited", prepare)
     app.connect("env-get-outdated", reexecute)
+    app.connect("html-page-context", quiet, priority=900)
     app.add_css_file("dit_book.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,9 +20,9 @@ class Prediction(NamedTuple):
 
 
 def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor:
-    """unconditional + w (conditional - unconditional): w = 1 is the plain conditional model, w = 0 the unconditional one.
+    """Beyond the difference: w = 1 is the conditional answer, w = 0 the other.
 
-    Source: 2207.12598 eq. 6 with w there = w - 1 here; the form of the DiT paper.
+    Source: 2207.12598 eq. 6, whose w is one less; the form of the DiT paper.
     """
     return unconditional + guidance * (conditional - unconditional)
 

@@ -34,11 +34,18 @@ def target(objective: str, path: Path, x0: Tensor, eps: Tensor, t: Tensor) -> Te
     return expand(p, x0) * x0 + expand(q, x0) * eps
 
 
-def to_x0_eps(objective: str, path: Path, prediction: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """The image and the noise that a prediction implies: prediction and x (B, C, H, W), t (B,) -> x0, eps.
+def to_x0_eps(
+    objective: str,
+    path: Path,
+    prediction: Tensor,
+    x: Tensor,
+    t: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The image and the noise that a prediction implies.
 
-    With det = a q - s p: x0 = (q x - s prediction)/det, eps = (a prediction - p x)/det. The determinant vanishes, and with it the
-    answer, for "eps" where a = 0 (pure noise holds no image) and for "x0" where s = 0 (an image holds no noise).
+    prediction and x (B, C, H, W), t (B,) -> x0, eps (B, C, H, W). The determinant
+    vanishes, and with it the answer, for "eps" where a = 0 (pure noise holds no
+    image) and for "x0" where s = 0 (an image holds no noise).
     """
     a, s, p, q = _coefficients(objective, path, t)
     det = a * q - s * p

@@ -41,7 +41,10 @@ class Path:
 
 
 class Linear(Path):
-    """The straight line of flow matching, a = 1-t, s = t (2210.02747, 2209.03003)."""
+    """The straight line of flow matching, a = 1-t, s = t.
+
+    Source: 2210.02747, 2209.03003.
+    """
 
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
         t = t.double()

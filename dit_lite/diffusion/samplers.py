@@ -16,6 +16,8 @@ from .guidance import Denoiser
 from .paths import Path
 
 State = tuple[float, Tensor, Tensor]
+Steps = Iterator[State]
+Noise = Callable[[], Tensor]
 
 
 def _a_s(path: Path, t: float) -> tuple[float, float]:
@@ -34,31 +36,31 @@ def velocity(path: Path, t: float, x0: Tensor, eps: Tensor) -> Tensor:
     return da.item() * x0 + ds.item() * eps
 
 
-def euler(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
-    """Follow the velocity in straight steps: x + (r - t) dx/dt. First order, one call a step."""
+def euler(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
+    """Follow the velocity in straight steps: first order, one call a step."""
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
         x = x + (r - t) * velocity(path, t, x0, eps)
         yield r, x, x0
 
 
-def heun(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
-    """Try an Euler step, ask again where it lands, and go with the mean of both velocities (2206.00364 alg. 1, in our t).
+def heun(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
+    """Try an Euler step, ask again where it lands, go with the mean velocity.
 
-    Second order, two calls a step; the last step is plain Euler, since nothing is left to ask of a finished image.
+    Second order, two calls a step; the last step is plain Euler, since nothing is
+    left to ask of a finished image. Source: 2206.00364 alg. 1, in our t.
     """
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
         slope = velocity(path, t, x0, eps)
-        trial = x + (r - t) * slope
         if r != times[-1].item():
-            there = denoise(trial, r)
-            trial = x + (r - t) * (slope + velocity(path, r, there.x0, there.eps)) / 2
-        x = trial
+            there = denoise(x + (r - t) * slope, r)
+            slope = (slope + velocity(path, r, there.x0, there.eps)) / 2
+        x = x + (r - t) * slope
         yield r, x, x0
 
 
-def ddim(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+def ddim(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
     """Keep image and noise as they are believed to be, change the shares: a(r) x0 + s(r) eps (2010.02502 eq. 12 with sigma = 0)."""
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
@@ -67,7 +69,7 @@ def ddim(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callabl
         yield r, x, x0
 
 
-def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
     """Draw from the posterior q(x_r | x_t, x0), which needs fresh noise in every step but the last (2006.11239 eq. 6, 7; any pair of
     times as in 2107.00630 app. A.4).
 
@@ -86,7 +88,7 @@ def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callabl
         yield r, x, x0
 
 
-def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[State]:
+def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
     """DPM-Solver++ of second order in two-step form: extrapolate the predicted image over the log-SNR (2211.01095 alg. 2).
 
     One call a step. The first step and the last have no past, or no finite log-SNR ahead, and are of first order.

@@ -53,7 +53,7 @@ def train_judge(steps: int = 1500, seed: int = 0) -> Judge:
         loss.backward()
         optimiser.step()
         schedule.step()
-    return judge.eval()
+    return judge.eval().requires_grad_(False)
 
 
 def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -71,4 +71,4 @@ def load_judge() -> Judge:
     path = resource(WEIGHTS)
     judge = Judge()
     load_weights(judge, read_tensors(path)[0], path)
-    return judge.eval()
+    return judge.eval().requires_grad_(False)
