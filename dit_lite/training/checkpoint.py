@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -33,7 +34,8 @@ def write(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         kept = "the file written before is untouched" if path.exists() else "nothing was left behind"
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}; {kept}; make room or choose another directory") from None
 
@@ -90,7 +92,7 @@ def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> D
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{config_at} is not valid: {error}") from None
     weights, _ = read_tensors(weights_at, str(device))
-    with torch.device(device):
+    with torch.random.fork_rng(devices=[]), torch.device(device):  # the global generator is left as it was
         model = DiT(config)
     load_weights(model, weights, weights_at)
     return model.eval()
@@ -99,7 +101,7 @@ def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> D
 def load_weights(model: DiT, weights: dict[str, Tensor], path: Path) -> None:
     """Copy `weights` into `model`; raises CheckpointError when names or shapes are those of another model."""
     own = model.state_dict()
-    for name in own.keys() ^ weights.keys():
+    for name in sorted(own.keys() ^ weights.keys()):
         raise CheckpointError(
             f"{path} and its configuration are of different models: {name!r} is only in one of them; use the config.json saved with it"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import signal
@@ -59,6 +60,8 @@ def train(config: TrainConfig, resume: bool = False, progress: bool = True) -> R
 def build_model(config: TrainConfig, shape: dict) -> DiTConfig:
     """The model of a run on data of `shape` (image_size, channels, num_classes, class_names). Raises ConfigError when they disagree."""
     model = config.model or preset(config.preset, **(shape | {"null_class": config.label_dropout > 0} | config.changes))
+    if model.null_class != (config.label_dropout > 0):
+        raise ConfigError(f"changes['null_class']={model.null_class} and label_dropout={config.label_dropout} disagree; set label_dropout alone")
     for name in ("image_size", "channels", "num_classes"):
         if getattr(model, name) != shape[name]:
             raise ConfigError(
@@ -78,6 +81,7 @@ class Trainer:
         self._check_directory(resume)
         data = load_data(config.data, "train", config.image_size)
         self.model_config = build_model(config, data.shape)
+        self._make_directory()
         with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
             torch.manual_seed(config.seed)
             self.model = DiT(self.model_config).to(self.device)
@@ -86,6 +90,7 @@ class Trainer:
         self.loader = Loader(data, config.batch_size, config.seed, self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.metrics: list[dict] = []
+        self.pending: list[tuple[float, float, float]] = []  # loss, gradient norm and rate of the steps since the last line of metrics
         self.seconds = 0.0
         if resume:
             self._restore()
@@ -94,7 +99,7 @@ class Trainer:
                 block.compile()
 
     def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimiser step; returns the mean loss and the norm of the gradient before clipping, as tensors that nobody waited for."""
+        """One optimiser step; the loss and the gradient's norm before clipping."""
         config, generator = self.config, self.generator
         x, y = self.loader.next(generator)
         x = (x - self.model_config.data_mean) / self.model_config.data_std
@@ -122,25 +127,24 @@ class Trainer:
     def run(self, progress: bool = True) -> Run:
         """Step until config.steps, logging and saving on the way."""
         config = self.config
-        board = self._tensorboard()
-        pending: list[tuple[torch.Tensor, torch.Tensor, float]] = []
+        fresh: list[tuple[torch.Tensor, torch.Tensor, float]] = []  # like `pending`, but not looked at yet
         began = time.perf_counter() - self.seconds
-        with Stop() as stop, self._bar(progress) as bar:
+        with self._tensorboard() as board, Stop() as stop, self._bar(progress) as bar:
             while self.step < config.steps:
                 rate = self.rate()
-                loss, norm = self.train_step()
-                pending.append((loss, norm, rate))
-                last = self.step == config.steps or stop.asked
-                save = self.directory and (last or (config.save_every and self.step % config.save_every == 0))
-                if last or save or self.step % config.log_every == 0:
+                fresh.append((*self.train_step(), rate))
+                last, asked = self.step == config.steps, stop.asked
+                save = self.directory and (last or asked or (config.save_every and self.step % config.save_every == 0))
+                log = last or self.step % config.log_every == 0
+                if log or save:
                     self.seconds = time.perf_counter() - began
-                    line = self._log(pending, board)
+                    self._look(fresh)
                     bar.update(self.step - bar.n)
-                    bar.set_postfix(loss=f"{line['loss']:.3f}", refresh=False)
-                    pending.clear()
+                if log:
+                    bar.set_postfix(loss=f"{self._log(board):.3f}", refresh=False)
                 if save:
                     self.save()
-                if stop.asked and self.step < config.steps:
+                if asked and not last:
                     where = (
                         f"saved at step {self.step}; continue with --resume"
                         if self.directory
@@ -152,25 +156,33 @@ class Trainer:
     def _bar(self, progress: bool) -> tqdm:
         return tqdm(total=self.config.steps, initial=self.step, desc=f"train {self.config.data}", unit="step", disable=not progress)
 
-    def _log(self, pending: list, board) -> dict:
-        """Look at the losses since the last line, all at once, and write one line of metrics: their means."""
-        losses, norms = torch.stack([loss for loss, _, _ in pending]).tolist(), torch.stack([norm for _, norm, _ in pending]).tolist()
+    def _look(self, fresh: list) -> None:
+        """Wait for the losses that nobody has looked at, all at once; raises DivergedError when one is not finite."""
+        losses, norms, rates = zip(*fresh, strict=True)
+        losses, norms = torch.stack(losses).tolist(), torch.stack(norms).tolist()
         for i, (loss, norm) in enumerate(zip(losses, norms, strict=True)):
             if not (abs(loss) < float("inf") and abs(norm) < float("inf")):
                 raise DivergedError(self._diverged(self.step - len(losses) + i + 1, loss, norm))
+        self.pending += zip(losses, norms, rates, strict=True)
+        fresh.clear()
+
+    def _log(self, board) -> float:
+        """Write one line of metrics, the means since the last line, and return the loss. Saving on the way does not change the lines."""
+        losses, norms, rates = zip(*self.pending, strict=True)
         line = {
             "step": self.step,
             "loss": sum(losses) / len(losses),
             "grad_norm": sum(norms) / len(norms),
-            "lr": pending[-1][2],
+            "lr": rates[-1],
             "images": self.loader.seen,
             "seconds": round(self.seconds, 3),
         }
         self.metrics.append(line)
+        self.pending.clear()
         if board:
             for name in ("loss", "grad_norm", "lr"):
                 board.add_scalar(name, line[name], self.step)
-        return line
+        return line["loss"]
 
     def _diverged(self, step: int, loss: float, norm: float) -> str:
         what = f"loss={loss:g}" if not abs(loss) < float("inf") else f"gradient norm={norm:g}"
@@ -182,7 +194,10 @@ class Trainer:
     # ---- saving and resuming
 
     def save(self) -> None:
-        """Write the model and everything that continuing needs; each file whole or not at all, and the state last of what matters."""
+        """Write everything that continuing needs, then the model and the metrics; each file whole or not at all.
+
+        The state goes first: from it the others are written again when a save was cut short and the run is resumed.
+        """
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()} | {f"ema.{k}": v for k, v in self.ema.model.state_dict().items()}
         tensors |= {f"optimiser.{k}": v for k, v in optimiser_tensors(self.optimiser, self.model).items()}
         tensors["generator"] = self.generator.get_state()
@@ -192,13 +207,14 @@ class Trainer:
             "seen": str(self.loader.seen),
             "updates": str(self.ema.updates),
             "metrics": json.dumps(self.metrics),
+            "pending": json.dumps(self.pending),
             "seconds": repr(self.seconds),
         }
         write_tensors(self.directory / STATE, tensors, about)
-        save_model(self.ema.model, self.directory)
-        self._write_metrics()
+        self._write_results()
 
-    def _write_metrics(self) -> None:
+    def _write_results(self) -> None:
+        save_model(self.ema.model, self.directory)
         write(self.directory / METRICS, "".join(json.dumps(line) + "\n" for line in self.metrics).encode())
 
     def _check_directory(self, resume: bool) -> None:
@@ -214,41 +230,55 @@ class Trainer:
         if resume and STATE not in there:
             raise CheckpointError(f"nothing to resume in {self.directory}: {STATE} is missing; start the run without resume")
 
+    def _make_directory(self) -> None:
+        """Make the directory of the run before anything is computed, so that a wrong one does not cost a training."""
+        if self.directory is not None:
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"out={str(self.directory)!r} cannot be made ({error.strerror}); give another directory") from None
+
     def _restore(self) -> None:
         path = self.directory / STATE
         tensors, about = read_tensors(path)
         if "config" not in about:
             raise CheckpointError(f"{path} is not the state of a run of this package")
-        before = TrainConfig.from_dict(json.loads(about["config"]))
+        before = TrainConfig.from_dict(json.loads(about["config"])).to_dict()
+        now = TrainConfig.from_dict(json.loads(json.dumps(self.config.to_dict()))).to_dict()  # tuples as JSON has them
         ignore = ("out", "device", "save_every", "log_every", "tensorboard")
-        changed = [f.name for f in dataclasses.fields(before) if f.name not in ignore and getattr(before, f.name) != getattr(self.config, f.name)]
-        if changed:
-            name = changed[0]
-            raise CheckpointError(
-                f"{self.directory} holds another run: {name} was {getattr(before, name)!r} and is now {getattr(self.config, name)!r}; "
-                "resume with the same settings, or choose another directory"
-            )
+        for name in now:
+            if name not in ignore and before[name] != now[name]:
+                raise CheckpointError(
+                    f"{self.directory} holds another run: {name} was {before[name]!r} and is now {now[name]!r}; "
+                    "resume with the same settings, or choose another directory"
+                )
 
         def part(prefix: str) -> dict:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
         load_weights(self.model, part("model."), path)
         load_weights(self.ema.model, part("ema."), path)
-        restore_optimiser(self.optimiser, self.model, part("optimiser."))
-        self.generator.set_state(tensors["generator"])
-        self.step, self.loader.seen, self.ema.updates = int(about["step"]), int(about["seen"]), int(about["updates"])
-        self.metrics, self.seconds = json.loads(about["metrics"]), float(about["seconds"])
+        try:
+            restore_optimiser(self.optimiser, self.model, part("optimiser."))
+            self.generator.set_state(tensors["generator"])
+            self.step, self.loader.seen, self.ema.updates = int(about["step"]), int(about["seen"]), int(about["updates"])
+            self.metrics, self.pending, self.seconds = json.loads(about["metrics"]), json.loads(about["pending"]), float(about["seconds"])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{path} does not fit this run ({error}); was it written by another version, or on another kind of device?"
+            ) from None
+        self._write_results()
 
-    def _tensorboard(self):
+    def _tensorboard(self) -> contextlib.AbstractContextManager:
         if not self.config.tensorboard:
-            return None
+            return contextlib.nullcontext()
         if self.directory is None:
             raise ConfigError("tensorboard=True needs a directory to write to: set out=DIR")
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ConfigError("tensorboard=True needs the package tensorboard: pip install tensorboard") from None
-        return SummaryWriter(str(self.directory / "tensorboard"), purge_step=self.step)
+        return SummaryWriter(str(self.directory / "tensorboard"), purge_step=self.step + 1)
 
 
 class Stop:
