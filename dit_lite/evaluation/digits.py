@@ -60,10 +60,11 @@ def evaluate_digits(
     random halves; the other half of the digits takes the samples' place for the real-against-real scores. Raises ValueError for a model
     of other images.
     """
-    if (model.config.image_size, model.config.channels, model.config.num_classes) != (8, 1, 10):
-        raise ValueError(
-            f"this model makes {model.config.image_size}x{model.config.image_size}x{model.config.channels} images; the judge knows 8x8x1 digits"
-        )
+    size, channels, classes = model.config.image_size, model.config.channels, model.config.num_classes
+    if (size, channels, classes) != (8, 1, 10):
+        raise ValueError(f"this model makes {size}x{size}x{channels} images of {classes} classes; the judge knows 8x8x1 digits of 10")
+    if per_class < 1:
+        raise ValueError(f"per_class={per_class} must be at least 1")
     judge = load_judge()
     labels = torch.arange(10).repeat(per_class)  # 0..9, 0..9, ...: any prefix is balanced
     images = sample(model, labels, steps=steps, guidance=guidance, sampler=sampler, seed=seed).cpu()

@@ -69,6 +69,7 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
 def load_judge() -> Judge:
     """The judge that ships with dit_lite; its card (data/checkpoints/digits-judge.md) says how good it is."""
     path = resource(WEIGHTS)
-    judge = Judge()
+    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
+        judge = Judge()
     load_weights(judge, read_tensors(path)[0], path)
     return judge.eval().requires_grad_(False)

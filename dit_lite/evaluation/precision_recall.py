@@ -25,11 +25,15 @@ def precision_recall(real: Tensor, made: Tensor, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall of samples.
 
     real (n, F) and made (m, F) are features; use as many of each, since both numbers depend on the counts. Raises ValueError when there
-    are fewer than k+2 of either, or their features differ in size. Source: 1904.06991 eq. 1, 2.
+    are fewer than k+2 of either, or their features differ in size or are not finite. Source: 1904.06991 eq. 1, 2.
     """
     if real.ndim != 2 or made.ndim != 2 or real.shape[1] != made.shape[1]:
         raise ValueError(f"features have shapes {tuple(real.shape)} and {tuple(made.shape)}; expected (n, F) and (m, F) of one extractor")
+    if k < 1:
+        raise ValueError(f"k={k} must be at least 1; 3 is usual")
     if min(len(real), len(made)) < k + 2:
         raise ValueError(f"k={k} neighbours need at least {k + 2} features of each; got {len(real)} and {len(made)}")
     real, made = real.double(), made.double()
+    if not (real.isfinite().all() and made.isfinite().all()):
+        raise ValueError("features hold NaN or infinity; look at the images they were taken from")
     return PrecisionRecall(_inside(made, real, k), _inside(real, made, k))
