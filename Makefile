@@ -30,7 +30,7 @@ book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
 test: $(STAMP)  ## run every test, and every chapter at budget smoke
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest --nbmake book/
-	@$(RUN)/python -m tests.missing
+	@$(RUN)/python tests/missing.py
 
 lab: $(STAMP)  ## open the chapters in JupyterLab
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter lab --notebook-dir=book/chapters

@@ -15,12 +15,17 @@ ROOT = BOOK.parent
 SOURCES = ("dit_lite/**/*.py", "dit_lite/**/*.mjs", "dit_lite/**/*.css", "book/claims.yml", "data/results/**/*.json", "data/checkpoints/**/*")
 
 
-def sources_hash() -> str:
-    """A hash of everything outside a notebook that its outputs depend on."""
+#: What the pages depend on besides those.
+PAGES = ("_config.yml", "_toc.yml", "book/**/*.md", "book/**/*.ipynb", "book/**/*.bib", "book/_ext/*.py", "book/_static/*")
+STAMP = ".sources"
+
+
+def sources_hash(patterns: tuple[str, ...] = SOURCES) -> str:
+    """A hash of the files that match; by default everything outside a notebook that its outputs depend on."""
     digest = hashlib.sha256()
-    for pattern in SOURCES:
+    for pattern in patterns:
         for path in sorted(ROOT.glob(pattern)):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and not {"__pycache__", "_build", ".ipynb_checkpoints"} & set(path.parts):
                 digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -40,6 +45,12 @@ def reexecute(app, env, added, changed, removed) -> list[str]:
     before, now = getattr(env, "dit_sources", None), sources_hash()
     env.dit_sources = now
     return [name for name in env.found_docs if name.startswith("chapters/") or name == "index"] if before != now else []
+
+
+def stamp(app, error) -> None:
+    """Leave a hash of everything that went into a finished build beside its pages."""
+    if error is None:
+        (Path(app.outdir) / STAMP).write_text(sources_hash(SOURCES + PAGES))
 
 
 def _remove(folder: Path) -> None:
@@ -85,6 +96,7 @@ def setup(app) -> dict:
     app.add_directive("claims", ClaimTable)
     app.connect("config-inited", prepare)
     app.connect("env-get-outdated", reexecute)
+    app.connect("build-finished", stamp)
     app.connect("html-page-context", quiet, priority=900)
     app.add_css_file("dit_book.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

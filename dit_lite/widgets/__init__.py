@@ -5,9 +5,9 @@ from .explorer import Html, explorer
 from .noise import noise_explorer
 from .predict import choose, predict
 from .sampling import pack_scores, sampling_explorer
-from .style import PALETTE, figure, image_grid, label_line, use_style
+from .style import PALETTE, band, figure, image_grid, label_line, use_style
 
 __all__ = [
-    "PALETTE", "Html", "choose", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores", "predict",
+    "PALETTE", "Html", "band", "choose", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores", "predict",
     "sampling_explorer", "to_pixels", "use_style",
 ]  # fmt: skip

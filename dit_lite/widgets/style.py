@@ -61,6 +61,18 @@ def label_line(ax, x: float, y: float, text: str, color=None, **options):
     return ax.annotate(text, (x, y), textcoords="offset points", color=color or INK, annotation_clip=False, **options)
 
 
+def band(ax, x, values, color: str, label: str = "", **options):
+    """A line through the means of `values` (len(x), seeds) over x, in a colour of the palette, with a band from lowest to highest.
+
+    `label` names the line in a legend; `options` go to matplotlib's plot. Returns the line. Raises ValueError for another shape.
+    """
+    values = as_array("values", values).astype(float)
+    if values.ndim != 2 or len(values) != len(x):
+        raise ValueError(f"values has shape {values.shape}; expected ({len(x)}, seeds), a row for each x")
+    ax.fill_between(x, values.min(1), values.max(1), color=PALETTE[color], alpha=0.22, lw=0)
+    return ax.plot(x, values.mean(1), color=PALETTE[color], label=label, **options)[0]
+
+
 def image_grid(
     images, alt: str, titles: Sequence[str] | None = None, columns: int = 10, caption: str = "", size: int | None = None
 ) -> Html:

@@ -1,0 +1,125 @@
+"""The built book in a real browser: from a server and from the file system, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from browser import serve
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "book/_ext"))
+from dit_book import PAGES, SOURCES, STAMP, sources_hash  # noqa: E402
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
+CHAPTERS = [name for name in NAMES if name.startswith("chapters/")]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The pages of `make book` when they are of this state of the repository, else a build of their own at budget smoke."""
+    built = ROOT / "book/_build/html"
+    if (built / STAMP).exists() and (built / STAMP).read_text() == sources_hash(SOURCES + PAGES):
+        return built
+    out = tmp_path_factory.mktemp("book")
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book/", "-W", "--keep-going", "--path-output", str(out)]
+    environment = os.environ | {"DIT_LITE_BUDGET": "smoke", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return out / "_build/html"
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with serve(site) as address:
+        yield address
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_loads_without_errors_or_requests_to_elsewhere(name, scheme, address, clean_page):
+    page = clean_page(f"{address}/{name}.html", color_scheme=scheme)
+    page.wait_for_load_state("networkidle")
+    assert page.locator("h1").first.inner_text()
+    assert page.locator(".output.traceback, .cell_output .stderr").count() == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_fits_a_phone_and_opens_from_the_file_system(name, site, clean_page):
+    page = clean_page((site / f"{name}.html").as_uri(), width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_picture_has_words(name, address, clean_page):
+    page = clean_page(f"{address}/{name}.html")
+    mute = page.evaluate("""() => [...document.querySelectorAll('.bd-article img, .bd-article svg')].filter(e =>
+        !e.closest('[role=img][aria-label], .dit-explorer') && !e.getAttribute('alt') && !e.getAttribute('aria-label')
+        && e.getAttribute('aria-hidden') !== 'true').map(e => e.outerHTML.slice(0, 120))""")
+    assert mute == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_formulas_are_set_without_a_network(name, address, clean_page):
+    page = clean_page(f"{address}/{name}.html")
+    page.wait_for_selector("mjx-container")
+    assert page.locator("mjx-merror").count() == 0
+    assert page.locator(".math.notranslate:not(:has(mjx-container))").count() == 0
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_opens_in_colab(name, address, clean_page):
+    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"].removeprefix("https://github.com/")
+    page = clean_page(f"{address}/{name}.html")
+    links = page.evaluate("[...document.querySelectorAll('a[href*=\"colab.research.google.com\"]')].map(a => a.href)")
+    assert f"https://colab.research.google.com/github/{url}/blob/main/book/{name}.ipynb" in links
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_prediction_hides_its_answer_until_the_reader_commits(name, address, clean_page):
+    page = clean_page(f"{address}/{name}.html")
+    for box in page.locator(".dit-explorer:has(input[type=range]):has(button:text-is('Reveal'))").all():
+        reveal = box.locator("button", has_text="Reveal")
+        assert reveal.is_disabled()
+        before = box.inner_text()
+        box.locator("input[type=range]").focus()
+        page.keyboard.press("ArrowRight")
+        reveal.click()
+        assert len(box.inner_text()) > len(before)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_solutions_are_folded(name, address, clean_page):
+    page = clean_page(f"{address}/{name}.html")
+    folded = page.locator("details:has-text('# Solution')")
+    source = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())
+    assert folded.count() == sum("solution" in c["metadata"].get("tags", []) for c in source["cells"])
+    assert not any(folded.nth(i).evaluate("e => e.open") for i in range(folded.count()))
+
+
+def test_the_first_page_makes_a_picture(address, clean_page):
+    page = clean_page(f"{address}/index.html")
+    explorer = page.locator(".dit-explorer").first
+    before = explorer.locator("canvas").first.evaluate("c => c.toDataURL()")
+    slider = explorer.locator("input[type=range]")
+    slider.focus()
+    page.keyboard.press("End")
+    assert explorer.locator("canvas").first.evaluate("c => c.toDataURL()") != before
+
+
+def test_every_gap_stands_in_the_appendix(address, clean_page):
+    page = clean_page(f"{address}/appendix/claims.html")
+    text = page.locator(".bd-article").inner_text()
+    claims = yaml.safe_load((ROOT / "book/claims.yml").read_text())
+    assert all(re.search(rf"\b{name}\b", text) for name in claims)
+
+
+def test_search_finds_a_page(site):
+    assert "guidance" in (site / "searchindex.js").read_text()

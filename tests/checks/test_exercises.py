@@ -1,0 +1,69 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from dit_lite.checks import CHECKS, CheckFailed, check
+
+CHAPTERS = sorted((Path(__file__).parents[2] / "book" / "chapters").glob("*.ipynb"))
+
+
+def cells(tag: str) -> list:
+    """Code cells that carry `tag`, with a readable name."""
+    found = []
+    for path in CHAPTERS:
+        for cell in json.loads(path.read_text())["cells"]:
+            if tag in cell["metadata"].get("tags", []):
+                source = "".join(cell["source"])
+                found.append(pytest.param(source, id=source.split('check("')[1].split('"')[0]))
+    return found
+
+
+def run(source: str) -> None:
+    exec(source, {"torch": torch, "math": math, "check": check})
+
+
+@pytest.mark.parametrize("source", cells("exercise"))
+def test_the_unsolved_stub_fails_with_a_hint(source):
+    with pytest.raises(CheckFailed, match=r"replace `...`"):
+        run(source)
+
+
+@pytest.mark.parametrize("source", cells("solution"))
+def test_the_solution_passes(source):
+    run(source)
+
+
+def test_every_check_has_a_stub_and_a_solution():
+    assert sorted(p.id for p in cells("exercise")) == sorted(p.id for p in cells("solution")) == sorted(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"),
+    [
+        ("01.1", lambda x0, eps, t: t[:, None, None, None] * x0 + (1 - t[:, None, None, None]) * eps, "1-t"),
+        ("01.1", lambda x0, eps, t: (1 - t) * x0 + t * eps, "each image has its own t"),
+        ("01.2", lambda x, v, t: x, "multiply the first by a"),
+        ("01.3", lambda velocity, x, steps: x + sum(velocity(x, 1 - i / steps) / steps for i in range(steps)), "downwards"),
+        ("01.3", lambda velocity, x, steps: x - velocity(x, 1.0), "8 times"),
+        ("01.4", lambda model, x, t, y, w: w * model(x, t, y), "num_classes"),
+        ("01.5", lambda x, t, data: data.mean(0).expand_as(x), "softmax"),
+    ],
+)
+def test_a_typical_mistake_gets_its_hint(name, wrong, hint):
+    with pytest.raises(CheckFailed, match=hint):
+        check(name, wrong)
+
+
+def test_a_crash_in_the_answer_is_reported_as_such():
+    with pytest.raises(CheckFailed, match="ZeroDivisionError"):
+        check("01.1", lambda x0, eps, t: 1 / 0)
+
+
+def test_what_is_no_function_and_no_exercise_is_refused():
+    with pytest.raises(CheckFailed, match="without brackets"):
+        check("01.1", torch.zeros(1))
+    with pytest.raises(ValueError, match="choose one of"):
+        check("99.9", lambda: None)

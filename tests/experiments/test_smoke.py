@@ -1,0 +1,23 @@
+import math
+
+import pytest
+
+from dit_lite.experiments import EXPERIMENTS, run_experiment
+
+
+@pytest.mark.parametrize("name", sorted(set(EXPERIMENTS) - {"chapters"}))
+def test_every_experiment_runs_at_smoke_and_returns_finite_rows(name):
+    rows = run_experiment(name, "smoke").values["rows"]
+    assert rows
+    for row in rows:
+        numbers = [v for v in row.values() if isinstance(v, float)]
+        assert numbers
+        assert all(math.isfinite(v) for v in numbers)
+
+
+def test_calls_are_counted_on_a_real_walk():
+    rows = run_experiment("sampling", "smoke").values["rows"]
+    calls = {(r["sampler"], r["steps"], r["guidance"]): r["calls"] for r in rows}
+    assert calls["heun", 4, 1.0] == 7  # two a step, one in the last
+    assert calls["heun", 4, 2.0] == 14  # guided: twice as many
+    assert calls["euler", 2, 1.0] == 2
