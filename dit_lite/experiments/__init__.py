@@ -4,6 +4,7 @@ from .averaging import averaging
 from .bench_step import bench_step
 from .chapters import chapters, cost
 from .live import live
+from .noise_target import noise_target
 from .objectives import objectives
 from .quickstart import quickstart
 from .record import BUDGETS, Result, ResultError, read_result
@@ -15,5 +16,5 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "Result", "ResultError", "averaging", "chapters", "cost", "list_experiments", "live",
-    "load_result", "objectives", "quickstart", "read_result", "run_experiment", "run_pending", "sampling", "status",
+    "load_result", "noise_target", "objectives", "quickstart", "read_result", "run_experiment", "run_pending", "sampling", "status",
 ]  # fmt: skip

@@ -77,6 +77,12 @@ def test_a_denoiser_reads_the_model_on_its_own_path_and_target(alive, path, obje
     torch.testing.assert_close(target(objective, PATHS[path], x0, eps, times), output, rtol=1e-3, atol=1e-3)
 
 
+def test_the_last_thousandth_of_the_ddpm_path_is_told_as_time_zero(alive):
+    model, x = alive(path="ddpm", objective="eps"), torch.randn(3, 1, 8, 8)
+    _, eps, _ = Denoiser(model, LABELS)(x, -0.0005)
+    torch.testing.assert_close(eps, model(x, torch.zeros(3), LABELS))
+
+
 def test_the_learned_variance_is_that_of_the_conditional_model(alive):
     model = alive(path="ddpm", objective="eps", learn_variance=True)
     x = torch.randn(3, 1, 8, 8)

@@ -59,10 +59,10 @@ def test_sampling_leaves_the_global_generator_and_the_mode_alone(alive):
 
 def test_many_labels_are_worked_off_in_parts(alive):
     model = alive(std=0.1)
-    images = sample(model, [0, 1, 2, 0, 1], steps=2, batch_size=2, seed=4)
+    images = sample(model, [0, 1, 0, 2, 1], steps=2, batch_size=2, seed=4)
     assert images.shape == (5, 1, 8, 8)
     assert torch.equal(images[:2], sample(model, [0, 1], steps=2, seed=4))
-    assert not torch.equal(images[0], images[3])  # each part has noise of its own
+    assert not torch.equal(images[0], images[2])  # each part has noise of its own
 
 
 @pytest.mark.parametrize("labels", [[2, 0], (2, 0), torch.tensor([2, 0]), torch.tensor([2, 0], dtype=torch.int32), np.array([2, 0])], ids=str)

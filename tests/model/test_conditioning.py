@@ -40,6 +40,7 @@ def test_gradient_reaches_every_parameter_within_a_few_steps(tiny, batch, condit
         optimiser.zero_grad()
         (model(x, t, y) - x).square().mean().backward()
         for name, p in model.named_parameters():
+            assert p.grad is not None, name
             reached[name] |= p.grad != 0
         optimiser.step()
     for name, entries in reached.items():

@@ -18,7 +18,9 @@ def short(tiny):
 
     def make(model: dict | None = None, **changes) -> TrainConfig:
         config = tiny(**dict(num_classes=10) | (model or {}))
-        base = dict(steps=12, batch_size=8, lr=3e-3, warmup=4, log_every=4, save_every=5, label_dropout=0.1 if config.null_class else 0.0)
+        base = dict(
+            device="cpu", steps=12, batch_size=8, lr=3e-3, warmup=4, log_every=4, save_every=5, label_dropout=0.1 if config.null_class else 0.0
+        )
         return TrainConfig(model=config, **base | changes)
 
     return make

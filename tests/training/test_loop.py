@@ -178,13 +178,15 @@ def test_a_changed_configuration_does_not_resume(finished, short, changes):
         train(short(out=config.out, **changes), resume=True, progress=False)
 
 
-@pytest.mark.parametrize("changes", [dict(save_every=3), dict(log_every=2), dict(tensorboard=True), dict(device="cpu")], ids=str)
+@pytest.mark.parametrize("changes", [dict(save_every=3), dict(log_every=2), dict(tensorboard=True), dict(device="cpu:0")], ids=str)
 def test_what_does_not_touch_the_numbers_may_change(finished, changes):
     train(dataclasses.replace(finished[0], **changes), resume=True, progress=False)
 
 
 def test_changes_of_a_preset_resume_too(tmp_path):
-    config = TrainConfig(out=str(tmp_path / "run"), steps=2, batch_size=4, changes=dict(width=16, depth=1, heads=2, class_names=tuple("abcdefghij")))
+    config = TrainConfig(
+        out=str(tmp_path / "run"), device="cpu", steps=2, batch_size=4, changes=dict(width=16, depth=1, heads=2, class_names=tuple("abcdefghij"))
+    )
     train(config, progress=False)
     run = train(config, resume=True, progress=False)
     assert (run.model.config.width, run.model.config.class_names) == (16, tuple("abcdefghij"))
@@ -265,7 +267,7 @@ def test_a_model_that_does_not_fit_the_data_is_refused(short):
 
 def test_a_null_class_that_no_dropped_label_trains_is_refused():
     with pytest.raises(ConfigError, match=r"changes\['null_class'\]=False and label_dropout=0\.1 disagree"):
-        train(TrainConfig(steps=1, changes=dict(null_class=False)), progress=False)
+        train(TrainConfig(device="cpu", steps=1, changes=dict(null_class=False)), progress=False)
 
 
 # ---- divergence
