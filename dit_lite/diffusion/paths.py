@@ -71,7 +71,7 @@ class Cosine(Path):
 class DDPM(Path):
     """1,000 steps of variance beta_i from 1e-4 to 0.02 (2006.11239 sec. 4), what DiT uses.
 
-    Step i of the paper is t = i/1000; log(a^2) is linear between the steps. The paper's clean image is one step before its first,
+    Step i of the released code, which counts from 0, is t = i/1000; log(a^2) is linear between the steps. The paper's clean image is one step before its first,
     so a sampler starts at t = 0.999 and has arrived at t = -0.001.
     """
 

@@ -91,7 +91,7 @@ def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) 
 def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
     """DPM-Solver++ of second order in two-step form: extrapolate the predicted image over the log-SNR (2211.01095 alg. 2).
 
-    One call a step. The first step and the last have no past, or no finite log-SNR ahead, and are of first order.
+    One call a step. Steps without a past of finite log-SNR (the first, and from pure noise the second too) and the last are of first order.
     """
     before, past = None, None  # the last prediction, and the last step in half log-SNR
     for t, r in _pairs(times):

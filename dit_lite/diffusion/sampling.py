@@ -106,14 +106,11 @@ class Walk(NamedTuple):
 def walk(model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50, guidance: float = 1.5, sampler: str = "heun", seed: int = 0) -> Walk:
     """Sample like `sample`, and keep every state on the way. Arguments and errors as there."""
     config = model.config
-    start = torch.randn((len(labels), config.channels, config.image_size, config.image_size), generator=torch.Generator().manual_seed(seed))
-    times, states, beliefs = [start_time(config.path, config.objective)], [start], []
-    for denoiser, (t, x, x0) in trajectory(model, labels, steps, guidance, sampler, seed):
-        times.append(t)
-        states.append(x.cpu())
-        beliefs.append(x0.cpu())
-        calls = denoiser.calls
-    return Walk(torch.tensor(times), torch.stack(states), torch.stack([*beliefs, states[-1]]), calls)
+    passed = list(trajectory(model, labels, steps, guidance, sampler, seed))
+    states, beliefs = ([state[i].cpu() for _, state in passed] for i in (1, 2))
+    start = torch.randn(states[0].shape, generator=torch.Generator().manual_seed(seed))
+    times = [start_time(config.path, config.objective), *(state[0] for _, state in passed)]
+    return Walk(torch.tensor(times), torch.stack([start, *states]), torch.stack([*beliefs, states[-1]]), passed[-1][0].calls)
 
 
 def to_images(x: Tensor, config) -> Tensor:

@@ -10,6 +10,7 @@ from .runner import experiment
 
 @experiment(
     "How much better are averaged weights than the last ones?",
+    recipe="digits",
     smoke=dict(seeds=[0], steps=20),
     cpu=dict(seeds=[0, 1, 2], steps=1200),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=1200),

@@ -85,7 +85,7 @@ def step_flops() -> float:
 
 def peak_memory(which: str) -> float:
     """Peak resident memory, in MB, of a fresh process that does three plain steps."""
-    code = f"from dit_lite.experiments import bench_step as b; s = b.trainer(b.{which}, True); [s() for _ in range(3)]; print(b.resident())"
+    code = f"from dit_lite.experiments.bench_step import *; s = trainer({which}, True); [s() for _ in range(3)]; print(resident())"
     return float(subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True).stdout.split()[-1])
 
 

@@ -15,6 +15,7 @@ from .runner import experiment
 
 @experiment(
     "Does it matter which of the four targets the network predicts?",
+    recipe="digits",
     smoke=dict(seeds=[0], steps=20, per_class=5, bins=4),
     cpu=dict(seeds=[0, 1, 2], steps=None, per_class=100, bins=10),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None, per_class=100, bins=10),

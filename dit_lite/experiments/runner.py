@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..config import ConfigError, choose
+from ..config import PRESETS, RECIPES, ConfigError, TrainConfig, choose
 from .record import BUDGETS, Result, ResultError, provenance, read_result, save_result
 
 
@@ -20,16 +20,22 @@ class Experiment:
     question: str
     run: Callable[..., dict]
     settings: dict[str, dict]
+    recipe: str | None = None  # the data set whose training recipe it follows
+
+    def full_settings(self, budget: str) -> dict:
+        """The settings at a budget together with the recipe they build on, as recorded: a changed recipe makes a result stale."""
+        recipe = TrainConfig(data=self.recipe).to_dict() | {"model": PRESETS[RECIPES[self.recipe]["preset"]]} if self.recipe else None
+        return self.settings[budget] | ({"recipe": recipe} if recipe else {})
 
 
 EXPERIMENTS: dict[str, Experiment] = {}
 
 
-def experiment(question: str, **settings: dict) -> Callable:
+def experiment(question: str, recipe: str | None = None, **settings: dict) -> Callable:
     """Register a function as the experiment of its name; `settings` are its keyword arguments at smoke, cpu and gpu."""
 
     def register(run: Callable[..., dict]) -> Callable[..., dict]:
-        EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings)
+        EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings, recipe)
         return run
 
     return register
@@ -52,7 +58,7 @@ def run_experiment(name: str, budget: str, save: bool = True) -> Result:
     print(f"{name} at {budget}: {chosen.question}", flush=True)
     began = time.perf_counter()
     values = chosen.run(**settings)
-    result = Result(name, budget, values, settings, provenance(time.perf_counter() - began, "cuda" if budget == "gpu" else "cpu"))
+    result = Result(name, budget, values, chosen.full_settings(budget), provenance(time.perf_counter() - began, "cuda" if budget == "gpu" else "cpu"))
     if save and budget != "smoke":
         print(f"recorded in {save_result(result)}")
     return result
@@ -62,7 +68,8 @@ def load_result(name: str) -> Result:
     """The best recorded result of an experiment: gpu before cpu, never smoke. Raises ResultError when nothing is recorded."""
     choose("experiment", name, EXPERIMENTS)
     for budget in ("gpu", "cpu"):
-        if result := read_result(name, budget, EXPERIMENTS[name].settings.get(budget)):
+        chosen = EXPERIMENTS[name]
+        if budget in chosen.settings and (result := read_result(name, budget, chosen.full_settings(budget))):
             return result
     raise ResultError(f"nothing is recorded of {name!r}; run: python -m dit_lite experiment run {name} --budget cpu")
 
@@ -73,7 +80,7 @@ def status() -> list[tuple[str, str, str, str]]:
     for name, chosen in EXPERIMENTS.items():
         for budget in BUDGETS[1:]:
             if budget in chosen.settings:
-                result = read_result(name, budget, chosen.settings[budget])
+                result = read_result(name, budget, chosen.full_settings(budget))
                 state = "pending" if result is None else "stale" if result.stale else "recorded"
                 rows.append((name, budget, state, f"{result.provenance['seconds']:.0f} s on {result.provenance['hardware']}" if result else ""))
     return rows

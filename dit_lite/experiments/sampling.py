@@ -16,6 +16,7 @@ STEPS = [2, 3, 5, 8, 12, 20, 40]
 
 @experiment(
     "What do guidance, sampler and steps do to accuracy, precision and recall of one model?",
+    recipe="digits",
     smoke=dict(seeds=[0], train_steps=20, per_class=5, guidances=[1.0, 2.0], steps=[2], guidance_steps=4),
     cpu=dict(seeds=[0, 1, 2], train_steps=None, per_class=100, guidances=GUIDANCES, steps=STEPS, guidance_steps=20),
     gpu=dict(seeds=[0, 1, 2, 3, 4], train_steps=None, per_class=100, guidances=GUIDANCES, steps=STEPS, guidance_steps=20),
