@@ -21,7 +21,7 @@ def diffusion_loss(model: nn.Module, x0: Tensor, y: Tensor, t: Tensor, eps: Tens
     config = model.config
     path = PATHS[config.path]
     if config.learn_variance:
-        t = (t.double() * path.steps).floor().clamp(max=path.steps - 1) / path.steps  # the bound is defined at the 1,000 steps
+        t = (t.double() * path.steps + 1e-3).floor().clamp(max=path.steps - 1) / path.steps  # the bound is defined at the 1,000 steps
     x = path.mix(x0, eps, t)
     output = model.denoise(x, t, y).float()
     prediction = output[:, : config.channels]

@@ -69,6 +69,7 @@ def test_the_variance_term_leaves_the_mean_alone(tiny):
 def test_a_learned_variance_adds_its_term_to_the_plain_loss(alive):
     model = alive(path="ddpm", objective="eps", learn_variance=True)
     x0, y, t, eps = example(model.config)
+    t = (1000 * t).floor() / 1000  # one of the steps at which the bound is defined
     x = PATHS["ddpm"].mix(x0, eps, t)
     output = model(x, t, y)
     plain = (output[:, :1] - eps).square().mean((1, 2, 3))

@@ -1,0 +1,31 @@
+"""What a model card says is what was recorded."""
+
+import json
+from pathlib import Path
+
+import dit_lite
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def test_every_shipped_model_loads_has_a_card_and_is_small():
+    names = sorted(d.name for d in (DATA / "checkpoints").iterdir() if d.is_dir())
+    assert "digits" in names
+    for name in names:
+        assert len(dit_lite.load(name).config.class_names) == dit_lite.load(name).config.num_classes
+        assert "Licence" in (DATA / "checkpoints" / name / "README.md").read_text()
+        assert (DATA / "checkpoints" / name / "model.safetensors").stat().st_size < 12e6
+
+
+def test_the_card_of_digits_quotes_its_record():
+    card = (DATA / "checkpoints/digits/README.md").read_text()
+    rows = json.loads((DATA / "results/quickstart/cpu.json").read_text())["values"]["rows"]
+    for row in (r for r in rows if r["seed"] == 0):
+        line = f"| {row['guidance']} | {row['accuracy']:.1%} | {row['worst_class']:.0%} | {row['precision']:.2f} | {row['recall']:.2f} |"
+        assert line in card
+    assert f"{rows[0]['parameters']:,} parameters" in card
+
+
+def test_data_stays_under_30_megabytes():
+    files = [f for f in DATA.rglob("*") if f.is_file() and "cache" not in f.relative_to(DATA).parts]
+    assert sum(f.stat().st_size for f in files) < 30e6
