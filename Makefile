@@ -28,7 +28,7 @@ book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
 	@echo "The first page: file://$(CURDIR)/book/_build/html/index.html"
 
 test: $(STAMP)  ## run every test, and every chapter at budget smoke
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2 --dist loadgroup
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest --nbmake book/
 	@$(RUN)/python tests/missing.py
 

@@ -19,6 +19,7 @@ from ..data import Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
 from ..model.dit import DiT
+from .allocator import keep_freed_memory
 from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, load_weights, read_tensors, save_model, write, write_tensors
 from .ema import EMA
 from .optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
@@ -78,6 +79,8 @@ class Trainer:
         self.directory = Path(config.out) if config.out else None
         self.device = pick_device(config.device)
         self.autocast = autocast(config.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._check_directory(resume)
         data = load_data(config.data, "train", config.image_size)
         self.model_config = build_model(config, data.shape)

@@ -19,6 +19,7 @@ from dit_book import PAGES, SOURCES, STAMP, sources_hash  # noqa: E402
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
+pytestmark = pytest.mark.xdist_group("pages")  # one worker, so that at most one builds the book
 CHAPTERS = [name for name in NAMES if name.startswith("chapters/")]
 
 
