@@ -50,6 +50,7 @@ def test_a_page_loads_without_errors_or_requests_to_elsewhere(name, scheme, addr
     page.wait_for_load_state("networkidle")
     assert page.locator("h1").first.inner_text()
     assert page.locator(".output.traceback, .cell_output .stderr").count() == 0
+    assert "|---" not in page.locator(".bd-article").inner_text().replace("—", "---"), "a table was not rendered"
 
 
 @pytest.mark.parametrize("name", NAMES)
