@@ -18,6 +18,7 @@ setup: $(STAMP)  ## install everything into .venv
 $(STAMP): requirements.txt pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=python3.12, say." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing. Install it: sudo apt-get install python3-venv" >&2; exit 1; }
+	@command -v cc >/dev/null || echo "Note: no C compiler, so torch.compile will not work on the CPU. To install one: sudo apt-get install build-essential"
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install -q --upgrade pip
 	$(RUN)/python -m pip install -q -r requirements.txt $(CONSTRAINTS)
