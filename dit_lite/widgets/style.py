@@ -73,9 +73,7 @@ def band(ax, x, values, color: str, label: str = "", **options):
     return ax.plot(x, values.mean(1), color=PALETTE[color], label=label, **options)[0]
 
 
-def image_grid(
-    images, alt: str, titles: Sequence[str] | None = None, columns: int = 10, caption: str = "", size: int | None = None
-) -> Html:
+def image_grid(images, alt: str, titles: Sequence[str] | None = None, columns: int = 10, caption: str = "", size: int | None = None) -> Html:
     """Images (n, C, H, W) in [-1,1] as a grid of crisp tiles, `columns` in a row, each at most `size` pixels wide.
 
     titles one an image; alt and caption as in `figure`. Raises ValueError or TypeError, naming the argument.
