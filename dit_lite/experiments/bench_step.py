@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +91,10 @@ def peak_memory(which: str) -> float:
 
 
 def resident() -> float:
-    """Peak resident memory of this process in MB."""
+    """Peak resident memory of this process in MB. On Linux from /proc, since getrusage there counts the parent's peak as well."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
