@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 #: The names that a configuration accepts; each registry of the package holds exactly these (tests/test_config.py).
 CHOICES = {
-    "conditioning": ("adaln_zero", "adaln", "additive", "in_context"),
+    "conditioning": ("additive", "in_context", "cross_attention", "film", "adaln", "adaln_zero", "adaln_shared"),
     "attention": ("full",),
     "position": ("sincos", "learned", "rope", "none"),
     "path": ("linear", "cosine", "ddpm"),

@@ -42,6 +42,22 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
+class CrossAttention(nn.Module):
+    """Image tokens ask, condition tokens answer: x (B, N, D), context (B, M, D) -> (B, N, D). Source: 1706.03762 sec. 3.2.3."""
+
+    def __init__(self, config: DiTConfig):
+        super().__init__()
+        self.head_width = config.head_width
+        self.query = nn.Linear(config.width, config.width)
+        self.key_value = nn.Linear(config.width, 2 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        q = self.query(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)  # (B, h, N, d_h)
+        k, v = self.key_value(context).unflatten(-1, (2, -1, self.head_width)).permute(2, 0, 3, 1, 4)  # each (B, h, M, d_h)
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
 @contextmanager
 def record_attention(model: nn.Module) -> Iterator[list[Tensor]]:
     """Record the attention weights of each pass made inside the block.

@@ -65,6 +65,11 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
     @staticmethod
+    def shared(config: DiTConfig) -> nn.Module | None:
+        """What all blocks of a model have in common: a module from the condition vector (B, D) to `Condition.shared`, or None."""
+        return None
+
+    @staticmethod
     def enter(x: Tensor, condition: Condition) -> Tensor:
         """Tokens before the first block."""
         return x

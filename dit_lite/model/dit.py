@@ -50,6 +50,7 @@ class DiT(nn.Module):
         self.embed = PatchEmbed(config.patch_size, config.channels, config.width)
         self.position = POSITIONS[config.position](config)
         self.condition = ConditionEmbedding(config)
+        self.shared = block.shared(config)
         self.blocks = nn.ModuleList(block(config) for _ in range(config.depth))
         self.final = FinalLayer(config)
         self.enter, self.leave = block.enter, block.leave
@@ -77,6 +78,8 @@ class DiT(nn.Module):
     def denoise(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         """What `model(x, t, y)` computes, without looking at the inputs first."""
         condition = self.condition(t, y)
+        if self.shared is not None:
+            condition = condition._replace(shared=self.shared(condition.vector))
         rotation = self.position.rotation()
         tokens = self.position.add(self.embed(x))  # (B, N, D)
         tokens = self.enter(tokens, condition)

@@ -15,10 +15,11 @@ FREQUENCIES = 128
 
 
 class Condition(NamedTuple):
-    """What the blocks are told: `tokens` (B, 2, D), time then class, and their sum `vector` (B, D)."""
+    """What the blocks are told: `tokens` (B, 2, D), time then class; their sum `vector` (B, D); what is computed once for all blocks."""
 
     tokens: Tensor
     vector: Tensor
+    shared: tuple[Tensor, ...] = ()
 
 
 def time_features(t: Tensor, frequencies: int = FREQUENCIES) -> Tensor:

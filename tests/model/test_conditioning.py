@@ -13,18 +13,26 @@ def test_the_untrained_model_says_zero(tiny, batch, conditioning):
     assert not model(*batch(model.config)).any()
 
 
-def test_an_untrained_adaln_zero_block_is_exactly_the_identity(tiny):
-    model = DiT(tiny(conditioning="adaln_zero"))
-    x, tokens = torch.randn(2, 16, 16), torch.randn(2, 2, 16)
-    for block in model.blocks:
-        assert torch.equal(block(x, Condition(tokens, tokens.sum(1))), x)
+IDENTITY = ("adaln_zero", "adaln_shared")  # what claims to begin as the identity
 
 
-@pytest.mark.parametrize("conditioning", sorted(set(CONDITIONING) - {"adaln_zero"}))
-def test_only_adaln_zero_starts_as_the_identity(tiny, conditioning):
-    block = DiT(tiny(conditioning=conditioning)).blocks[0]
-    x, tokens = torch.randn(2, 16, 16), torch.randn(2, 2, 16)
-    assert (block(x, Condition(tokens, tokens.sum(1))) - x).abs().max() > 1e-2
+def block_change(model: DiT) -> float:
+    """Largest change that the first block of an untrained model makes."""
+    x = torch.randn(2, 16, 16)
+    condition = model.condition(torch.rand(2), torch.tensor([0, 1]))
+    if model.shared is not None:
+        condition = condition._replace(shared=model.shared(condition.vector))
+    return (model.blocks[0](x, condition) - x).abs().max().item()
+
+
+@pytest.mark.parametrize("conditioning", IDENTITY)
+def test_an_untrained_block_with_zero_gates_is_exactly_the_identity(tiny, conditioning):
+    assert block_change(DiT(tiny(conditioning=conditioning))) == 0
+
+
+@pytest.mark.parametrize("conditioning", sorted(set(CONDITIONING) - set(IDENTITY)))
+def test_the_others_do_not_start_as_the_identity(tiny, conditioning):
+    assert block_change(DiT(tiny(conditioning=conditioning))) > 1e-2
 
 
 @conditionings
@@ -64,6 +72,68 @@ def test_an_image_does_not_depend_on_its_batch(alive, batch, conditioning):
     model = alive(conditioning=conditioning)
     x, t, y = batch(model.config, size=4)
     torch.testing.assert_close(torch.cat([model(x[i : i + 1], t[i : i + 1], y[i : i + 1]) for i in range(4)]), model(x, t, y), rtol=1e-4, atol=1e-4)
+
+
+@conditionings
+def test_the_null_class_is_one_more_row_that_only_guidance_asks_for(tiny, batch, alive, conditioning):
+    model = alive(conditioning=conditioning)
+    x, t, y = batch(model.config)
+    none = torch.full_like(y, model.config.num_classes)
+    assert (model(x, t, none) - model(x, t, y)).abs().amax((1, 2, 3)).min() > 1e-3
+    with pytest.raises(ValueError, match="without a null class"):
+        alive(conditioning=conditioning, null_class=False)(x, t, none)
+
+
+def test_adaln_is_film_on_a_normalised_input(alive):
+    block = alive(conditioning="adaln").double().blocks[0]
+    x = torch.randn(2, 16, 16, dtype=torch.float64)
+    tokens = torch.randn(2, 2, 16, dtype=torch.float64)
+    vector = tokens.sum(1)
+    beta1, gamma1, beta2, gamma2 = (p[:, None] for p in block.modulation[1](torch.nn.functional.silu(vector)).chunk(4, dim=1))
+
+    def film(features, gamma, beta):  # 1709.07871 eq. 2, with gamma around one
+        return (1 + gamma) * features + beta
+
+    def normalise(features):
+        return (features - features.mean(-1, keepdim=True)) / (features.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+
+    h = x + block.attention(film(normalise(x), gamma1, beta1))
+    h = h + block.mlp(film(normalise(h), gamma2, beta2))
+    torch.testing.assert_close(block(x, Condition(tokens, vector)), h, rtol=0, atol=1e-7)
+
+
+def test_film_scales_and_shifts_what_the_branches_return(alive):
+    block = alive(conditioning="film").double().blocks[0]
+    x, tokens = torch.randn(2, 16, 16, dtype=torch.float64), torch.randn(2, 2, 16, dtype=torch.float64)
+    condition = Condition(tokens, tokens.sum(1))
+    block.modulation.zero()
+    plain = block(x, condition)
+    h = x + block.attention(block.norm1(x))
+    torch.testing.assert_close(plain, h + block.mlp(block.norm2(h)), rtol=0, atol=1e-12)
+    block.modulation[1].bias.data[16:32] = -1  # a scale of minus one silences the attention branch
+    torch.testing.assert_close(block(x, condition), x + block.mlp(block.norm2(x)), rtol=0, atol=1e-12)
+
+
+def test_cross_attention_equals_that_of_torch(alive):
+    ours = alive(conditioning="cross_attention").blocks[0].cross
+    theirs = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+    theirs.in_proj_weight.data = torch.cat([ours.query.weight, ours.key_value.weight]).data
+    theirs.in_proj_bias.data = torch.cat([ours.query.bias, ours.key_value.bias]).data
+    theirs.out_proj.load_state_dict(ours.out.state_dict())
+    x, context = torch.randn(2, 9, 16), torch.randn(2, 5, 16)
+    torch.testing.assert_close(ours(x, context), theirs(x, context, context, need_weights=False)[0], rtol=1e-5, atol=1e-5)
+
+
+def test_shared_modulation_is_computed_once_and_tables_make_the_blocks_differ(alive, batch):
+    model = alive(conditioning="adaln_shared")
+    calls = []
+    model.shared.register_forward_hook(lambda *_: calls.append(1))
+    x, t, y = batch(model.config)
+    before = model(x, t, y)
+    assert len(calls) == 1
+    assert not torch.equal(model.blocks[0].own, model.blocks[1].own)
+    model.blocks[1].own.data.zero_()
+    assert (model(x, t, y) - before).abs().max() > 1e-3
 
 
 def test_modulation_scales_by_one_plus_scale_and_shifts():

@@ -18,7 +18,8 @@ def test_time_features_are_cosines_then_sines_of_a_thousand_t():
 def test_the_condition_holds_time_and_class_and_their_sum(tiny):
     embedding = ConditionEmbedding(tiny())
     t, y = torch.tensor([0.3, 0.7]), torch.tensor([2, 3])
-    tokens, vector = embedding(t, y)
+    tokens, vector, shared = embedding(t, y)
+    assert shared == ()
     assert torch.equal(tokens[:, 0], embedding.time(t))
     assert torch.equal(tokens[:, 1], embedding.label.weight[y])
     assert torch.equal(vector, tokens[:, 0] + tokens[:, 1])
