@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 from torch import Tensor, nn
 
@@ -135,24 +133,3 @@ def check_inputs(config: DiTConfig, x: Tensor, t: Tensor, y: Tensor, dtype: torc
         if low < 0 or high > last:
             null = f", {config.num_classes} for 'no class'" if config.null_class else " (this model was trained without a null class)"
             raise ValueError(f"label y={(low if low < 0 else high).item()} is out of range; use 0 to {config.num_classes - 1}{null}")
-
-
-def resize(model: DiT, image_size: int) -> DiT:
-    """The same weights on another image size: the patch stays, the grid changes, the positions are interpolated.
-
-    Returns a new DiT that shares the parameters. Raises ConfigError when the patch does not divide `image_size`. Source: 2010.11929 sec. 3.2.
-    """
-    config = model.config
-    if image_size == config.image_size:
-        return model
-    extent = config.position_extent or config.grid
-    other = dataclasses.replace(config, image_size=image_size, position_extent=extent)
-    if other.grid == extent:
-        other = dataclasses.replace(other, position_extent=None)
-    with torch.device("meta"):
-        resized = DiT(other)
-    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
-        position = POSITIONS[other.position](other)
-    resized.position = position.to(next(model.parameters()).device)
-    resized.load_state_dict(model.state_dict(), assign=True)
-    return resized.train(model.training)
