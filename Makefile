@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Seconds that `make gpu` may take. What is not done by then, the next `make gpu` continues.
+LIMIT ?= 540
 # CI installs the tested versions; everyone else the newest that requirements.txt allows.
 CONSTRAINTS := $(if $(CI),-c constraints.txt)
 
@@ -50,8 +52,8 @@ bench: $(STAMP)  ## measure this machine: the quickstart and a training step
 	$(RUN)/python -m dit_lite bench step
 	$(RUN)/python -m dit_lite bench quickstart
 
-gpu: $(STAMP)  ## run on a GPU what is pending at budget gpu
-	$(RUN)/python -m dit_lite experiment run --pending --budget gpu
+gpu: $(STAMP)  ## run on a GPU, for LIMIT seconds, what is pending; leaves gpu-results.tar.gz
+	$(RUN)/python -m dit_lite experiment run --pending --budget gpu --time-limit $(LIMIT) --archive gpu-results.tar.gz
 
 clean:  ## remove what was built
 	rm -rf book/_build

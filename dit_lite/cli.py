@@ -82,7 +82,10 @@ def build_parser() -> Parser:
     command.add_argument("action", choices=("list", "run"))
     command.add_argument("name", nargs="?", help="the experiment to run")
     command.add_argument("--budget", choices=("smoke", "cpu", "gpu"), default="smoke", help="how much time it may take (default: smoke)")
-    command.add_argument("--pending", action="store_true", help="run all that is not yet recorded at this budget")
+    command.add_argument("--pending", action="store_true", help="run all that is not yet recorded at this budget, the cheapest first")
+    command.add_argument("--time-limit", type=float, metavar="S", help="stop before S seconds are over; the same command again continues")
+    command.add_argument("--restart", action="store_true", help="forget the parts that an earlier run finished")
+    command.add_argument("--archive", type=Path, metavar="TAR_GZ", help="afterwards pack the new results at this budget into one file")
     command.set_defaults(run=_experiment)
     return parser
 
@@ -103,7 +106,9 @@ def _add_fields(parser, config: type, skip: Sequence[str] = (), only: Sequence[s
         shown = "by data set" if f.name in RECIPE_FIELDS else default
         keyword = {"default": argparse.SUPPRESS} if unset else {"default": default}
         help_text = text if unset or (default is None and f.name not in RECIPE_FIELDS) else f"{text} (default: {shown})"
-        if kind is bool:
+        if kind is bool and f.default is None:  # --flag, --no-flag, or as the device prefers
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text, **keyword)
+        elif kind is bool:
             parser.add_argument(flag, action="store_true", help=text, **keyword)
         else:
             names = tuple(PRESETS) if f.name == "preset" else CHOICES.get(f.name)
@@ -224,15 +229,27 @@ def _data(options: argparse.Namespace) -> None:
             print(f"{name:12} not there: {error}")
 
 
-def _experiment(options: argparse.Namespace) -> None:
-    """List the experiments and what is recorded of them, or run one and record it under data/results."""
-    from .experiments import list_experiments, run_experiment, run_pending
+def _experiment(options: argparse.Namespace) -> int:
+    """List the experiments, what is recorded of them and what the others would cost; or run one, or all that are pending, and record them
+    under data/results. Finished parts are kept, so that a run that was stopped continues."""
+    from . import experiments as lab
 
     if options.action == "list":
-        list_experiments()
-    elif options.pending:
-        run_pending(options.budget)
-    elif options.name is None:
-        raise ValueError("experiment run needs the name of an experiment; see `experiment list`")
-    else:
-        run_experiment(options.name, options.budget)
+        lab.list_experiments()
+        return 0
+    if options.pending == (options.name is not None):
+        raise ValueError("experiment run needs the name of an experiment, see `experiment list`, or --pending, and not both")
+    if options.archive:
+        lab.check_archive(options.archive, options.budget)
+    limit = lab.TimeLimit() if options.time_limit is None else lab.TimeLimit(options.time_limit)
+    try:
+        if options.pending:
+            return 1 if lab.run_pending(options.budget, limit, options.restart) else 0
+        lab.run_experiment(options.name, options.budget, limit=limit, restart=options.restart)
+    except lab.OutOfTime as stop:
+        print(stop)
+    finally:  # what is finished is packed also after Ctrl-C
+        if options.archive:
+            names = lab.archive_results(options.archive, options.budget)
+            print(f"{options.archive}: {', '.join(names)}" if names else f"nothing new at {options.budget}, so no {options.archive}")
+    return 0

@@ -6,6 +6,7 @@ from ..config import TrainConfig
 from ..data import digits
 from ..training import Trainer, validation_loss
 from .runner import experiment
+from .slices import Slices
 
 
 @experiment(
@@ -15,13 +16,15 @@ from .runner import experiment
     cpu=dict(seeds=[0, 1, 2], steps=1200),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=1200),
 )
-def averaging(seeds: list[int], steps: int) -> dict:
+def averaging(work: Slices, seeds: list[int], steps: int) -> dict:
     """Train at a constant and at a falling learning rate; compare the held-out loss of the last and of the averaged weights."""
-    rows = []
-    for schedule in ("constant", "cosine"):
-        for seed in seeds:
-            trainer = Trainer(TrainConfig(data="digits", steps=steps, schedule=schedule, seed=seed))
-            run = trainer.run()
-            last, average = (validation_loss(model.cpu(), digits("test"))[1].mean().item() for model in (trainer.model, run.model))
-            rows.append({"schedule": schedule, "seed": seed, "last": last, "average": average})
-    return {"rows": rows}
+    parts = [dict(schedule=schedule, seed=seed) for schedule in ("constant", "cosine") for seed in seeds]
+    return {"rows": work.map(one_run, parts, steps=steps)}
+
+
+def one_run(schedule: str, seed: int, steps: int) -> dict:
+    """One run, and the held-out loss of both of its models."""
+    trainer = Trainer(TrainConfig(data="digits", steps=steps, schedule=schedule, seed=seed))
+    run = trainer.run()
+    last, average = (validation_loss(model.cpu(), digits("test"))[1].mean().item() for model in (trainer.model, run.model))
+    return {"schedule": schedule, "seed": seed, "last": last, "average": average}

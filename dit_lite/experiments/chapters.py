@@ -10,7 +10,8 @@ from pathlib import Path
 from ..config import ConfigError
 from ..resources import resource
 from .record import read_result
-from .runner import experiment
+from .runner import EXPERIMENTS, experiment
+from .slices import Slices
 
 WORDS_A_MINUTE = 130  # of technical prose with formulas
 
@@ -24,29 +25,32 @@ def reading_minutes(notebook: Path) -> int:
 
 
 @experiment("How long does each chapter take to read and to run?", smoke=dict(only=["none"]), cpu=dict(only=None))
-def chapters(only: list[str] | None) -> dict:
+def chapters(work: Slices, only: list[str] | None) -> dict:
     """Execute every chapter from its first cell to its last, one at a time, at the budget of a build."""
-    import nbformat
-    from nbclient import NotebookClient
-
     folder = resource("book/chapters")
     if not folder.is_dir():
         raise ConfigError(f"there are no chapters in {folder}; run this in a checkout of the repository")
+    names = [path.stem for path in sorted(folder.glob("*.ipynb")) if not only or path.stem in only]
+    return {"rows": dict(zip(names, work.map(one_chapter, [dict(chapter=name) for name in names]), strict=True))}
+
+
+def one_chapter(chapter: str) -> dict:
+    """Execute one chapter; minutes to read and seconds to run it."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    path = resource("book/chapters") / f"{chapter}.ipynb"
     os.environ["DIT_LITE_STATIC"] = "1"
-    costs = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        if only and path.stem not in only:
-            continue
-        began = time.perf_counter()
-        NotebookClient(nbformat.read(path, 4), timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
-        costs[path.stem] = {"read_minutes": reading_minutes(path), "cpu_seconds": round(time.perf_counter() - began, 1)}
-    return {"rows": costs}
+    began = time.perf_counter()
+    NotebookClient(nbformat.read(path, 4), timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    return {"read_minutes": reading_minutes(path), "cpu_seconds": round(time.perf_counter() - began, 1)}
 
 
 def cost(chapter: str, gpu: str = "none needed") -> str:
     """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured."""
-    result = read_result("chapters", "cpu")
+    result = read_result("chapters", "cpu", EXPERIMENTS["chapters"].full_settings("cpu"))
     if result is None or chapter not in result.values["rows"]:
         return "Costs of this chapter: not yet measured (`python -m dit_lite experiment run chapters --budget cpu`)."
     row = result.values["rows"][chapter]
-    return f"**Read** {row['read_minutes']} min · **CPU run** {row['cpu_seconds']:.0f} s on two cores · **GPU run** {gpu}"
+    old = " · STALE: the settings have changed since" if result.stale else ""
+    return f"**Read** {row['read_minutes']} min · **CPU run** {row['cpu_seconds']:.0f} s on two cores · **GPU run** {gpu}{old}"

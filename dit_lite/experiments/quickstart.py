@@ -6,11 +6,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
+
+from tqdm.auto import tqdm
 
 from ..evaluation import evaluate_digits
 from ..training import load
 from .runner import experiment
+from .slices import Slices
 
 
 @experiment(
@@ -20,24 +24,27 @@ from .runner import experiment
     cpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
     gpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
 )
-def quickstart(seeds: list[int], steps: int | None, per_class: int) -> dict:
+def quickstart(work: Slices, seeds: list[int], steps: int | None, per_class: int) -> dict:
     """Train by the command line as a user does, timing the whole process, and score the saved model without and with guidance."""
+    return {"rows": list(chain(*work.map(one_seed, [dict(seed=seed) for seed in seeds], steps=steps, per_class=per_class)))}
+
+
+def one_seed(seed: int, steps: int | None, per_class: int) -> list[dict]:
+    """One run of the command and its two scores, which are also printed."""
     rows = []
-    for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            out = str(Path(folder) / "run")
-            command = [sys.executable, "-m", "dit_lite", "train", "digits", "--seed", str(seed), "--out", out]
-            began = time.perf_counter()
-            subprocess.run(command + (["--steps", str(steps)] if steps else []), check=True)
-            seconds = time.perf_counter() - began
-            model = load(out)
-            for guidance in (1.0, 1.5):
-                report = evaluate_digits(model, per_class, guidance, steps=25, seed=seed)
-                rows.append({"seconds": round(seconds, 1), "parameters": sum(p.numel() for p in model.parameters())} | report.to_dict())
-                r = rows[-1]
-                print(
-                    f"seed {seed}: {r['seconds']:.1f} s; guidance {guidance}: {r['accuracy']:.1%} judged correct, worst class "
-                    f"{r['worst_class']:.0%}, precision {r['precision_share']:.2f} and recall {r['recall_share']:.2f} of real against real",
-                    flush=True,
-                )
-    return {"rows": rows}
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(Path(folder) / "run")
+        command = [sys.executable, "-m", "dit_lite", "train", "digits", "--seed", str(seed), "--out", out]
+        began = time.perf_counter()
+        subprocess.run(command + (["--steps", str(steps)] if steps else []), check=True)
+        seconds = time.perf_counter() - began
+        model = load(out)
+        for guidance in (1.0, 1.5):
+            report = evaluate_digits(model, per_class, guidance, steps=25, seed=seed)
+            r = {"seconds": round(seconds, 1), "parameters": sum(p.numel() for p in model.parameters())} | report.to_dict()
+            rows.append(r)
+            tqdm.write(
+                f"seed {seed}: {r['seconds']:.1f} s; guidance {guidance}: {r['accuracy']:.1%} judged correct, worst class "
+                f"{r['worst_class']:.0%}, precision {r['precision_share']:.2f} and recall {r['recall_share']:.2f} of real against real"
+            )
+    return rows

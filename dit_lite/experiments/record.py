@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from ..config import ConfigError, choose
 from ..resources import resource
 from ..training.checkpoint import write
 
 BUDGETS = ("smoke", "cpu", "gpu")
+RECORDED = BUDGETS[1:]  # a result at smoke shows that the code runs, not what is true
 SCHEMA = 1
 
 
@@ -36,11 +40,15 @@ class Result:
 
     def __str__(self) -> str:
         p = self.provenance
+        slices = p.get("slices", [p])  # made in one go, or in several
+        dates = sorted({one["date"][:10] for one in slices})
+        commits, torches = ([*dict.fromkeys(one[key] for one in slices)] for key in ("commit", "torch"))
         seeds = f", seeds {', '.join(map(str, self.settings['seeds']))}" if "seeds" in self.settings else ""
         old = " STALE: the settings have changed since;" if self.stale else ""
         return (
-            f"Recorded result '{self.name}', budget {self.budget}:{old} {p['date'][:10]}, commit {p['commit'][:8]}, "
-            f"{p['hardware']}, torch {p['torch']}, {p['seconds']:.0f} s{seeds}."
+            f"Recorded result '{self.name}', budget {self.budget}:{old} {' to '.join(dates[:1] + dates[1:][-1:])}, "
+            f"commit{'s' if len(commits) > 1 else ''} {', '.join(c[:8] for c in commits)}, {p['hardware']}, torch {', '.join(torches)}, "
+            f"{p['seconds']:.0f} s{seeds}."
         )
 
 
@@ -60,24 +68,40 @@ def hardware(device: str = "cpu") -> str:
 
 
 def commit() -> str:
-    """The commit of the checkout, marked "+" when tracked files differ from it, or the package's version outside a checkout."""
+    """The commit of the checkout, marked "+" when tracked files differ from it; without git $DIT_LITE_COMMIT, else the package's version."""
     root = resource("data").parent
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no", "dit_lite") else "")
+        if (root / ".git").exists():  # else git would answer for a repository that merely holds this copy
+            return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no", "dit_lite") else "")
     except (OSError, subprocess.CalledProcessError):
-        from .. import __version__
+        pass
+    if given := os.environ.get("DIT_LITE_COMMIT"):
+        if not re.fullmatch(r"[0-9a-f]{7,40}\+?", given):
+            raise ConfigError(f"DIT_LITE_COMMIT={given!r} is no commit; set it to what `git rev-parse HEAD` prints")
+        return given
+    from .. import __version__
 
-        return f"version {__version__}"
+    return f"version {__version__}"
+
+
+def now() -> str:
+    """The time in UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def device_of(budget: str) -> str:
+    """The device of a budget."""
+    return "cuda" if budget == "gpu" else "cpu"
 
 
 def provenance(seconds: float, device: str = "cpu") -> dict:
     """Where a number comes from: date (UTC), commit, hardware, versions, wall time in seconds."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": now(),
         "commit": commit(),
         "hardware": hardware(device),
         "torch": torch.__version__,
@@ -87,7 +111,8 @@ def provenance(seconds: float, device: str = "cpu") -> dict:
 
 
 def place(name: str, budget: str) -> Path:
-    """The file of a result."""
+    """The file of a result. Raises ConfigError at smoke, where nothing is recorded."""
+    choose("the budget of a recorded result", budget, RECORDED)
     return resource("data/results") / name / f"{budget}.json"
 
 
@@ -105,13 +130,24 @@ def read_result(name: str, budget: str, settings: dict | None = None) -> Result 
     path = place(name, budget)
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ResultError(f"{path} is not JSON ({error}); record it again: python -m dit_lite experiment run {name} --budget {budget}") from None
-    missing = {"schema", "provenance", "settings", "values"} - (content.keys() if isinstance(content, dict) else set())
-    if missing or content["schema"] != SCHEMA:
-        why = f"it lacks {', '.join(sorted(missing))}" if missing else f"its schema is {content['schema']}, not {SCHEMA}"
-        raise ResultError(f"{path} is no result of this version: {why}; record it again: python -m dit_lite experiment run {name} --budget {budget}")
+    way_out = f"record it again: python -m dit_lite experiment run {name} --budget {budget}"
+    content = read_content(path, {"provenance", "settings", "values"}, way_out)
+    if missing := {"date", "commit", "hardware", "torch", "seconds"} - set(content["provenance"]):
+        raise ResultError(f"{path} does not say where it comes from: its provenance lacks {', '.join(sorted(missing))}; {way_out}")
     stale = settings is not None and settings_hash(settings) != settings_hash(content["settings"])
     return Result(name, budget, content["values"], content["settings"], content["provenance"], stale)
+
+
+def read_content(path: Path, keys: set[str], way_out: str) -> dict:
+    """The content of a file of ours under data/results. Raises ResultError, with `way_out`, unless it is JSON of this schema with these keys."""
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ResultError(f"{path} is not JSON ({error}); {way_out}") from None
+    missing = {"schema", "name", "budget", *keys} - (content.keys() if isinstance(content, dict) else set())
+    if missing or content["schema"] != SCHEMA:
+        why = f"it lacks {', '.join(sorted(missing))}" if missing else f"its schema is {content['schema']}, not {SCHEMA}"
+        raise ResultError(f"{path} is no result of this version: {why}; {way_out}")
+    if (content["name"], content["budget"]) != (path.parent.name, path.name.split(".")[0]):
+        raise ResultError(f"{path} holds the result of {content['name']!r} at {content['budget']!r}; {way_out}")
+    return content

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
-from ..config import PRESETS, RECIPES, ConfigError, TrainConfig, choose
-from .record import BUDGETS, Result, ResultError, provenance, read_result, save_result
+from ..config import CPU, GPU, PRESETS, RECIPES, ConfigError, TrainConfig, choose
+from .partial import partial_file
+from .record import BUDGETS, Result, ResultError, device_of, hardware, read_result, save_result
+from .slices import Slices, TimeLimit
 
 
 @dataclass(frozen=True)
@@ -18,24 +19,37 @@ class Experiment:
 
     name: str
     question: str
-    run: Callable[..., dict]
+    run: Callable[..., dict]  # of a Slices and the settings
     settings: dict[str, dict]
     recipe: str | None = None  # the data set whose training recipe it follows
+    seconds: dict[str, float] = field(default_factory=dict)  # planned at each budget, until a record says better
 
     def full_settings(self, budget: str) -> dict:
         """The settings at a budget together with the recipe they build on, as recorded: a changed recipe makes a result stale."""
-        recipe = TrainConfig(data=self.recipe).to_dict() | {"model": PRESETS[RECIPES[self.recipe]["preset"]]} if self.recipe else None
-        return self.settings[budget] | ({"recipe": recipe} if recipe else {})
+        if self.recipe is None:
+            return self.settings[budget]
+        recipe = TrainConfig(data=self.recipe).on(*(GPU if budget == "gpu" else CPU)).to_dict()
+        return self.settings[budget] | {"recipe": recipe | {"model": PRESETS[RECIPES[self.recipe]["preset"]]}}
+
+    def planned(self, budget: str) -> float | None:
+        """Seconds that a run here takes: as recorded with these settings on this hardware, else as declared, else not known."""
+        try:
+            result = read_result(self.name, budget, self.full_settings(budget)) if budget != "smoke" else None
+        except ResultError:
+            result = None
+        if result and not result.stale and result.provenance["hardware"] == hardware(device_of(budget)):
+            return result.provenance["seconds"]
+        return self.seconds.get(budget)
 
 
 EXPERIMENTS: dict[str, Experiment] = {}
 
 
-def experiment(question: str, recipe: str | None = None, **settings: dict) -> Callable:
-    """Register a function as the experiment of its name; `settings` are its keyword arguments at smoke, cpu and gpu."""
+def experiment(question: str, recipe: str | None = None, seconds: dict[str, float] | None = None, **settings: dict) -> Callable:
+    """Register a function of a `Slices` as the experiment of its name; `settings` are its other arguments at smoke, cpu and gpu."""
 
     def register(run: Callable[..., dict]) -> Callable[..., dict]:
-        EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings, recipe)
+        EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings, recipe, seconds or {})
         return run
 
     return register
@@ -50,17 +64,30 @@ def find(name: str, budget: str) -> tuple[Experiment, dict]:
     return EXPERIMENTS[name], EXPERIMENTS[name].settings[budget]
 
 
-def run_experiment(name: str, budget: str, save: bool = True) -> Result:
-    """Run an experiment and record it under data/results (at smoke nothing is recorded). Raises ConfigError for an unknown one."""
+def need_device(budget: str) -> None:
+    """Raise ConfigError when this machine lacks the device of a budget."""
+    if device_of(budget) == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"budget={budget!r} needs a CUDA device, and there is none; choose cpu or smoke")
+
+
+def run_experiment(name: str, budget: str, save: bool = True, limit: TimeLimit | None = None, restart: bool = False) -> Result:
+    """Run an experiment, or what is left of it, and record it under data/results (at smoke nothing is recorded).
+
+    Parts that an earlier run finished are taken from disk, unless `restart`. Raises OutOfTime when `limit` ends it early, ConfigError for an
+    unknown experiment or a limit shorter than one part, ResultError when the finished parts are of other settings or other hardware.
+    """
     chosen, settings = find(name, budget)
-    if budget == "gpu" and not torch.cuda.is_available():
-        raise ConfigError("budget='gpu' needs a CUDA device, and there is none; choose cpu or smoke")
+    need_device(budget)
+    keep = save and budget != "smoke"
+    if restart and keep:
+        partial_file(name, budget).unlink(missing_ok=True)
+    work = Slices(name, budget, chosen.full_settings(budget), keep, limit, chosen.planned(budget))
     print(f"{name} at {budget}: {chosen.question}", flush=True)
-    began = time.perf_counter()
-    values = chosen.run(**settings)
-    result = Result(name, budget, values, chosen.full_settings(budget), provenance(time.perf_counter() - began, "cuda" if budget == "gpu" else "cpu"))
-    if save and budget != "smoke":
+    values = chosen.run(work, **settings)
+    result = Result(name, budget, values, chosen.full_settings(budget), work.provenance())
+    if keep:
         print(f"recorded in {save_result(result)}")
+        partial_file(name, budget).unlink(missing_ok=True)
     return result
 
 
@@ -72,28 +99,3 @@ def load_result(name: str) -> Result:
         if budget in chosen.settings and (result := read_result(name, budget, chosen.full_settings(budget))):
             return result
     raise ResultError(f"nothing is recorded of {name!r}; run: python -m dit_lite experiment run {name} --budget cpu")
-
-
-def status() -> list[tuple[str, str, str, str]]:
-    """Name, budget, state (recorded, stale, pending) and cost of every experiment at every budget that is recorded."""
-    rows = []
-    for name, chosen in EXPERIMENTS.items():
-        for budget in BUDGETS[1:]:
-            if budget in chosen.settings:
-                result = read_result(name, budget, chosen.full_settings(budget))
-                state = "pending" if result is None else "stale" if result.stale else "recorded"
-                rows.append((name, budget, state, f"{result.provenance['seconds']:.0f} s on {result.provenance['hardware']}" if result else ""))
-    return rows
-
-
-def list_experiments() -> None:
-    """Print `status` as a table."""
-    for name, budget, state, cost in status():
-        print(f"{name:16} {budget:5} {state:9} {cost}")
-
-
-def run_pending(budget: str) -> None:
-    """Run every experiment that is pending or stale at `budget`."""
-    for name, at, state, _ in status():
-        if at == budget and state != "recorded":
-            run_experiment(name, budget)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 
 from ..config import CHOICES, TrainConfig
@@ -9,6 +11,7 @@ from ..diffusion import trajectory
 from ..evaluation import evaluate_digits
 from ..training import train
 from .runner import experiment
+from .slices import Slices
 
 GUIDANCES = [0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]
 STEPS = [2, 3, 5, 8, 12, 20, 40]
@@ -21,17 +24,21 @@ STEPS = [2, 3, 5, 8, 12, 20, 40]
     cpu=dict(seeds=[0, 1, 2], train_steps=None, per_class=100, guidances=GUIDANCES, steps=STEPS, guidance_steps=20),
     gpu=dict(seeds=[0, 1, 2, 3, 4], train_steps=None, per_class=100, guidances=GUIDANCES, steps=STEPS, guidance_steps=20),
 )
-def sampling(seeds: list[int], train_steps: int | None, per_class: int, guidances: list[float], steps: list[int], guidance_steps: int) -> dict:
+def sampling(work: Slices, seeds: list[int], **settings) -> dict:
     """Score one model a seed over the guidance scale (heun), and over samplers x steps without guidance."""
+    return {"rows": list(chain(*work.map(one_model, [dict(seed=seed) for seed in seeds], **settings)))}
+
+
+def one_model(seed: int, train_steps: int | None, per_class: int, guidances: list[float], steps: list[int], guidance_steps: int) -> list[dict]:
+    """One model in all its uses."""
+    model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
+    asked = [("guidance", "heun", guidance_steps, w) for w in guidances]
+    asked += [("steps", name, S, 1.0) for name in CHOICES["sampler"] for S in steps]
     rows = []
-    for seed in seeds:
-        model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
-        asked = [("guidance", "heun", guidance_steps, w) for w in guidances]
-        asked += [("steps", name, S, 1.0) for name in CHOICES["sampler"] for S in steps]
-        for sweep, name, S, w in asked:
-            report = evaluate_digits(model, per_class, guidance=w, steps=S, sampler=name, seed=seed, halvings=2)
-            rows.append({"sweep": sweep, "calls": network_calls(model, name, S, w)} | report.to_dict())
-    return {"rows": rows}
+    for sweep, name, S, w in asked:
+        report = evaluate_digits(model, per_class, guidance=w, steps=S, sampler=name, seed=seed, halvings=2)
+        rows.append({"sweep": sweep, "calls": network_calls(model, name, S, w)} | report.to_dict())
+    return rows
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ def results(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "resource", lambda name: tmp_path / name)
     monkeypatch.setattr(records, "commit", lambda: "0" * 40)
     settings = dict(smoke=dict(n=1), cpu=dict(n=2, seeds=[0, 1]))
-    monkeypatch.setitem(EXPERIMENTS, "toy", runner.Experiment("toy", "What is n?", lambda n, seeds=(): {"n": n}, settings))
+    monkeypatch.setitem(EXPERIMENTS, "toy", runner.Experiment("toy", "What is n?", lambda work, n, seeds=(): {"n": n}, settings))
     return tmp_path / "data/results/toy"
 
 
@@ -41,7 +41,7 @@ def test_a_result_of_other_settings_is_labelled_stale(results, monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ('{"values": {}}', "lacks provenance, schema, settings"), ("[]", "lacks"), (None, "schema is 99")],
+    [("{", "not JSON"), ('{"values": {}}', "lacks budget, name, provenance, schema, settings"), ("[]", "lacks"), (None, "schema is 99")],
 )
 def test_a_foreign_result_file_is_refused(results, content, message):
     run_experiment("toy", "cpu")

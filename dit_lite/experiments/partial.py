@@ -1,0 +1,78 @@
+"""The finished parts of a result that is not complete yet, kept beside it until it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..training.checkpoint import write
+from .record import SCHEMA, ResultError, place, read_content, read_result, settings_hash
+
+
+@dataclass
+class Partial:
+    """Finished parts of one experiment at one budget: a slice for each run that made some, {"provenance", "parts": {key: {"seconds", "value"}}}."""
+
+    name: str
+    budget: str
+    settings: dict
+    total: int = 0  # parts of the whole experiment
+    slices: list[dict] = field(default_factory=list)
+
+    @property
+    def parts(self) -> dict[str, dict]:
+        """Every finished part by its key."""
+        return {key: part for one in self.slices for key, part in one["parts"].items()}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the finished parts in seconds."""
+        return sum(part["seconds"] for part in self.parts.values())
+
+    def check(self, settings: dict, hardware: str) -> None:
+        """Raise ResultError unless these parts and new ones of `settings` on `hardware` can make one result."""
+        if not self.slices:
+            return
+        way_out = f"delete {partial_file(self.name, self.budget)}, or begin again with --restart"
+        made = f"{self.name} at {self.budget}: {len(self.parts)} parts were made"
+        if changed := changes(self.settings, settings):
+            raise ResultError(f"{made} with other settings ({changed}); {way_out}")
+        for one in self.slices:
+            if (there := one["provenance"]["hardware"]) != hardware:
+                raise ResultError(f"{made} on {there}, and this is {hardware}; a result has one hardware: continue there, or {way_out}")
+
+
+def changes(old: dict, new: dict) -> str:
+    """The settings that differ, as "name: old -> new"; empty when none does."""
+    if settings_hash(old) == settings_hash(new):
+        return ""
+    nothing = object()
+    names = [name for name in old | new if old.get(name, nothing) != new.get(name, nothing)]
+    return ", ".join(f"{name}: {old.get(name, 'unset')} -> {new.get(name, 'unset')}" for name in names)
+
+
+def partial_file(name: str, budget: str) -> Path:
+    """Where the finished parts are kept; git ignores it."""
+    return place(name, budget).with_suffix(".partial.json")
+
+
+def save_partial(partial: Partial) -> None:
+    """Write the finished parts, whole or not at all."""
+    content = {"schema": SCHEMA} | vars(partial) | {"settings_hash": settings_hash(partial.settings)}
+    write(partial_file(partial.name, partial.budget), (json.dumps(content, indent=1) + "\n").encode())
+
+
+def read_partial(name: str, budget: str) -> Partial | None:
+    """The finished parts, or None when there are none. Raises ResultError for a file of another kind or schema."""
+    path = partial_file(name, budget)
+    if not path.exists():
+        return None
+    content = read_content(path, {"settings", "total", "slices"}, "delete it, or begin again with --restart")
+    partial = Partial(name, budget, content["settings"], content["total"], content["slices"])
+    with contextlib.suppress(ResultError):
+        result = read_result(name, budget)
+        if result and all(one["provenance"]["date"] <= result.provenance["date"] for one in partial.slices):
+            return None  # left over from a result that has been completed since, here or elsewhere
+    return partial

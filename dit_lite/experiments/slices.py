@@ -1,0 +1,129 @@
+"""An experiment is a list of independent parts. They are done one by one, kept as they finish, and continued where they stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tqdm.auto import tqdm
+
+from ..config import ConfigError
+from .partial import Partial, read_partial, save_partial
+from .record import device_of, now, provenance
+
+
+class OutOfTime(Exception):
+    """The next part would pass the time limit. What is finished is kept; the message says how much that is and how to continue."""
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """Seconds that a command may take, counted from when this is made. Raises ConfigError below one second."""
+
+    seconds: float = math.inf
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self):
+        if not self.seconds >= 1:
+            raise ConfigError(f"time_limit={self.seconds:g} must be at least 1 second")
+
+    def left(self) -> float:
+        return self.seconds - (time.monotonic() - self.began)
+
+
+class Slices:
+    """The parts of one experiment at one budget; `map` does those that are not yet on disk.
+
+    `keep` says whether finished parts are written beside the result. `planned` is the time of the whole experiment in seconds, if known.
+    Raises ResultError when parts are on disk that were made with other settings or on other hardware.
+    """
+
+    def __init__(self, name: str, budget: str, settings: dict, keep: bool, limit: TimeLimit | None = None, planned: float | None = None):
+        self.name, self.budget, self.keep, self.limit, self.planned = name, budget, keep, limit or TimeLimit(), planned
+        self.began = time.monotonic()
+        self.here = {"provenance": provenance(0.0, device_of(budget)), "parts": {}}  # the slice that this run adds
+        self.partial = (read_partial(name, budget) if keep else None) or Partial(name, budget, settings)
+        self.partial.check(settings, self.here["provenance"]["hardware"])
+        self.partial.slices.append(self.here)
+        self.asked: set[str] = set()
+
+    def map(self, part: Callable, parts: Sequence[dict], cost: Callable[[dict], float] = lambda arguments: 1.0, **shared) -> list:
+        """What `part(**arguments, **shared)` returns for every arguments in `parts`, in their order.
+
+        A part returns plain JSON values, and depends on its arguments alone. `cost(arguments)` is proportional to the time that a part takes,
+        where parts are not alike. Raises OutOfTime before the part that would pass the time limit, going by the slowest part so far, and
+        ConfigError when the limit is shorter than one part.
+        """
+        calls = {_key(part, one | shared): one | shared for one in parts}
+        costs = {key: cost(one) for key, one in calls.items()}
+        self.asked |= calls.keys()
+        self.partial.total = len(self.asked)
+        done = self.partial.parts
+        with tqdm(total=len(calls), initial=len(calls.keys() & done.keys()), desc=f"{self.name} at {self.budget}", unit="part") as bar:
+            for key in [key for key in calls if key not in done]:
+                self._plan(key, costs, bar)
+                done[key] = self._do(key, part, calls[key])
+                bar.update()
+            bar.set_postfix_str("")
+        return [done[_key(part, one | shared)]["value"] for one in parts]
+
+    def _do(self, key: str, part: Callable, arguments: dict) -> dict:
+        began = time.perf_counter()
+        try:
+            value = part(**arguments)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{self._progress()}, and the one that was interrupted is lost; {self._again()}") from None
+        try:
+            value = json.loads(json.dumps(value))  # the same value now as when it is read back
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {key} returned something other than plain JSON values: {error}") from None
+        self.here["parts"][key] = {"seconds": time.perf_counter() - began, "value": value}
+        self.here["provenance"]["date"] = now()
+        if self.keep:
+            save_partial(self.partial)
+        return self.here["parts"][key]
+
+    def _plan(self, key: str, costs: dict[str, float], bar: tqdm) -> None:
+        """Show the seconds planned; raise OutOfTime or ConfigError when the next part does not fit."""
+        done = {k: part["seconds"] for k, part in self.partial.parts.items() if k in costs}
+        per_cost, slowest = self.planned and self.planned / sum(costs.values()), None
+        if done:
+            per_cost, slowest = sum(done.values()) / sum(costs[k] for k in done), max(s / costs[k] for k, s in done.items())
+        more = per_cost and per_cost * sum(c for k, c in costs.items() if k not in done)
+        next_part = (slowest or per_cost or 0.0) * costs[key]
+        bar.set_postfix_str(f"{more:.0f} s more planned" if more else "time not known yet")
+        if next_part < self.limit.left():
+            return
+        bar.leave = False
+        if next_part > self.limit.seconds and not self.here["parts"]:
+            raise ConfigError(
+                f"time_limit={self.limit.seconds:g} s is shorter than one part of {self.name} at {self.budget}, about {next_part:.0f} s; "
+                f"give at least --time-limit {math.ceil(next_part) + 1}"
+            )
+        planned = f", {more:.0f} s more planned" if more else ""
+        raise OutOfTime(f"{self._progress()}{planned}; {self._again()}")
+
+    def _progress(self) -> str:
+        return f"{self.name}: {len(self.asked & self.partial.parts.keys())} of {self.partial.total} parts done"
+
+    def _again(self) -> str:
+        return "run the same command again to continue" if self.keep else "they are not kept here, so the next run begins again"
+
+    def provenance(self) -> dict:
+        """Where the finished result comes from: as of its last slice, with the seconds of all; several slices are listed."""
+        slices = []
+        for one in self.partial.slices:
+            parts = {key: part for key, part in one["parts"].items() if key in self.asked}
+            if parts:
+                slices.append(one["provenance"] | {"seconds": round(sum(p["seconds"] for p in parts.values()), 1), "parts": len(parts)})
+        if not slices:
+            return self.here["provenance"] | {"seconds": round(time.monotonic() - self.began, 1)}
+        whole = slices[-1] | {"seconds": round(sum(one["seconds"] for one in slices), 1), "parts": sum(one["parts"] for one in slices)}
+        return whole | ({"slices": slices} if len(slices) > 1 else {})
+
+
+def _key(part: Callable, arguments: dict) -> str:
+    return f"{part.__name__}({json.dumps(arguments, sort_keys=True)})"
