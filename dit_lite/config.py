@@ -16,7 +16,7 @@ CHOICES = {
     "objective": ("flow", "eps", "x0", "v"),
     "times": ("logit_normal", "uniform"),
     "schedule": ("cosine", "constant"),
-    "precision": ("fp32", "bf16"),
+    "precision": ("fp32", "tf32", "bf16"),
     "sampler": ("heun", "euler", "dpmpp_2m", "ddim", "ddpm"),
 }
 
@@ -193,6 +193,11 @@ RECIPES = {
 }
 RECIPE_FIELDS = ("preset", "steps", "batch_size", "lr", "warmup", "ema_decay", "label_dropout")
 
+#: Compiling takes about a minute, which shorter runs do not win back.
+COMPILE_FROM = 2_000
+#: What a run leaves to its device: the arithmetic that is fast there, and whether compiling is worth its time (TrainConfig.on).
+CPU, GPU = ("fp32", False), ("bf16", True)
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -217,8 +222,8 @@ class TrainConfig:
     ema_decay: float | None = _note("decay of the averaged weights, a step", None)
     label_dropout: float | None = _note("share of labels replaced by 'no class'", None)
     times: str = _note("how the noise level t of a training image is drawn", "logit_normal")
-    precision: str = _note("bf16 needs a GPU", "fp32")
-    compile: bool = _note("torch.compile, block by block", False)
+    precision: str | None = _note("arithmetic of matrix products; left out: bf16 on a GPU that has it, fp32 elsewhere", None)
+    compile: bool | None = _note(f"torch.compile, block by block; left out: on a GPU, for runs of {COMPILE_FROM:,} steps or more", None)
     device: str = _note("auto, cpu, or a torch device such as cuda:0", "auto")
     image_size: int | None = _note("side to which the images of a folder are cropped and resized", None)
     seed: int = _note("seeds initial weights, order of the data, noise", 0)
@@ -254,7 +259,8 @@ class TrainConfig:
         for name, low in dict(steps=1, batch_size=1, warmup=0, seed=0, save_every=0, log_every=1).items():
             _whole(name, getattr(self, name), low)
         for name in ("schedule", "times", "precision"):
-            choose(name, getattr(self, name), CHOICES[name])
+            if name != "precision" or self.precision is not None:
+                choose(name, getattr(self, name), CHOICES[name])
         _number("lr", self.lr, 0, 10, open_low=True)
         _number("weight_decay", self.weight_decay, 0, 1)
         _number("beta2", self.beta2, 0, 1, open_low=True, open_high=True)
@@ -264,12 +270,18 @@ class TrainConfig:
         if self.image_size is not None:
             _whole("image_size", self.image_size, 1)
         for name in ("compile", "tensorboard"):
-            _flag(name, getattr(self, name))
+            if name != "compile" or self.compile is not None:
+                _flag(name, getattr(self, name))
         if self.model is not None and self.model.null_class != (self.label_dropout > 0):
             raise ConfigError(
                 f"label_dropout={self.label_dropout} and model.null_class={self.model.null_class} disagree: "
                 "the null class is trained by dropping labels, so set both or neither"
             )
+
+    def on(self, precision: str, compiler: bool) -> TrainConfig:
+        """This run with the fields that depend on the device filled in, by what the device prefers: CPU, GPU, or another such pair."""
+        compile = compiler and self.steps >= COMPILE_FROM if self.compile is None else self.compile
+        return dataclasses.replace(self, precision=self.precision or precision, compile=compile)
 
     def to_dict(self) -> dict:
         """The run as plain JSON values."""

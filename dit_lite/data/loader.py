@@ -13,26 +13,29 @@ from .dataset import Dataset
 class Loader:
     """An endless sequence of batches; its whole state is `seen`, the number of images handed out.
 
-    Epoch e visits the images in a permutation drawn from (seed, e), and a batch may straddle two epochs, so every batch is full. The bytes
-    live on `device` when they fit there in a third of its free memory, else they stay (memory-mapped) on the host.
+    Epoch e visits the images in a permutation drawn from (seed, e), and a batch may straddle two epochs, so every batch is full. The bytes,
+    the labels and the order live on `device` when the bytes fit there in a third of its free memory, so that a batch is gathered without the
+    host; else they stay (memory-mapped) on the host. `resident` decides it instead.
     """
 
-    def __init__(self, data: Dataset, batch_size: int, seed: int, device: torch.device):
+    def __init__(self, data: Dataset, batch_size: int, seed: int, device: torch.device, resident: bool | None = None):
         self.data, self.batch_size, self.seed, self.device = data, batch_size, seed, device
         self.seen = 0
-        self.resident = device.type != "cuda" or data.images.nbytes < torch.cuda.mem_get_info(device)[0] / 3
-        self.images = data.images
-        if self.resident:
-            with warnings.catch_warnings():  # a read-only memory map is only read from
-                warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-                self.images = torch.from_numpy(data.images).to(device)
-        self.labels = torch.from_numpy(data.labels).to(device)
+        if resident is None:
+            resident = device.type != "cuda" or data.images.nbytes < torch.cuda.mem_get_info(device)[0] / 3
+        self.resident = resident
+        with warnings.catch_warnings():  # a read-only memory map is only read from
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            self.images, self.labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+        if resident:
+            self.images, self.labels = self.images.to(device), self.labels.to(device)
         self._epoch, self._order = -1, None
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
-            self._order, self._epoch = torch.randperm(len(self.data), generator=generator), epoch
+            order = torch.randperm(len(self.data), generator=generator)
+            self._order, self._epoch = self._send(order) if self.resident else order, epoch
         return self._order
 
     def _indices(self) -> Tensor:
@@ -45,15 +48,16 @@ class Loader:
             parts.append(part)
         return torch.cat(parts)
 
+    def _send(self, value: Tensor) -> Tensor:
+        """A tensor of the host on the device; a GPU fetches it from page-locked memory, while the host goes on."""
+        return value.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else value.to(self.device)
+
     def next(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) float32 in [-1,1], mirrored at random where the data allow it, and labels (B,), on the device."""
         index = self._indices()
-        if self.resident:
-            index = index.to(self.device, non_blocking=True)
-            x, y = self.images[index], self.labels[index]
-        else:
-            x = torch.from_numpy(self.images[index.numpy()]).pin_memory().to(self.device, non_blocking=True)
-            y = self.labels[index.to(self.device, non_blocking=True)]
+        x, y = self.images[index], self.labels[index]
+        if not self.resident:
+            x, y = self._send(x), self._send(y)
         x = x.float().div_(127.5).sub_(1)
         if self.data.flip:
             mirrored = torch.rand(len(x), generator=generator, device=self.device) < 0.5

@@ -81,10 +81,13 @@ class DDPM(Path):
     def __init__(self):
         betas = torch.linspace(1e-4, 0.02, self.steps, dtype=torch.float64)
         betas = torch.cat([betas, betas[-1:]])  # one more, so that t = 1 is defined
+        self.tables: dict[torch.device, Tensor] = {}
         self.log_alpha2 = torch.cat([torch.zeros(1, dtype=torch.float64), (1 - betas).log().cumsum(0)])  # entry i+1 belongs to step i
 
     def _interpolate(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        table = self.log_alpha2.to(t.device)
+        table = self.tables.get(t.device)
+        if table is None:  # copied once: a copy in every training step would make each wait for the GPU
+            table = self.tables[t.device] = self.log_alpha2.to(t.device)
         place = t.double() * self.steps + 1
         nearest = place.round()
         place = torch.where((place - nearest).abs() < 1e-3, nearest, place)  # float32 i/1000 is step i itself

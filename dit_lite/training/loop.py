@@ -8,6 +8,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ..config import ConfigError, DiTConfig, TrainConfig, preset
-from ..data import Loader, load_data
+from ..data import Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
 from ..model.dit import DiT
@@ -23,7 +24,7 @@ from .allocator import keep_freed_memory
 from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, load_weights, read_tensors, save_model, write, write_tensors
 from .ema import EMA
 from .optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
-from .precision import autocast, pick_device
+from .precision import autocast, pick_device, preferred, products
 from .schedule import learning_rate
 
 
@@ -72,17 +73,22 @@ def build_model(config: TrainConfig, shape: dict) -> DiTConfig:
 
 
 class Trainer:
-    """Everything that changes while a run goes on, and one step of it."""
+    """Everything that changes while a run goes on, and one step of it.
 
-    def __init__(self, config: TrainConfig, resume: bool = False):
-        self.config, self.step = config, 0
-        self.directory = Path(config.out) if config.out else None
+    `data` replaces the data set that `config.data` names. Nothing in a step waits for a GPU: what it computes stays there until a line of
+    metrics or a checkpoint is due.
+    """
+
+    def __init__(self, config: TrainConfig, resume: bool = False, data: Dataset | None = None):
         self.device = pick_device(config.device)
+        self.config = config = config.on(*preferred(self.device))
+        self.step = 0
+        self.directory = Path(config.out) if config.out else None
         self.autocast = autocast(config.precision, self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
         self._check_directory(resume)
-        data = load_data(config.data, "train", config.image_size)
+        data = load_data(config.data, "train", config.image_size) if data is None else data
         self.model_config = build_model(config, data.shape)
         self._make_directory()
         with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
@@ -97,9 +103,10 @@ class Trainer:
         self.seconds = 0.0
         if resume:
             self._restore()
-        if config.compile:
-            for block in self.model.blocks:
-                block.compile()
+        if config.compile:  # all blocks are one function to the compiler; the average was copied before, and stays as it is
+            torch.compiler.reset()  # of one function it keeps eight versions, those of earlier runs too, and then gives up without a word
+            for part in (*self.model.blocks, self.model.final):
+                part.compile(dynamic=False)
 
     def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimiser step; the loss and the gradient's norm before clipping."""
@@ -110,10 +117,11 @@ class Trainer:
         eps = torch.randn(x.shape, generator=generator, device=self.device)
         if config.label_dropout:
             dropped = torch.rand(len(y), generator=generator, device=self.device) < config.label_dropout
-            y = torch.where(dropped, self.model_config.num_classes, y)
-        with self.autocast:
-            loss = diffusion_loss(self.model, x, y, t, eps).mean()
-        loss.backward()
+            y = y.masked_fill(dropped, self.model_config.num_classes)
+        with products(config.precision):
+            with self.autocast:
+                loss = diffusion_loss(self.model, x, y, t, eps).mean()
+            loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         set_rate(self.optimiser, self.rate())
         self.optimiser.step()
@@ -132,7 +140,7 @@ class Trainer:
         config = self.config
         fresh: list[tuple[torch.Tensor, torch.Tensor, float]] = []  # like `pending`, but not looked at yet
         began = time.perf_counter() - self.seconds
-        with self._tensorboard() as board, Stop() as stop, self._bar(progress) as bar:
+        with self._tensorboard() as board, Stop() as stop, self._bar(progress) as bar, self._memory():
             while self.step < config.steps:
                 rate = self.rate()
                 fresh.append((*self.train_step(), rate))
@@ -158,6 +166,15 @@ class Trainer:
 
     def _bar(self, progress: bool) -> tqdm:
         return tqdm(total=self.config.steps, initial=self.step, desc=f"train {self.config.data}", unit="step", disable=not progress)
+
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Say what to do when the memory of a GPU runs out."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            B, less = self.config.batch_size, " or precision='bf16'" if self.config.precision == "fp32" else ""
+            raise ConfigError(f"batch_size={B} needs more memory than {self.device} has free; choose batch_size={max(1, B // 2)}{less}") from None
 
     def _look(self, fresh: list) -> None:
         """Wait for the losses that nobody has looked at, all at once; raises DivergedError when one is not finite."""

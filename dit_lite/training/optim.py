@@ -11,18 +11,13 @@ def make_optimiser(model: nn.Module, lr: float, weight_decay: float, beta2: floa
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    device = next(model.parameters()).device
-    rate = torch.tensor(lr, device=device) if device.type == "cuda" else lr  # a tensor changes without recompiling
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, beta2), fused=True)
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, beta2), fused=True)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of every group."""
     for group in optimiser.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(lr)
-        else:
-            group["lr"] = lr
+        group["lr"] = lr
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:

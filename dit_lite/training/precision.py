@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+from collections.abc import Iterator
 
 import torch
 
-from ..config import ConfigError
+from ..config import CPU, GPU, ConfigError
 
 
 def pick_device(name: str) -> torch.device:
@@ -21,10 +23,36 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 matrix products with fp32 weights (1905.12322), or nothing. Raises ConfigError for bf16 on a CPU, where it would only be slower."""
-    if precision == "fp32":
-        return contextlib.nullcontext()
+def preferred(device: torch.device) -> tuple[str, bool]:
+    """The arithmetic that is fast on `device`, and whether compiling for it is worth its time; what TrainConfig.on takes."""
     if device.type != "cuda":
-        raise ConfigError(f"precision='bf16' needs a GPU, and this run uses {device}; leave it out")
-    return torch.autocast("cuda", torch.bfloat16)
+        return CPU
+    precision, compiler = GPU
+    if torch.cuda.get_device_capability(device) < (8, 0):  # older GPUs have no bf16 units
+        precision = "fp32"
+    return precision, compiler and importlib.util.find_spec("triton") is not None
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """bf16 matrix products with fp32 weights (1905.12322), or nothing. Raises ConfigError for bf16 or tf32 on a CPU: it has no units for them.
+
+    The weights are rounded to bf16 once a step. That moves 6 bytes a parameter, less than a fiftieth of what the step itself moves, so no
+    second copy of them is kept.
+    """
+    if precision != "fp32" and device.type != "cuda":
+        raise ConfigError(f"precision={precision!r} needs a GPU, and this run uses {device}; leave it out")
+    return torch.autocast("cuda", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def products(precision: str) -> Iterator[None]:
+    """Inside, fp32 matrix products on a GPU keep 10 bits of their factors (tf32) unless `precision` is "fp32"; the setting before is restored."""
+    if precision == "fp32":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
