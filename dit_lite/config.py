@@ -187,7 +187,7 @@ def preset(name: str, **changes) -> DiTConfig:
 
 #: What `train DATA` does when nothing else is said. A folder of one's own starts from the CIFAR-10 recipe.
 RECIPES = {
-    "digits": dict(preset="digits", steps=1200, batch_size=96, lr=8e-3, warmup=50, ema_decay=0.99, label_dropout=0.1),
+    "digits": dict(preset="digits", steps=1000, batch_size=96, lr=8e-3, warmup=50, ema_decay=0.99, label_dropout=0.2),
     "cifar10": dict(preset="S/2", steps=20_000, batch_size=256, lr=4e-4, warmup=500, ema_decay=0.999, label_dropout=0.1),
     "imagenet64": dict(preset="B/4", steps=40_000, batch_size=256, lr=3e-4, warmup=1000, ema_decay=0.9995, label_dropout=0.1),
 }

@@ -1,5 +1,6 @@
 """Numbers that say what a network does."""
 
 from .attention_stats import effective_support, entropy, mean_distance
+from .seams import border_roughness
 
-__all__ = ["effective_support", "entropy", "mean_distance"]
+__all__ = ["border_roughness", "effective_support", "entropy", "mean_distance"]

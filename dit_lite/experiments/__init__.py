@@ -3,22 +3,26 @@
 from .archive import archive_results, check_archive
 from .averaging import averaging
 from .bench_step import bench_step
+from .bottleneck import bottleneck
 from .chapters import chapters, cost
+from .deep import deep
 from .live import live
-from .noise_target import noise_target
 from .objectives import objectives
 from .pending import Status, list_experiments, run_pending, status
+from .pixel_order import pixel_order
+from .positions import positions
 from .quickstart import quickstart
 from .record import BUDGETS, Result, ResultError, read_result
 from .runner import EXPERIMENTS, Experiment, load_result, run_experiment
 from .sampling import sampling
 from .slices import OutOfTime, Slices, TimeLimit
+from .three_readings import three_readings
 
 #: `python -m dit_lite bench NAME`
 BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step}
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "chapters", "check_archive", "cost", "list_experiments", "live", "load_result", "noise_target", "objectives", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampling", "status",
+    "averaging", "bottleneck", "chapters", "check_archive", "cost", "deep", "list_experiments", "live", "load_result", "objectives", "pixel_order", "positions", "quickstart",
+    "read_result", "run_experiment", "run_pending", "sampling", "status", "three_readings",
 ]  # fmt: skip

@@ -13,16 +13,16 @@ from .slices import Slices
     "How much better are averaged weights than the last ones?",
     recipe="digits",
     smoke=dict(seeds=[0], steps=20),
-    cpu=dict(seeds=[0, 1, 2], steps=1200),
-    gpu=dict(seeds=[0, 1, 2, 3, 4], steps=1200),
+    cpu=dict(seeds=[0, 1, 2], steps=None),
+    gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None),
 )
-def averaging(work: Slices, seeds: list[int], steps: int) -> dict:
+def averaging(work: Slices, seeds: list[int], steps: int | None) -> dict:
     """Train at a constant and at a falling learning rate; compare the held-out loss of the last and of the averaged weights."""
     parts = [dict(schedule=schedule, seed=seed) for schedule in ("constant", "cosine") for seed in seeds]
     return {"rows": work.map(one_run, parts, steps=steps)}
 
 
-def one_run(schedule: str, seed: int, steps: int) -> dict:
+def one_run(schedule: str, seed: int, steps: int | None) -> dict:
     """One run, and the held-out loss of both of its models."""
     trainer = Trainer(TrainConfig(data="digits", steps=steps, schedule=schedule, seed=seed))
     run = trainer.run()

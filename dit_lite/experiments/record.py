@@ -134,7 +134,7 @@ def read_result(name: str, budget: str, settings: dict | None = None) -> Result 
     content = read_content(path, {"provenance", "settings", "values"}, way_out)
     if missing := {"date", "commit", "hardware", "torch", "seconds"} - set(content["provenance"]):
         raise ResultError(f"{path} does not say where it comes from: its provenance lacks {', '.join(sorted(missing))}; {way_out}")
-    stale = settings is not None and settings_hash(settings) != settings_hash(content["settings"])
+    stale = settings is not None and settings_hash(_known_then(settings, content["settings"])) != settings_hash(content["settings"])
     return Result(name, budget, content["values"], content["settings"], content["provenance"], stale)
 
 
@@ -151,3 +151,10 @@ def read_content(path: Path, keys: set[str], way_out: str) -> dict:
     if (content["name"], content["budget"]) != (path.parent.name, path.name.split(".")[0]):
         raise ResultError(f"{path} holds the result of {content['name']!r} at {content['budget']!r}; {way_out}")
     return content
+
+
+def _known_then(settings: dict, recorded: dict) -> dict:
+    """Settings without the fields of the recipe that did not exist when a result was recorded: a new one starts at what was done before."""
+    if not (isinstance(settings.get("recipe"), dict) and isinstance(recorded.get("recipe"), dict)):
+        return settings
+    return settings | {"recipe": {name: value for name, value in settings["recipe"].items() if name in recorded["recipe"]}}

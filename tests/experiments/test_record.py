@@ -39,6 +39,19 @@ def test_a_result_of_other_settings_is_labelled_stale(results, monkeypatch):
     assert "STALE" in str(load_result("toy"))
 
 
+def test_a_field_that_the_recipe_gained_later_does_not_make_a_result_stale(results, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "toy", runner.Experiment("toy", "?", lambda work, n: {"n": n}, dict(cpu=dict(n=2)), recipe="digits"))
+    run_experiment("toy", "cpu")
+    path = results / "cpu.json"
+    content = json.loads(path.read_text())
+    del content["settings"]["recipe"]["tensorboard"]
+    path.write_text(json.dumps(content))
+    assert not load_result("toy").stale
+    content["settings"]["recipe"]["lr"] = 1.0
+    path.write_text(json.dumps(content))
+    assert load_result("toy").stale
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("{", "not JSON"), ('{"values": {}}', "lacks budget, name, provenance, schema, settings"), ("[]", "lacks"), (None, "schema is 99")],
