@@ -98,7 +98,7 @@ WRONG_RUNS = [
     (dict(device=0), ["device=0", "cpu"]),
     (dict(compile=1), ["compile=1", "True or False"]),
     (dict(tensorboard="yes"), ["tensorboard='yes'", "True or False"]),
-    (dict(model=DiTConfig(null_class=False)), ["label_dropout=0.1", "null_class=False", "both or neither"]),
+    (dict(model=DiTConfig(null_class=False)), ["label_dropout=0.2", "null_class=False", "both or neither"]),
     (dict(model=DiTConfig(), label_dropout=0), ["label_dropout=0", "null_class=True", "both or neither"]),
 ]
 
