@@ -19,12 +19,13 @@ class OutOfTime(Exception):
     """The next part would pass the time limit. What is finished is kept; the message says how much that is and how to continue."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class TimeLimit:
     """Seconds that a command may take, counted from when this is made. Raises ConfigError below one second."""
 
     seconds: float = math.inf
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
+    used: bool = False  # whether a part has been done under this limit
 
     def __post_init__(self):
         if not self.seconds >= 1:
@@ -71,7 +72,7 @@ class Slices:
         return [done[_key(part, one | shared)]["value"] for one in parts]
 
     def _do(self, key: str, part: Callable, arguments: dict) -> dict:
-        began = time.perf_counter()
+        began = time.monotonic()
         try:
             value = part(**arguments)
         except KeyboardInterrupt:
@@ -80,7 +81,7 @@ class Slices:
             value = json.loads(json.dumps(value))  # the same value now as when it is read back
         except TypeError as error:
             raise TypeError(f"{self.name}: {key} returned something other than plain JSON values: {error}") from None
-        self.here["parts"][key] = {"seconds": time.perf_counter() - began, "value": value}
+        self.here["parts"][key] = {"seconds": time.monotonic() - began, "value": value}
         self.here["provenance"]["date"] = now()
         if self.keep:
             save_partial(self.partial)
@@ -88,23 +89,25 @@ class Slices:
 
     def _plan(self, key: str, costs: dict[str, float], bar: tqdm) -> None:
         """Show the seconds planned; raise OutOfTime or ConfigError when the next part does not fit."""
+        per_cost = slowest = self.planned and self.planned / sum(costs.values())
         done = {k: part["seconds"] for k, part in self.partial.parts.items() if k in costs}
-        per_cost, slowest = self.planned and self.planned / sum(costs.values()), None
         if done:
             per_cost, slowest = sum(done.values()) / sum(costs[k] for k in done), max(s / costs[k] for k, s in done.items())
-        more = per_cost and per_cost * sum(c for k, c in costs.items() if k not in done)
-        next_part = (slowest or per_cost or 0.0) * costs[key]
-        bar.set_postfix_str(f"{more:.0f} s more planned" if more else "time not known yet")
-        if next_part < self.limit.left():
+        known = slowest is not None
+        more = f"{per_cost * sum(c for k, c in costs.items() if k not in done):.0f} s more planned" if known else "time not known yet"
+        bar.set_postfix_str(more)
+        left = self.limit.left()
+        # A part of which nothing is known is done when it is the first of a command, or when half of the time is left.
+        if slowest * costs[key] < left if known else not self.limit.used or left >= self.limit.seconds / 2:
+            self.limit.used = True
             return
         bar.leave = False
-        if next_part > self.limit.seconds and not self.here["parts"]:
+        if not self.limit.used:  # then the same command would never get any further
             raise ConfigError(
-                f"time_limit={self.limit.seconds:g} s is shorter than one part of {self.name} at {self.budget}, about {next_part:.0f} s; "
-                f"give at least --time-limit {math.ceil(next_part) + 1}"
+                f"time_limit={self.limit.seconds:g} s is too short for one part of {self.name} at {self.budget}, "
+                f"about {slowest * costs[key]:.0f} s; give --time-limit {math.ceil(slowest * costs[key]) + 10} or more"
             )
-        planned = f", {more:.0f} s more planned" if more else ""
-        raise OutOfTime(f"{self._progress()}{planned}; {self._again()}")
+        raise OutOfTime(f"{self._progress()}, {more}; {self._again()}")
 
     def _progress(self) -> str:
         return f"{self.name}: {len(self.asked & self.partial.parts.keys())} of {self.partial.total} parts done"
