@@ -46,7 +46,14 @@ EXPERIMENTS: dict[str, Experiment] = {}
 
 
 def experiment(question: str, recipe: str | None = None, seconds: dict[str, float] | None = None, **settings: dict) -> Callable:
-    """Register a function of a `Slices` as the experiment of its name; `settings` are its other arguments at smoke, cpu and gpu."""
+    """Register a function of a `Slices` as the experiment of its name; `settings` are its other arguments at smoke, cpu and gpu.
+
+    `recipe` names the data set whose training recipe it follows, `seconds` what it is expected to take at a budget where nothing is recorded:
+
+        @experiment("Do averaged weights help?", recipe="digits", smoke=dict(seeds=[0], steps=5), cpu=dict(seeds=[0, 1, 2], steps=None))
+        def averaged(work: Slices, seeds: list[int], steps: int | None) -> dict:
+            return {"rows": work.map(one_run, [dict(seed=seed) for seed in seeds], steps=steps)}
+    """
 
     def register(run: Callable[..., dict]) -> Callable[..., dict]:
         EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings, recipe, seconds or {})
