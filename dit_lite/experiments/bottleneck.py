@@ -19,7 +19,7 @@ from .slices import Slices
     "With one token an image, does the width of the token bound the detail, and for which target?",
     seconds=dict(cpu=400.0, gpu=300.0),
     smoke=dict(seeds=[0], steps=10, widths=[32], reference=False),
-    cpu=dict(seeds=[0, 1, 2], steps=1200, widths=[16, 32, 64, 128, 256], reference=True),
+    cpu=dict(seeds=[0, 1, 2], steps=800, widths=[16, 32, 64, 128, 256], reference=True),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=4800, widths=[16, 32, 64, 128, 256], reference=True),
 )
 def bottleneck(work: Slices, seeds: list[int], steps: int, widths: list[int], reference: bool) -> dict:

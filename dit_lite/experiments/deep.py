@@ -13,7 +13,7 @@ from .slices import Slices
     "Do gates that start at zero let a deep network train at a high learning rate?",
     seconds=dict(cpu=600.0, gpu=600.0),
     smoke=dict(seeds=[0], steps=4, depth=24, width=16, rates=[4e-3]),
-    cpu=dict(seeds=[0, 1, 2], steps=300, depth=24, width=32, rates=[1e-3, 4e-3, 1.6e-2]),
+    cpu=dict(seeds=[0, 1, 2], steps=200, depth=24, width=32, rates=[1e-3, 4e-3, 1.6e-2]),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=1000, depth=24, width=64, rates=[1e-3, 4e-3, 1.6e-2]),
 )
 def deep(work: Slices, seeds: list[int], steps: int, depth: int, width: int, rates: list[float]) -> dict:

@@ -14,7 +14,7 @@ from .slices import Slices
     recipe="digits",
     seconds=dict(cpu=700.0, gpu=300.0),
     smoke=dict(seeds=[0], steps=10, per_class=5),
-    cpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
+    cpu=dict(seeds=[0, 1, 2], steps=700, per_class=100),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None, per_class=100),
 )
 def positions(work: Slices, seeds: list[int], steps: int | None, per_class: int) -> dict:
