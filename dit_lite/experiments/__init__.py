@@ -5,9 +5,11 @@ from .averaging import averaging
 from .bench_step import bench_step
 from .bottleneck import bottleneck
 from .chapters import chapters, cost
+from .conditioning_race import conditioning_race
 from .deep import deep
 from .live import live
 from .objectives import objectives
+from .patch_sizes import patch_sizes
 from .pending import Status, list_experiments, run_pending, status
 from .pixel_order import pixel_order
 from .positions import positions
@@ -23,6 +25,6 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "bottleneck", "chapters", "check_archive", "cost", "deep", "list_experiments", "live", "load_result", "objectives", "pixel_order", "positions", "quickstart",
+    "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "list_experiments", "live", "load_result", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
     "read_result", "run_experiment", "run_pending", "sampling", "status", "three_readings",
 ]  # fmt: skip
