@@ -70,7 +70,12 @@ def build_parser() -> Parser:
     command.set_defaults(run=_evaluate)
 
     command = commands.add_parser("bench", help="measure speed on this machine", description=_bench.__doc__)
-    command.add_argument("name", metavar="NAME", help="quickstart or step")
+    command.add_argument("name", metavar="NAME", help="quickstart, step or train")
+    group = command.add_argument_group("of bench train")
+    group.add_argument("--case", nargs="+", metavar="PRESET", help="which models: S/2, B/2, B/4 (default: all)")
+    group.add_argument("--ablate", action="store_true", help="measure each optimisation, alone and together with those before it")
+    group.add_argument("--smoke", action="store_true", help="a tiny model, in seconds, to see that all parts work; runs without a GPU too")
+    group.add_argument("--out", metavar="JSON", help="a file for the rows")
     command.set_defaults(run=_bench)
 
     command = commands.add_parser("data", help="list data sets, or decode one ahead of time", description=_data.__doc__)
@@ -195,11 +200,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    """Measure on this machine: `quickstart` trains the digits model from the command line and scores it, `step` times one training step."""
+    """Measure on this machine: `quickstart` trains the digits model from the command line and scores it, `step` times one training step on
+    the CPU, `train` measures the trainer on a GPU beside another implementation."""
     from .experiments import BENCHES
 
     if options.name not in BENCHES:
         raise ValueError(f"bench {options.name!r} is not known; choose one of: {', '.join(BENCHES)}")
+    for flag in ("case", "ablate", "smoke", "out"):
+        if getattr(options, flag) and options.name != "train":
+            raise ValueError(f"--{flag} is a flag of bench train; leave it out for bench {options.name}")
     BENCHES[options.name](options)
 
 

@@ -3,6 +3,7 @@
 from .archive import archive_results, check_archive
 from .averaging import averaging
 from .bench_step import bench_step
+from .bench_train import bench_train
 from .bottleneck import bottleneck
 from .chapters import chapters, cost
 from .conditioning_race import conditioning_race
@@ -21,7 +22,7 @@ from .slices import OutOfTime, Slices, TimeLimit
 from .three_readings import three_readings
 
 #: `python -m dit_lite bench NAME`
-BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step}
+BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step, "train": bench_train}
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
