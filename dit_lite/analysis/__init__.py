@@ -4,6 +4,7 @@ from .attention_stats import effective_support, entropy, mean_distance
 from .counting import Counted, count_macs, median_seconds
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
+from .influence import influence
 from .memory import saved_bytes
 from .seams import border_roughness
 from .search import Match, match, matched, search
@@ -11,6 +12,6 @@ from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
     "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "border_roughness", "count_macs", "effective_support", "entropy", "flops",
-    "gradient_table", "group_norms", "initial_branches", "match", "matched", "mean_distance", "median_seconds", "saved_bytes", "search",
+    "gradient_table", "group_norms", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds", "saved_bytes", "search",
     "set_modulation",
 ]  # fmt: skip
