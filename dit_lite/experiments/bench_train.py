@@ -18,7 +18,7 @@ from ..training.precision import pick_device
 from .ablation import ablate
 from .contenders import ours, theirs, why_alone
 from .record import provenance
-from .stopwatch import Step, allocated, forget_peak, in_turns, matmul_peak, release, spread
+from .stopwatch import Step, allocated, forget_peak, host_seconds, in_turns, matmul_peak, release, spread
 
 OURS, THEIRS, COMPILED = "dit_lite", "diffusers", "diffusers, compiled"
 Make = Callable[[int], Step]  # a side of the comparison at a batch size
@@ -91,9 +91,10 @@ def table(title: str, makes: dict[str, Make], batches: dict[str, int], device: t
         each = [t / batches[name] for t in found]
         rate = spread([1 / t for t in each])
         row = {"at": title, "side": name, "batch": batches[name], "images_per_second": rate._asdict(), "peak_share": ideal * rate.median}
-        row |= {"peak_memory_bytes": memory[name]}
+        row |= {"peak_memory_bytes": memory[name], "step_seconds": spread(found).median, "host_seconds": host_seconds(steps[name], device)}
         text = f"  {name:20} batch {batches[name]:5} {rate.median:9,.0f} images/s ({rate.low:,.0f} to {rate.high:,.0f})"
         text += f"  {row['peak_share']:5.1%} of the peak  {memory[name] / 2**30:5.1f} GiB"
+        text += f"  host {1e3 * row['host_seconds']:.1f} of {1e3 * row['step_seconds']:.1f} ms"
         if THEIRS in timings:
             others = [t / batches[THEIRS] for t in timings[THEIRS]]
             ratio = spread([other / one for one, other in zip(each, others, strict=True)])

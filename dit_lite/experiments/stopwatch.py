@@ -52,6 +52,18 @@ def in_turns(steps: dict[str, Step], device: torch.device, rounds: int, least: f
     return found
 
 
+def host_seconds(step: Step, device: torch.device) -> float:
+    """Median seconds until a step has been asked for, not until it is done: where this is the whole step, the host is what it waits for."""
+    found = []
+    for _ in range(5):
+        synchronise(device)
+        began = time.perf_counter()
+        step()
+        found.append(time.perf_counter() - began)
+    synchronise(device)
+    return spread(found).median
+
+
 def matmul_peak(device: torch.device, dtype: torch.dtype, sizes: Sequence[int], least: float = 0.2) -> tuple[float, int]:
     """The best rate in FLOP/s that a square product of random numbers reaches here, and its side; the median of five timings a side."""
     rates = []

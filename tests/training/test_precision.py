@@ -3,8 +3,29 @@ import contextlib
 import pytest
 import torch
 
-from dit_lite import ConfigError, train
-from dit_lite.training.precision import autocast, pick_device
+from dit_lite import ConfigError, TrainConfig, train
+from dit_lite.config import COMPILE_FROM, CPU, GPU
+from dit_lite.training.precision import autocast, pick_device, preferred, products
+
+
+def test_what_is_left_open_is_chosen_by_the_device():
+    long, brief = TrainConfig(steps=COMPILE_FROM), TrainConfig(steps=COMPILE_FROM - 1)
+    assert [(run.precision, run.compile) for run in (long.on(*GPU), brief.on(*GPU), long.on(*CPU))] == [
+        ("bf16", True),
+        ("bf16", False),
+        ("fp32", False),
+    ]
+    told = TrainConfig(steps=1, precision="fp32", compile=True)
+    assert told.on(*GPU) == told.on(*CPU) == told
+    assert preferred(torch.device("cpu")) == CPU
+
+
+@pytest.mark.parametrize(("precision", "inside"), [("fp32", "highest"), ("tf32", "high"), ("bf16", "high")])
+def test_the_setting_of_products_is_put_back(precision, inside):
+    before = torch.get_float32_matmul_precision()
+    with products(precision):
+        assert torch.get_float32_matmul_precision() == inside
+    assert torch.get_float32_matmul_precision() == before == "highest"
 
 
 def test_the_device_is_the_one_that_is_there():
@@ -18,7 +39,8 @@ def test_a_device_that_cannot_be_used_is_refused(name):
         pick_device(name)
 
 
-def test_bf16_on_a_cpu_is_refused(short):
-    with pytest.raises(ConfigError, match="precision='bf16' needs a GPU, and this run uses cpu"):
-        train(short(precision="bf16", device="cpu"), progress=False)
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_the_arithmetic_of_a_gpu_is_refused_on_a_cpu(short, precision):
+    with pytest.raises(ConfigError, match=f"precision='{precision}' needs a GPU, and this run uses cpu"):
+        train(short(precision=precision, device="cpu"), progress=False)
     assert isinstance(autocast("fp32", torch.device("cpu")), contextlib.nullcontext)
