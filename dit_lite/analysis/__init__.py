@@ -6,12 +6,14 @@ from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .influence import influence
 from .memory import saved_bytes
+from .modulations import not_told, vectors
 from .seams import border_roughness
 from .search import Match, match, matched, search
+from .timed import Timed
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
-    "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "border_roughness", "count_macs", "effective_support", "entropy", "flops",
-    "gradient_table", "group_norms", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds", "saved_bytes", "search",
-    "set_modulation",
+    "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "Timed", "border_roughness", "count_macs", "effective_support", "entropy", "flops",
+    "gradient_table", "group_norms", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds", "not_told",
+    "saved_bytes", "search", "set_modulation", "vectors",
 ]  # fmt: skip

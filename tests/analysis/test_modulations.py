@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from dit_lite.analysis import not_told, vectors
+
+modulated = pytest.mark.parametrize("conditioning", ["film", "adaln", "adaln_zero"])
+
+
+@modulated
+def test_a_model_that_is_told_nothing_answers_as_if_there_were_no_class(alive, batch, conditioning):
+    model = alive(conditioning=conditioning)
+    x, t, y = batch(model.config)
+    told, none = model(x, t, y), model(x, t, torch.full_like(y, model.config.num_classes))
+    with not_told(model, vectors(model)):
+        torch.testing.assert_close(model(x, t, y), none)
+    with not_told(model, []):
+        assert torch.equal(model(x, t, y), told)
+    assert torch.equal(model(x, t, y), told), "afterwards the model is as it was"
+
+
+def test_each_vector_is_the_one_that_its_name_says(alive, batch):
+    model = alive(conditioning="adaln_zero")
+    x, t, y = batch(model.config)
+    null = torch.full_like(y, model.config.num_classes)
+    for i, name in enumerate(vectors(model)):
+        seen = []
+        parts = [block.modulation for block in model.blocks] if i < 6 else [model.final.modulation]
+        with not_told(model, [name]):
+            handles = [part.register_forward_hook(lambda *hooked, seen=seen: seen.append(hooked[-1])) for part in parts]
+            model(x, t, y)
+        for handle in handles:
+            handle.remove()
+        for part, got in zip(parts, seen, strict=True):
+            told, none = (part(model.condition(t, label).vector) for label in (y, null))
+            for k, v in enumerate(got):
+                torch.testing.assert_close(v, none[k] if k == i % 6 else told[k])
+
+
+def test_every_vector_changes_the_answer(alive, batch):
+    model = alive(conditioning="adaln_zero")
+    x, t, y = batch(model.config)
+    told = model(x, t, y)
+    for name in vectors(model):
+        with not_told(model, [name]):
+            assert (model(x, t, y) - told).abs().max() > 1e-4, name
+
+
+def test_the_hooks_are_gone_after_an_error(alive, batch):
+    model = alive()
+    told = model(*batch(model.config))
+    with pytest.raises(RuntimeError), not_told(model, vectors(model)):
+        raise RuntimeError
+    assert torch.equal(model(*batch(model.config)), told)
+
+
+def test_what_cannot_be_left_untold_is_refused(alive):
+    with pytest.raises(ValueError, match="choose one of: shift 1, scale 1, gate 1"), not_told(alive(), ["gate 3"]):
+        pass
+    with pytest.raises(ValueError, match="in_context"):
+        vectors(alive(conditioning="in_context"))
+    with pytest.raises(ValueError, match="without a null class"), not_told(alive(null_class=False), []):
+        pass
