@@ -42,6 +42,11 @@ def text(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
+def look(name: str) -> str:
+    """The style of an explorer: what all of them share, and a file of its own if it has one."""
+    return text("theme.css") + text("explorer.css") + (text(f"{name}.css") if (HERE / f"{name}.css").exists() else "")
+
+
 def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, height: tuple[str, str], **state):
     """Show the explorer `name` with a first state of JSON values and of uint8 or float32 arrays, also inside lists and dicts.
 
@@ -112,7 +117,7 @@ def _fragment(name: str, state: dict) -> Html:
     wide, phone = state["height"]
     script = text("base.mjs") + text(f"{name}.mjs") + text("host.mjs").replace("EXPLORER_ID", key)
     return Html(
-        f"<style>{text('theme.css')}{text('explorer.css')}</style>"
+        f"<style>{look(name)}</style>"
         f'<div class="dit-explorer" id="{key}" role="group" aria-label="{escape(state["label"])}" style="--wide:{wide};--phone:{phone}">'
         f'<div class="dit-body"><noscript>This explorer needs JavaScript.</noscript></div>'
         f'<script type="application/json">{payload}</script></div>'
@@ -131,7 +136,7 @@ def _widget(name: str, state: dict, on: dict[str, Callable]):
     def value(initial):
         return traitlets.Any(initial).tag(sync=True, to_json=lambda value, _: encode(value, bytes))
 
-    members = {"_esm": text("base.mjs") + text(f"{name}.mjs"), "_css": text("theme.css") + text("explorer.css")}
+    members = {"_esm": text("base.mjs") + text(f"{name}.mjs"), "_css": look(name)}
     kind = type(f"{name.title()}Explorer", (anywidget.AnyWidget,), members | {key: value(initial) for key, initial in state.items()})
     widget = kind()
     for key, function in on.items():

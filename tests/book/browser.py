@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
 ]  # fmt: skip
+PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
 LOCAL = ("http://127.0.0.1", "data:", "blob:", "file:")
 
 
@@ -100,3 +102,11 @@ def visit(browser, url: str, width: int = 1280, height: int = 900, **context) ->
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.goto(url)
     return seen
+
+
+def pixels(canvas, channels: int = 3) -> np.ndarray:
+    """What a canvas shows, (H, W, channels) uint8; all of it opaque unless the fourth channel is asked for."""
+    width, height = canvas.get_attribute("width"), canvas.get_attribute("height")
+    rgba = np.array(canvas.evaluate(PIXELS), dtype=np.uint8).reshape(int(height), int(width), 4)
+    assert channels == 4 or (rgba[..., 3] == 255).all()
+    return rgba[..., :channels]

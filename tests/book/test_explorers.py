@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import serve
+from browser import pixels
 
 from dit_lite.diffusion import OBJECTIVES, PATHS
 from dit_lite.widgets import choose, image_grid, noise_explorer, predict, sampling_explorer
@@ -19,36 +19,6 @@ EPS = np.random.default_rng(1).standard_normal((3, 6, 5)).astype(np.float32)
 FRAMES, X0 = np.random.default_rng(2).integers(0, 256, (2, 3, 12, S + 1, 4, 4, 3), dtype=np.uint8)
 SURE = np.random.default_rng(3).uniform(0, 1, (3, 12, S + 1))
 SEEN = np.random.default_rng(4).integers(0, 10, (3, 12, S + 1))
-PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-@pytest.fixture(params=["file", "http"])
-def show(request, tmp_path, clean_page):
-    """A function that puts outputs on a page of the given theme and opens it, from a file or from a server."""
-    with serve(tmp_path) as address:
-
-        def open_page(*outputs, theme="", after="", **options):
-            body = "".join(f'<div class="output text_html">{output.data}</div>' for output in outputs)
-            text = f'<!doctype html><html lang="en" {theme}><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            text += f'<title>explorers</title><link rel="icon" href="data:,"><body>{body}<p>after</p>{after}</body></html>'
-            (tmp_path / "page.html").write_text(text, encoding="utf-8")
-            page = clean_page((f"{address}/" if request.param == "http" else f"{tmp_path.as_uri()}/") + "page.html", **options)
-            page.wait_for_function("[...document.querySelectorAll('.dit-body')].every(body => body.children.length > 1)")
-            return page
-
-        yield open_page
-
-
-def pixels(canvas, channels: int = 3) -> np.ndarray:
-    width, height = canvas.get_attribute("width"), canvas.get_attribute("height")
-    rgba = np.array(canvas.evaluate(PIXELS), dtype=np.uint8).reshape(int(height), int(width), 4)
-    assert (rgba[..., 3] == 255).all()
-    return rgba[..., :channels]
 
 
 def everything():
