@@ -266,7 +266,7 @@ def test_a_model_that_does_not_fit_the_data_is_refused(short):
 
 
 def test_a_null_class_that_no_dropped_label_trains_is_refused():
-    with pytest.raises(ConfigError, match=r"changes\['null_class'\]=False and label_dropout=0\.1 disagree"):
+    with pytest.raises(ConfigError, match=r"changes\['null_class'\]=False and label_dropout=0\.2 disagree"):
         train(TrainConfig(device="cpu", steps=1, changes=dict(null_class=False)), progress=False)
 
 
