@@ -6,8 +6,9 @@ from .noise import noise_explorer
 from .predict import choose, predict
 from .sampling import pack_scores, sampling_explorer
 from .style import PALETTE, band, figure, image_grid, label_line, use_style
+from .zero_init import zero_init_explorer
 
 __all__ = [
     "PALETTE", "Html", "band", "choose", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores", "predict",
-    "sampling_explorer", "to_pixels", "use_style",
+    "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
 ]  # fmt: skip
