@@ -7,6 +7,7 @@ from .gradients import GROUPS, gradient_table, group_norms
 from .influence import influence
 from .memory import saved_bytes
 from .modulations import not_told, vectors
+from .probes import read_class, read_number
 from .seams import border_roughness
 from .search import Match, match, matched, search
 from .timed import Timed
@@ -15,5 +16,5 @@ from .zero_init import READINGS, initial_branches, set_modulation
 __all__ = [
     "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "Timed", "border_roughness", "count_macs", "effective_support", "entropy", "flops",
     "gradient_table", "group_norms", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds", "not_told",
-    "saved_bytes", "search", "set_modulation", "vectors",
+    "read_class", "read_number", "saved_bytes", "search", "set_modulation", "vectors",
 ]  # fmt: skip
