@@ -1,4 +1,4 @@
-"""What a linear map can read in a set of vectors: a class, or a number. Every second vector trains the map, the others test it."""
+"""What a linear map can read in a set of vectors: a class, or a number. A random half trains the map, the other tests it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ def read_class(vectors: Tensor, labels: Tensor) -> float:
 
     Softmax regression, trained to convergence. Raises ValueError when there are not as many labels as vectors, or fewer than four.
     """
-    vectors = _standardised(vectors, labels)
-    train, test = slice(0, None, 2), slice(1, None, 2)
+    vectors, train, test = _prepared(vectors, labels)
     linear = nn.Linear(vectors.shape[1], int(labels.max()) + 1, dtype=torch.float64)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
@@ -35,16 +34,18 @@ def read_number(vectors: Tensor, values: Tensor) -> float:
 
     Raises ValueError when there are not as many numbers as vectors, or fewer than four.
     """
-    vectors = _standardised(vectors, values)
-    inputs = torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1)
-    train, test, values = slice(0, None, 2), slice(1, None, 2), values.double()
+    vectors, train, test = _prepared(vectors, values)
+    inputs, values = torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1), values.double()
     weights = torch.linalg.lstsq(inputs[train], values[train, None], driver="gelsd").solution[:, 0]
     error = inputs[test] @ weights - values[test]
     return 1 - (error.square().mean() / values[test].var(correction=0)).item()
 
 
-def _standardised(vectors: Tensor, others: Tensor) -> Tensor:
+def _prepared(vectors: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Vectors with mean 0 and variance 1 in every channel, and the places of the two halves."""
     if vectors.ndim != 2 or others.shape != vectors.shape[:1] or len(vectors) < 4:
         raise ValueError(f"vectors of shape {tuple(vectors.shape)} and {tuple(others.shape)} of what is to be read: pass (n, D) and (n,), n >= 4")
     vectors = vectors.detach().double()
-    return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-12)
+    places = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
+    half = len(vectors) // 2
+    return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-12), places[:half], places[half:]
