@@ -3,12 +3,13 @@
 from .arrays import to_pixels
 from .explorer import Html, explorer
 from .noise import noise_explorer
+from .patches import example_picture, patch_explorer
 from .predict import choose, predict
 from .sampling import pack_scores, sampling_explorer
 from .style import PALETTE, band, figure, image_grid, label_line, use_style
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "band", "choose", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores", "predict",
-    "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
+    "PALETTE", "Html", "band", "choose", "example_picture", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores",
+    "patch_explorer", "predict", "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 from browser import pixels
 
 from dit_lite.diffusion import OBJECTIVES, PATHS
-from dit_lite.widgets import choose, image_grid, noise_explorer, predict, sampling_explorer
+from dit_lite.widgets import choose, example_picture, image_grid, noise_explorer, patch_explorer, predict, sampling_explorer
 
 pytestmark = pytest.mark.browser
 S, GUIDANCE, CLASSES = 15, (1.0, 1.5, 4.0), tuple("abcdefghijkl")
@@ -29,6 +29,7 @@ def everything():
         predict("What share?", 28.25, 0, 100, "%", explanation="It falls early; see <code>PATHS</code>."),
         choose("Which one?", ["x<sub>0</sub>", "eps", "neither of the two, since the sentence is long"], 1, "Because."),
         image_grid(IMAGES[:, None], "three pictures of noise", ["a", "b", "c"]),
+        patch_explorer({"landscape": example_picture(16), "noise": FRAMES[0, 0, 0]}, sizes=(16,), size=16),
     )
 
 
@@ -229,7 +230,7 @@ def test_explorers_leave_no_trace_in_the_page(show):
     page = show(*everything(), *everything(), after=count)
     assert page.evaluate("Object.keys(window).filter(name => !globals.has(name) && name !== 'globals')") == []
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(node => node.id)")
-    assert len(ids) == len(set(ids)) == 10
+    assert len(ids) == len(set(ids)) == 12
     for kind in ("slider", "radio", "textbox", "button"):
         for node in page.get_by_role(kind).all():
             if node.is_enabled():
