@@ -6,7 +6,7 @@ from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .influence import influence
 from .memory import saved_bytes
-from .modulations import not_told, vectors
+from .modulations import hold_at_zero, not_told, vectors
 from .probes import read_class, read_number
 from .seams import border_roughness
 from .search import Match, match, matched, search
@@ -15,6 +15,6 @@ from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
     "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "Timed", "border_roughness", "count_macs", "effective_support", "entropy", "flops",
-    "gradient_table", "group_norms", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds", "not_told",
-    "read_class", "read_number", "saved_bytes", "search", "set_modulation", "vectors",
+    "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds",
+    "not_told", "read_class", "read_number", "saved_bytes", "search", "set_modulation", "vectors",
 ]  # fmt: skip

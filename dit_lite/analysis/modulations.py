@@ -1,9 +1,10 @@
-"""Which of the vectors that a condition becomes carries the class: vectors of a trained model, computed as if there were no class."""
+"""Which of the vectors that a condition becomes carries the class: left untold in a trained model, or held at zero in training."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -59,3 +60,25 @@ def not_told(model: nn.Module, names: Collection[str]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def hold_at_zero(model: nn.Module, names: Collection[str]) -> None:
+    """Keep the named `vectors` of an untrained model at zero while it trains, by making their gradients zero.
+
+    This holds for optimisers that leave a weight of zero without a gradient where it is, as AdamW does. Errors as in `not_told`.
+    """
+    for name in names:
+        choose("a vector", name, vectors(model))
+    parts = [(block.modulation, VECTORS[block.modulation.n]) for block in model.blocks]
+    if model.final.modulation is not None:
+        parts.append((model.final.modulation, FINAL))
+    for modulation, own in parts:
+        held = [i for i, name in enumerate(own) if name in names]
+        for parameter in modulation[1].parameters():
+            parameter.register_hook(partial(_without, held=held, n=modulation.n))
+
+
+def _without(gradient: Tensor, held: list[int], n: int) -> Tensor:
+    gradient = gradient.clone()
+    gradient.unflatten(0, (n, -1))[held] = 0
+    return gradient

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from dit_lite.analysis import not_told, vectors
+from dit_lite import DiT
+from dit_lite.analysis import hold_at_zero, not_told, vectors
+from dit_lite.training.optim import make_optimiser
 
 modulated = pytest.mark.parametrize("conditioning", ["film", "adaln", "adaln_zero"])
 
@@ -60,3 +62,20 @@ def test_what_cannot_be_left_untold_is_refused(alive):
         vectors(alive(conditioning="in_context"))
     with pytest.raises(ValueError, match="without a null class"), not_told(alive(null_class=False), []):
         pass
+
+
+@modulated
+def test_held_vectors_stay_at_zero_and_the_others_learn(tiny, batch, conditioning):
+    torch.manual_seed(0)
+    model = DiT(tiny(conditioning=conditioning))
+    held = [name for name in vectors(model) if "scale" in name]
+    hold_at_zero(model, held)
+    optimiser = make_optimiser(model, 1e-2, 0.0, 0.99)
+    x, t, y = batch(model.config)
+    for _ in range(4):
+        optimiser.zero_grad()
+        (model(x, t, y) - x).square().mean().backward()
+        optimiser.step()
+    for part, names in [(block.modulation, vectors(model)) for block in model.blocks] + [(model.final.modulation, ("final shift", "final scale"))]:
+        for name, vector in zip(names, part(model.condition(t, y).vector) if part else (), strict=False):
+            assert vector.any() == (name not in held), name
