@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dit_lite import preset
 from dit_lite.checks import CHECKS, CheckFailed, check
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "book" / "chapters").glob("*.ipynb"))
@@ -50,6 +51,14 @@ def test_every_check_has_a_stub_and_a_solution():
         ("01.3", lambda velocity, x, steps: x - velocity(x, 1.0), "8 times"),
         ("01.4", lambda model, x, t, y, w: w * model(x, t, y), "num_classes"),
         ("01.5", lambda x, t, data: data.mean(0).expand_as(x), "softmax"),
+        ("02.1", lambda x, P: x.unfold(2, P, P).unfold(3, P, P).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2), "row, column, channel"),
+        ("02.2", lambda side, D: 2, "N = 6D"),
+        ("02.3", lambda old, new: torch.arange(new) * (old / new), "same square"),
+        ("02.3", lambda old, new: torch.linspace(0, old - 1, new), "same square"),
+        ("02.4", lambda targets, basis: (targets - targets @ basis @ basis.T).square().mean(), "pinv"),
+        ("02.5", lambda: preset("digits"), "patches of 4"),
+        ("02.5", lambda: preset("digits", patch_size=4), "twice the width"),
+        ("02.5", lambda: 4, "return a DiTConfig"),
     ],
 )
 def test_a_typical_mistake_gets_its_hint(name, wrong, hint):
