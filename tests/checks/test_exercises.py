@@ -7,6 +7,7 @@ import torch
 
 from dit_lite import preset
 from dit_lite.checks import CHECKS, CheckFailed, check
+from dit_lite.model import Modulation
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "book" / "chapters").glob("*.ipynb"))
 
@@ -20,6 +21,11 @@ def cells(tag: str) -> list:
                 source = "".join(cell["source"])
                 found.append(pytest.param(source, id=source.split('check("')[1].split('"')[0]))
     return found
+
+
+def zeroed(modulation: Modulation) -> Modulation:
+    modulation.zero()
+    return modulation
 
 
 def run(source: str) -> None:
@@ -59,6 +65,21 @@ def test_every_check_has_a_stub_and_a_solution():
         ("02.5", lambda: preset("digits"), "patches of 4"),
         ("02.5", lambda: preset("digits", patch_size=4), "twice the width"),
         ("02.5", lambda: 4, "return a DiTConfig"),
+        (
+            "03.1",
+            lambda x, scale, shift: (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True) * (1 + scale[:, None]) + shift[:, None],
+            "not by D - 1",
+        ),
+        ("03.2", lambda vectors, ratio: vectors / 12, "in units of"),
+        ("03.3", lambda block: block.modulation[1].bias.data.fill_(-1), "must a branch be fed"),
+        ("03.3", lambda block: block.mlp[2].weight.data.zero_(), "Only the modulation may be changed, and mlp.2.weight was"),
+        ("03.3", lambda block: None, "replace `...`"),
+        ("03.4", lambda: (0.2, 0.6), "at most 0.2 apart"),
+        ("03.4", lambda: 0.5, "two times"),
+        ("03.5", lambda width, n: torch.nn.Linear(width, n * width), "6 tensors of shape"),
+        ("03.5", lambda width, n: torch.zeros(width), "expected an nn.Module"),
+        ("03.5", lambda width, n: Modulation(width, n), "set the weights"),
+        ("03.5", lambda width, n: zeroed(Modulation(width, n)), "a third of those"),
     ],
 )
 def test_a_typical_mistake_gets_its_hint(name, wrong, hint):
