@@ -35,8 +35,9 @@ CIFAR = dict(
     ),
     gpu=dict(
         races=[
-            CIFAR | dict(by=by, steps=20_000, seeds=[0, 1, 2], batch_size=256, changes=dict(width=128, depth=6, heads=4, patch_size=2))
-            for by in ("width", "parameters")
+            DIGITS | dict(by="width", steps=400, seeds=[0, 1, 2, 3, 4]),
+            DIGITS | dict(by="parameters", steps=400, seeds=[0, 1, 2]),
+            CIFAR | dict(by="width", steps=20_000, seeds=[0, 1, 2], batch_size=256, changes=dict(width=128, depth=6, heads=4, patch_size=2)),
         ]
     ),
 )

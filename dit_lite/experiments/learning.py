@@ -10,7 +10,7 @@ import torch
 from ..config import TrainConfig
 from ..data import Dataset, load_data
 from ..model.dit import DiT
-from ..training import Trainer, validation_loss
+from ..training import DivergedError, Trainer, validation_loss
 
 
 def held_out(name: str, images: int | None = None) -> Dataset:
@@ -35,6 +35,7 @@ def learn(
     """Train, and collect `look(averaged model)` after each number of steps in `at`, which ends at config.steps.
 
     `prepare(trainer)` may change the trainer before the first step. Returns the averaged model on the CPU and the list.
+    Raises DivergedError when the loss is not finite.
     """
     trainer = Trainer(config)
     if prepare:
@@ -45,6 +46,6 @@ def learn(
         while trainer.step < stop:
             loss, _ = trainer.train_step()
         if not torch.isfinite(loss):
-            raise ValueError(f"the loss became {loss.item():g} within {stop} steps of {config}; lower lr")
+            raise DivergedError(f"the loss became {loss.item():g} within {stop} steps of {config}; lower lr")
         seen.append(look(trainer.ema.model))
     return trainer.ema.model.cpu(), seen
