@@ -35,11 +35,11 @@ def where_it_bends(finest) -> None:
 
 
 @exercise("02.3")
-def stretched_grid(stretched) -> None:
-    """stretched(old, new): the coordinates of `new` cell centres on the scale of `old` ones."""
+def stretched_grid(places) -> None:
+    """places(old, new): the coordinates of `new` cell centres on the scale of `old` ones."""
     for old, new in ((4, 8), (4, 4), (8, 4), (4, 6)):
         wanted = coordinates(new, old)[:: new + 1, 0].float()  # the diagonal of the grid
-        got = stretched(old, new)
+        got = places(old, new)
         hint = "Both grids cover the same square, from -1/2 to old - 1/2. A new cell has side old/new, and its centre lies in its middle."
         same(got.float() if isinstance(got, torch.Tensor) else got, wanted, hint)
 
