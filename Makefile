@@ -32,7 +32,7 @@ book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
 
 test: $(STAMP)  ## run every test, and every chapter at budget smoke
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2 --dist loadgroup
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest --nbmake book/
+	PATH="$(CURDIR)/$(RUN):$$PATH" OMP_NUM_THREADS=1 $(RUN)/python -m pytest --nbmake book/ -n 2
 	@$(RUN)/python tests/missing.py
 
 lab: $(STAMP)  ## open the chapters in JupyterLab
