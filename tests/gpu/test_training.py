@@ -17,6 +17,17 @@ from dit_lite.training.optim import optimiser_tensors
 pytestmark = pytest.mark.filterwarnings("default")
 
 
+def four_steps_without_waiting(trainer: Trainer) -> None:
+    """Four steps on a GPU; torch raises when one makes the host wait."""
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(4):
+            trainer.train_step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def curve(run) -> torch.Tensor:
     return torch.tensor([line["loss"] for line in run.metrics])
 
@@ -50,13 +61,7 @@ def test_nothing_in_a_step_waits(device, short, model):
             for _ in range(4):
                 trainer.train_step()
         return
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(4):
-            trainer.train_step()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    four_steps_without_waiting(trainer)
 
 
 @pytest.mark.slow
@@ -64,13 +69,7 @@ def test_nothing_in_a_compiled_bf16_step_waits(gpu, short):
     trainer = Trainer(short(gpu, precision="bf16", compile=True))
     for _ in range(3):
         trainer.train_step()
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(4):
-            trainer.train_step()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    four_steps_without_waiting(trainer)
 
 
 @pytest.mark.slow
