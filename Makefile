@@ -31,7 +31,7 @@ book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
 	@echo "The first page: file://$(CURDIR)/book/_build/html/index.html"
 
 test: $(STAMP)  ## run every test, and every chapter at budget smoke
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2 --dist loadgroup
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2
 	PATH="$(CURDIR)/$(RUN):$$PATH" OMP_NUM_THREADS=1 $(RUN)/python -m pytest --nbmake book/ -n 2
 	@$(RUN)/python tests/missing.py
 

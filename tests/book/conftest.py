@@ -2,8 +2,50 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
+import site_build
 from browser import open_browser, serve, visit
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+BUILD = pytest.StashKey()
+
+
+def place(config) -> Path:
+    """The folder in which this session's pages are built, the same for every worker."""
+    base = config._tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "book"
+
+
+def needs_pages(item) -> bool:
+    return "site" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Tests of pages come last, and the first worker begins to build the pages now."""
+    items.sort(key=needs_pages)
+    if items and needs_pages(items[-1]) and WORKER == "gw0" and not config.option.collectonly and not site_build.current():
+        config.stash[BUILD] = site_build.begin(place(config))
+
+
+def pytest_sessionfinish(session):
+    if build := session.config.stash.get(BUILD, None):
+        site_build.end(build)
+
+
+@pytest.fixture(scope="session")
+def site(pytestconfig) -> Path:
+    """The folder of the pages."""
+    return site_build.current() or site_build.pages(place(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with serve(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +74,44 @@ def static(monkeypatch):
     monkeypatch.setenv("DIT_LITE_STATIC", "1")
 
 
+@pytest.fixture(scope="session")
+def read(address, browser):
+    """A function that gives the page of a name, opened once for all tests that only read; it must be clean so far."""
+    visits = {}
+
+    def page(name: str):
+        if name not in visits:
+            visits[name] = visit(browser, f"{address}/{name}.html", color_scheme="light")
+            visits[name].page.wait_for_load_state("networkidle")
+        visits[name].check()
+        return visits[name].page
+
+    return page
+
+
+def opener(folder: Path, root: str, clean_page):
+    """A function that puts outputs on a page of the given theme, in `folder`, and opens it below `root`."""
+
+    def open_page(*outputs, theme="", after="", **options):
+        body = "".join(f'<div class="output text_html">{output.data}</div>' for output in outputs)
+        text = f'<!doctype html><html lang="en" {theme}><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        text += f'<title>explorers</title><link rel="icon" href="data:,"><body>{body}<p>after</p>{after}</body></html>'
+        (folder / "page.html").write_text(text, encoding="utf-8")
+        page = clean_page(f"{root}/page.html", **options)
+        page.wait_for_function("[...document.querySelectorAll('.dit-body')].every(body => body.children.length > 1)")
+        return page
+
+    return open_page
+
+
+@pytest.fixture
+def show_file(tmp_path, clean_page, static):
+    """A function that opens explorers from the file system: for what they look like."""
+    return opener(tmp_path, tmp_path.as_uri(), clean_page)
+
+
 @pytest.fixture(params=["file", "http"])
 def show(request, tmp_path, clean_page, static):
-    """A function that puts outputs on a page of the given theme and opens it, from a file or from a server."""
+    """The same from the file system and from a server: for what they do."""
     with serve(tmp_path) as address:
-
-        def open_page(*outputs, theme="", after="", **options):
-            body = "".join(f'<div class="output text_html">{output.data}</div>' for output in outputs)
-            text = f'<!doctype html><html lang="en" {theme}><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            text += f'<title>explorers</title><link rel="icon" href="data:,"><body>{body}<p>after</p>{after}</body></html>'
-            (tmp_path / "page.html").write_text(text, encoding="utf-8")
-            page = clean_page((f"{address}/" if request.param == "http" else f"{tmp_path.as_uri()}/") + "page.html", **options)
-            page.wait_for_function("[...document.querySelectorAll('.dit-body')].every(body => body.children.length > 1)")
-            return page
-
-        yield open_page
+        yield opener(tmp_path, address if request.param == "http" else tmp_path.as_uri(), clean_page)

@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
-from browser import serve
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book/_ext"))
-from dit_book import PAGES, SOURCES, STAMP, sources_hash  # noqa: E402
+from site_build import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
 CHAPTERS = [name for name in NAMES if name.startswith("chapters/")]
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """The pages of `make book` when they are of this state of the repository, else a build of their own at budget smoke."""
-    built = ROOT / "book/_build/html"
-    if (built / STAMP).exists() and (built / STAMP).read_text() == sources_hash(SOURCES + PAGES):
-        return built
-    base = tmp_path_factory.getbasetemp()
-    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "book"
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book/", "-W", "--keep-going", "--path-output", str(out)]
-    environment = os.environ | {"DIT_LITE_BUDGET": "smoke", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with open(out.with_suffix(".lock"), "w") as lock:  # one worker builds, the others wait for its pages
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out / "done").exists():
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-            (out / "done").touch()
-    return out / "_build/html"
-
-
-@pytest.fixture(scope="session")
-def address(site):
-    with serve(site) as address:
-        yield address
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_loads_without_errors_or_requests_to_elsewhere(name, scheme, address, clean_page):
-    page = clean_page(f"{address}/{name}.html", color_scheme=scheme)
-    page.wait_for_load_state("networkidle")
+def is_whole(page) -> None:
+    """It has a title, no traceback, and no table that stayed text."""
     assert page.locator("h1").first.inner_text()
     assert page.locator(".output.traceback, .cell_output .stderr").count() == 0
     assert "|---" not in page.locator(".bd-article").inner_text().replace("—", "---"), "a table was not rendered"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_loads_without_errors_or_requests_to_elsewhere(name, read):
+    is_whole(read(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dark_page_loads_too(name, address, clean_page):
+    is_whole(clean_page(f"{address}/{name}.html", color_scheme="dark"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -65,8 +38,8 @@ def test_a_page_fits_a_phone_and_opens_from_the_file_system(name, site, clean_pa
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_picture_has_words(name, address, clean_page):
-    page = clean_page(f"{address}/{name}.html")
+def test_every_picture_has_words(name, read):
+    page = read(name)
     mute = page.evaluate("""() => [...document.querySelectorAll('.bd-article img, .bd-article svg')].filter(e =>
         !e.closest('[role=img][aria-label], .dit-explorer, button') && !e.getAttribute('alt') && !e.getAttribute('aria-label')
         && e.getAttribute('aria-hidden') !== 'true').map(e => e.outerHTML.slice(0, 120))""")
@@ -74,17 +47,17 @@ def test_every_picture_has_words(name, address, clean_page):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_formulas_are_set_without_a_network(name, address, clean_page):
-    page = clean_page(f"{address}/{name}.html")
+def test_formulas_are_set_without_a_network(name, read):
+    page = read(name)
     page.wait_for_selector("mjx-container")
     assert page.locator("mjx-merror").count() == 0
     assert page.locator(".math.notranslate:not(:has(mjx-container))").count() == 0
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_opens_in_colab(name, address, clean_page):
+def test_a_chapter_opens_in_colab(name, read):
     url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"].removeprefix("https://github.com/")
-    page = clean_page(f"{address}/{name}.html")
+    page = read(name)
     links = page.evaluate("[...document.querySelectorAll('a[href*=\"colab.research.google.com\"]')].map(a => a.href)")
     assert f"https://colab.research.google.com/github/{url}/blob/main/book/{name}.ipynb" in links
 
@@ -105,8 +78,8 @@ def test_a_prediction_hides_its_answer_until_the_reader_commits(name, address, c
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_solutions_are_folded(name, address, clean_page):
-    page = clean_page(f"{address}/{name}.html")
+def test_solutions_are_folded(name, read):
+    page = read(name)
     folded = page.locator("details:has-text('# Solution')")
     source = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())
     assert folded.count() == sum("solution" in c["metadata"].get("tags", []) for c in source["cells"])
@@ -123,9 +96,8 @@ def test_the_first_page_makes_a_picture(address, clean_page):
     assert explorer.locator("canvas").first.evaluate("c => c.toDataURL()") != before
 
 
-def test_every_gap_stands_in_the_appendix(address, clean_page):
-    page = clean_page(f"{address}/appendix/claims.html")
-    text = page.locator(".bd-article").inner_text()
+def test_every_gap_stands_in_the_appendix(read):
+    text = read("appendix/claims").locator(".bd-article").inner_text()
     claims = yaml.safe_load((ROOT / "book/claims.yml").read_text())
     assert all(re.search(rf"\b{name}\b", text) for name in claims)
 

@@ -55,28 +55,29 @@ def pick(page, group: str, value) -> None:
     page.get_by_role("radiogroup", name=group, exact=True).get_by_role("radio", name=str(value), exact=True).check()
 
 
-@pytest.mark.parametrize(("size", "patch", "width"), [(32, 4, 384), (8, 8, 64), (16, 2, 1152), (64, 1, 64), (64, 16, 768)])
 @pytest.mark.parametrize("image", IMAGES)
-def test_numbers_are_those_of_the_package(show, image, size, patch, width):
+def test_numbers_are_those_of_the_package(show, image):
     page = show(patch_explorer(IMAGES))
-    for group, value in {"image": image, "size H": size, "patch P": patch, "width D": width}.items():
-        pick(page, group, value)
-    channels = 3 if image == "landscape" else 1
-    config = dit_lite.DiTConfig(image_size=size, channels=channels, patch_size=patch, width=width, depth=1, heads=4, conditioning="adaln_zero")
-    costs, seen = dit_lite.flops(config), bill(page)
-    assert seen["count"] == seen["n"] == config.tokens
-    assert seen["values"] == patch**2 * channels
-    assert seen["parameters"] == costs["patch_embedding"].parameters
-    assert seen["token"] == costs["attention_projections"].macs + costs["mlp"].macs
-    assert seen["pair"] == costs["attention_scores"].macs
-    assert seen["once"] == costs["conditioning"].macs
-    assert seen["crossover"] == 6 * width
-    text = page.locator(".dit-bill").inner_text()
-    for value in (seen["count"], seen["values"], seen["parameters"], seen["crossover"]):
-        assert f"{value:,}" in text
-    assert f"a sequence of {config.tokens:,} token" in page.locator(".dit-story").inner_text()
-    assert ("Beyond N = 6D" in page.locator(".dit-story").inner_text()) == (config.tokens > 6 * width)
-    assert np.abs(back(page) - shown(IMAGES[image], size)).max() <= 0.5, "put back together it is the image"
+    pick(page, "image", image)
+    for size, patch, width in [(32, 4, 384), (8, 8, 64), (16, 2, 1152), (64, 1, 64), (64, 16, 768)]:
+        for group, value in {"size H": size, "patch P": patch, "width D": width}.items():
+            pick(page, group, value)
+        channels = 3 if image == "landscape" else 1
+        config = dit_lite.DiTConfig(image_size=size, channels=channels, patch_size=patch, width=width, depth=1, heads=4, conditioning="adaln_zero")
+        costs, seen = dit_lite.flops(config), bill(page)
+        assert seen["count"] == seen["n"] == config.tokens
+        assert seen["values"] == patch**2 * channels
+        assert seen["parameters"] == costs["patch_embedding"].parameters
+        assert seen["token"] == costs["attention_projections"].macs + costs["mlp"].macs
+        assert seen["pair"] == costs["attention_scores"].macs
+        assert seen["once"] == costs["conditioning"].macs
+        assert seen["crossover"] == 6 * width
+        text = page.locator(".dit-bill").inner_text()
+        for value in (seen["count"], seen["values"], seen["parameters"], seen["crossover"]):
+            assert f"{value:,}" in text
+        assert f"a sequence of {config.tokens:,} token" in page.locator(".dit-story").inner_text()
+        assert ("Beyond N = 6D" in page.locator(".dit-story").inner_text()) == (config.tokens > 6 * width)
+        assert np.abs(back(page) - shown(IMAGES[image], size)).max() <= 0.5, "put back together it is the image"
 
 
 def test_the_shares_are_written_and_drawn(show):
@@ -243,8 +244,8 @@ def test_a_finger_chooses_a_patch(show):
 
 
 @pytest.mark.parametrize(("image", "patch"), [("landscape", 4), ("landscape", 32), ("grey", 2)])
-def test_a_token_is_the_flattened_patch(show, image, patch):
-    page = show(patch_explorer(IMAGES, patch=patch))
+def test_a_token_is_the_flattened_patch(show_file, image, patch):
+    page = show_file(patch_explorer(IMAGES, patch=patch))
     pick(page, "image", image)
     page.get_by_role("slider", name="patch of the image").press("End")
     drawn = pixels(page.locator(".dit-token"))[0]
@@ -257,9 +258,9 @@ def test_a_token_is_the_flattened_patch(show, image, patch):
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_it_fits_its_width_and_nothing_moves(show, width):
+def test_it_fits_its_width_and_nothing_moves(show_file, width):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })"
-    page = show(patch_explorer(IMAGES), after=watch + "</script>", width=width)
+    page = show_file(patch_explorer(IMAGES), after=watch + "</script>", width=width)
     for size, patch in ((None, None), (64, 1), (64, 64), (8, 1)):
         if size:
             pick(page, "size H", size)
@@ -282,8 +283,8 @@ def test_it_fits_its_width_and_nothing_moves(show, width):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_gaps_follow_the_theme(show, theme):
-    page = show(patch_explorer(IMAGES), theme=f"data-theme={theme}")
+def test_gaps_follow_the_theme(show_file, theme):
+    page = show_file(patch_explorer(IMAGES), theme=f"data-theme={theme}")
     page.get_by_role("button", name="drop half").click()
     row = page.locator(".dit-ribbon canvas")
     assert (pixels(row, 4)[..., 3] == 0).any(), "the page shows through"
