@@ -1,6 +1,6 @@
 """From images to noise and back: paths, targets, noise levels, guidance, samplers."""
 
-from .exact import ExactDenoiser
+from .exact import ExactDenoiser, LinearDenoiser
 from .guidance import Denoiser, Prediction, guide
 from .loss import diffusion_loss, variance_term
 from .objectives import OBJECTIVES, convert, target, to_x0_eps
@@ -10,7 +10,7 @@ from .sampling import Walk, check_labels, sample, start_time, to_images, traject
 from .times import TIMES, draw_times, time_grid
 
 __all__ = [
-    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser", "Path", "Prediction", "Walk", "check_labels", "convert",
+    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser", "LinearDenoiser", "Path", "Prediction", "Walk", "check_labels", "convert",
     "diffusion_loss", "draw_times", "expand", "guide", "sample", "start_time", "target", "time_grid", "to_images", "to_x0_eps", "trajectory",
     "variance_term", "velocity", "walk",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
-"""The best possible denoiser of a finite set of images: an average of them, weighted by a softmax. It exists in closed form."""
+"""Denoisers in closed form: the best possible one of a finite set of images, and the best one that is linear."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .guidance import Prediction
-from .paths import Path
+from .objectives import convert
+from .paths import PATHS, Path
 
 
 class ExactDenoiser:
@@ -29,3 +30,28 @@ class ExactDenoiser:
         a, s = (v.item() for v in self.path.alpha_sigma(torch.tensor(t, dtype=torch.float64)))
         x0 = torch.einsum("bn,nchw->bchw", self.weights(x, t), self.images).to(x.dtype)
         return Prediction(x0, (x - a * x0) / s)
+
+
+class LinearDenoiser(nn.Module):
+    """The best denoiser that is linear in x_t (and constant): what a network must beat to have learned more than means and correlations.
+
+    `images` (n, C, H, W) in the units of a model, `config` its configuration: path and objective are those, so that it takes the model's
+    place in a loss. E[x0 | x_t] = m + a S (a^2 S + s^2)^-1 (x_t - a m) for images with mean m and covariance S, which is the Wiener filter, and
+    the exact answer if images were Gaussian.
+    """
+
+    def __init__(self, images: Tensor, config):
+        super().__init__()
+        self.config = config
+        flat = images.double().flatten(1)
+        mean = flat.mean(0)
+        values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+        self.mean, self.values, self.vectors = (nn.Parameter(v.float(), requires_grad=False) for v in (mean, values.clamp(min=0), vectors))
+
+    def denoise(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        """Its prediction of the configuration's target: x (B, C, H, W), t (B,) -> (B, C, H, W). It is not told the class."""
+        path = PATHS[self.config.path]
+        a, s = (v.float()[:, None] for v in path.alpha_sigma(t.double()))
+        share = a * self.values / (a**2 * self.values + s**2)
+        x0 = self.mean + (share * ((x.flatten(1) - a * self.mean) @ self.vectors)) @ self.vectors.T
+        return convert(x0.view_as(x), "x0", self.config.objective, path, x, t)

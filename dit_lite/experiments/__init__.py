@@ -18,6 +18,7 @@ from .quickstart import quickstart
 from .record import BUDGETS, Result, ResultError, read_result
 from .runner import EXPERIMENTS, Experiment, load_result, run_experiment
 from .sampling import sampling
+from .shipped import shipped
 from .slices import OutOfTime, Slices, TimeLimit
 from .three_readings import three_readings
 
@@ -27,5 +28,5 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
     "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "list_experiments", "live", "load_result", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampling", "status", "three_readings",
+    "read_result", "run_experiment", "run_pending", "sampling", "shipped", "status", "three_readings",
 ]  # fmt: skip

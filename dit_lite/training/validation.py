@@ -11,15 +11,18 @@ from ..model.dit import DiT
 
 
 @torch.no_grad()
-def validation_loss(model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234, batch_size: int = 512) -> tuple[Tensor, Tensor]:
+def validation_loss(
+    model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234, batch_size: int = 512, labels: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Loss of the model's own objective on fixed triples (image, t, noise).
 
     Every image of `data` is met `repeats` times, at times spread evenly over [0,1]. Returns (t, loss), both (n * repeats,), so that a mean is
     `loss.mean()` and the loss by noise level a histogram over t. The triples depend on `data`, `repeats` and `seed` alone.
+    The model is told `labels` (n,), or those of `data`.
     """
     generator = torch.Generator().manual_seed(seed)
-    x = torch.from_numpy(data.images).float().div(127.5).sub(1).repeat(repeats, 1, 1, 1)
-    y = torch.from_numpy(data.labels).repeat(repeats)
+    x = torch.tensor(data.images).float().div(127.5).sub(1).repeat(repeats, 1, 1, 1)
+    y = (torch.from_numpy(data.labels) if labels is None else labels).repeat(repeats)
     x = (x - model.config.data_mean) / model.config.data_std
     n = len(x)
     t = (torch.randperm(n, generator=generator) + 0.5) / n

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dit_lite import ConfigError, sample
-from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, ExactDenoiser, start_time, time_grid, to_images, trajectory, walk
+from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, ExactDenoiser, LinearDenoiser, start_time, target, time_grid, to_images, trajectory, walk
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -147,6 +147,23 @@ def test_the_exact_denoiser_is_the_posterior_mean(path):
         found = ExactDenoiser(images, path)(x[i : i + 1], 0.4)
         torch.testing.assert_close(found.x0[0], expected, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(a * found.x0 + s * found.eps, x[i : i + 1])
+
+
+@pytest.mark.parametrize(("path", "objective"), [("linear", "flow"), ("linear", "x0"), ("ddpm", "eps"), ("cosine", "v")])
+def test_the_linear_denoiser_is_least_squares(tiny, path, objective):
+    """It agrees with a regression of the target on the noisy images, solved from samples."""
+    generator = torch.Generator().manual_seed(0)
+    n, config = 40_000, tiny(path=path, objective=objective)
+    mixing = torch.randn(12, 12, generator=generator) / 3
+    images = (torch.rand(n, 12, generator=generator) @ mixing).view(n, 3, 2, 2)
+    t, eps = torch.full((n,), 0.6), torch.randn(images.shape, generator=generator)
+    x = PATHS[path].mix(images, eps, t)
+    goal = target(objective, PATHS[path], images, eps, t)
+    inputs = torch.cat([x.flatten(1), torch.ones(n, 1)], 1).double()
+    fitted = inputs @ torch.linalg.lstsq(inputs, goal.flatten(1).double()).solution
+    found = LinearDenoiser(images, config).denoise(x, t)
+    assert (found.flatten(1) - fitted).square().mean() < 1e-3 * goal.square().mean()
+    assert (found - goal).square().mean() == pytest.approx((fitted - goal.flatten(1)).square().mean().item(), rel=2e-3)
 
 
 WRONG = [

@@ -1,0 +1,54 @@
+"""What the shipped models have learned, on images that they never saw, beside the best that a linear denoiser can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..data import load_data
+from ..diffusion import LinearDenoiser
+from ..training import load, validation_loss
+from .learning import held_out
+from .runner import experiment
+from .slices import Slices
+
+
+@experiment(
+    "How far are the shipped models from the best linear denoiser, and do they listen to the class?",
+    seconds=dict(cpu=120.0, gpu=60.0),
+    smoke=dict(models=["digits"], images=50, bins=5),
+    cpu=dict(models=["digits", "cifar10"], images=None, bins=20),
+    gpu=dict(models=["digits", "cifar10"], images=None, bins=20),
+)
+def shipped(work: Slices, models: list[str], images: int | None, bins: int) -> dict:
+    """The loss on held-out images (all, or the first `images`) in `bins` of the noise level, for each model told the class, another class,
+    or none, and for the linear denoiser of its training images. All meet the same triples of image, time and noise."""
+    parts = [{"model": model, "told": told} for model in models for told in (*TOLD, "linear")]
+    return {"rows": work.map(one_denoiser, parts, images=images, bins=bins)}
+
+
+#: what a model is told -> the labels, from the true ones (n,) and the number of classes K
+TOLD: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "class": lambda y, K: y,
+    "other class": lambda y, K: (y + 1) % K,
+    "no class": lambda y, K: torch.full_like(y, K),
+}
+
+
+def one_denoiser(model: str, told: str, images: int | None, bins: int) -> dict:
+    """Mean loss, and mean loss in each bin of t."""
+    denoiser, data = load(model), held_out(model, images)
+    parameters = sum(p.numel() for p in denoiser.parameters())
+    if told == "linear":
+        seen = torch.from_numpy(load_data(model, "train").images).float().div(127.5).sub(1)
+        config = denoiser.config
+        denoiser = LinearDenoiser((seen - config.data_mean) / config.data_std, config)
+    labels = TOLD.get(told, TOLD["class"])(torch.from_numpy(data.labels), len(data.class_names))
+    t, loss = validation_loss(denoiser, data, repeats=1, labels=labels)
+    at = (t * bins).long().clamp(max=bins - 1)
+    return {
+        "model": model, "told": told, "parameters": parameters, "images": len(data.images), "loss": loss.mean().item(),
+        "by_time": [loss[at == i].mean().item() for i in range(bins)],
+    }  # fmt: skip
