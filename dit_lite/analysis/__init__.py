@@ -11,10 +11,11 @@ from .probes import read_class, read_number
 from .seams import border_roughness
 from .search import Match, match, matched, search
 from .timed import Timed
+from .training_cost import cost_formulas, training_cost
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
-    "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "Timed", "border_roughness", "count_macs", "effective_support", "entropy", "flops",
+    "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "Timed", "border_roughness", "cost_formulas", "count_macs", "effective_support", "entropy", "flops",
     "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds",
-    "not_told", "read_class", "read_number", "saved_bytes", "search", "set_modulation", "vectors",
+    "not_told", "read_class", "read_number", "saved_bytes", "search", "set_modulation", "training_cost", "vectors",
 ]  # fmt: skip
