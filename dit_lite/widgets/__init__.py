@@ -1,6 +1,7 @@
 """Explorers that answer in the static page, and one style for every figure. They take arrays and know nothing of models."""
 
 from .arrays import to_pixels
+from .attention import attention_explorer, pack_attention
 from .explorer import Html, explorer
 from .noise import noise_explorer
 from .patches import example_picture, patch_explorer
@@ -10,6 +11,6 @@ from .style import PALETTE, band, figure, image_grid, label_line, use_style
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "band", "choose", "example_picture", "explorer", "figure", "image_grid", "label_line", "noise_explorer", "pack_scores",
-    "patch_explorer", "predict", "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
+    "PALETTE", "Html", "attention_explorer", "band", "choose", "example_picture", "explorer", "figure", "image_grid", "label_line", "noise_explorer",
+    "pack_attention", "pack_scores", "patch_explorer", "predict", "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
 ]  # fmt: skip
