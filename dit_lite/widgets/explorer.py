@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-SHARED = ("base", "host")  # modules that are not explorers
+NEEDS = {"live_dit": ("dit",)}  # the modules that an explorer needs besides base
+SHARED = ("base", "host", *itertools.chain.from_iterable(NEEDS.values()))  # modules that are not explorers
 RESERVED = ("label", "height", "live", "status")
 LIMIT = 4_000_000  # bytes of arrays in one fragment: a page must stay light
 _count = itertools.count(1)
@@ -45,6 +46,11 @@ def text(name: str) -> str:
 def look(name: str) -> str:
     """The style of an explorer: what all of them share, and a file of its own if it has one."""
     return text("theme.css") + text("explorer.css") + (text(f"{name}.css") if (HERE / f"{name}.css").exists() else "")
+
+
+def module(name: str) -> str:
+    """The module of an explorer, behind those that it needs."""
+    return "".join(text(f"{part}.mjs") for part in ("base", *NEEDS.get(name, ()), name))
 
 
 def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, height: tuple[str, str], **state):
@@ -115,7 +121,7 @@ def _fragment(name: str, state: dict) -> Html:
     payload = json.dumps(encode(state, lambda data: base64.b64encode(data).decode()), allow_nan=False).replace("<", "\\u003c")
     key = f"dit-{hashlib.sha256(payload.encode()).hexdigest()[:8]}-{next(_count)}"
     wide, phone = state["height"]
-    script = text("base.mjs") + text(f"{name}.mjs") + text("host.mjs").replace("EXPLORER_ID", key)
+    script = module(name) + text("host.mjs").replace("EXPLORER_ID", key)
     return Html(
         f"<style>{look(name)}</style>"
         f'<div class="dit-explorer" id="{key}" role="group" aria-label="{escape(state["label"])}" style="--wide:{wide};--phone:{phone}">'
@@ -136,7 +142,7 @@ def _widget(name: str, state: dict, on: dict[str, Callable]):
     def value(initial):
         return traitlets.Any(initial).tag(sync=True, to_json=lambda value, _: encode(value, bytes))
 
-    members = {"_esm": text("base.mjs") + text(f"{name}.mjs"), "_css": look(name)}
+    members = {"_esm": module(name), "_css": look(name)}
     kind = type(f"{name.title()}Explorer", (anywidget.AnyWidget,), members | {key: value(initial) for key, initial in state.items()})
     widget = kind()
     for key, function in on.items():
