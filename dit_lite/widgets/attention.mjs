@@ -51,6 +51,9 @@ function board({ label, columns, names, choose, preview = () => {} }) {
   return { node, cells, set };
 }
 
+/** Text that stands out from its ground, black or white: on a light page it changes near full strength, on a dark one in the middle. */
+const ink = ({ classList }, strength) => (classList.toggle("dit-gaze-strong", strength > 0.55), classList.toggle("dit-gaze-full", strength > 0.87));
+
 /** A heat map over the grid in one hue, the square root of the weight as its strength; `written` puts percents into the cells. */
 function heatmap(lines, columns, written) {
   const spots = range(lines * columns).map((i) => ({ x: 100 * (i % columns), y: 100 * Math.floor(i / columns) }));
@@ -66,7 +69,7 @@ function heatmap(lines, columns, written) {
       cell.dataset.weight = values[i];
       cell.firstChild.textContent = `${spot(i, columns)}: ${share(values[i])}`;
       texts[i].textContent = Math.round(100 * values[i]);
-      texts[i].setAttribute("class", strength > 0.6 ? "dit-gaze-light" : "");
+      ink(texts[i], strength);
     });
     frame.setAttribute("visibility", here < 0 ? "hidden" : "visible");
     if (here >= 0) build(frame, spots[here], []);
@@ -192,9 +195,9 @@ function render({ model, el }) {
       } else {
         const got = number(source, "received")[asked === "to" ? patch : word], equal = asked === "to" ? 1 : fair, times = got / equal;
         const over = shownValues.filter((value) => value > fair).length;
-        if (asked === "to") gauges[0].show("attention received", got, at2(got), Math.max(2, got), 1, `sum over ${N} patches; even: 1`);
-        else gauges[0].show("attention received", got, share(got), 1, fair, `mean over ${N} patches; even: ${share(fair)}`);
-        gauges[1].show("largest share", shownValues[best], share(shownValues[best]), 1, fair, `from ${names[best]}; even: ${share(fair)}`);
+        if (asked === "to") gauges[0].show("attention received", got, at2(got), Math.max(2, got), 1, "sum over patches; even: 1");
+        else gauges[0].show("attention received", got, share(got), 1, fair, "mean over patches");
+        gauges[1].show("largest share", shownValues[best], share(shownValues[best]), 1, fair, `from ${names[best]}`);
         gauges[2].show("above even", over, count(over, "patch"), N, N, `give it more than ${share(fair)}`);
         const compared = times > 1.1 ? `${times.toFixed(1)} times what even attention would give` : times < 0.9 ? `only ${at2(times)} of what even attention would give` : "about what even attention would give";
         say(`${who} ${asked === "to" ? "the patch" : `the word “${words[word]}”`} receives ${compared}. ` +
@@ -213,7 +216,7 @@ function render({ model, el }) {
       chips.cells.forEach((cell, m) => {
         const strength = Math.sqrt(row[m] / cross.top);
         cell.style.setProperty("--share", `${Math.round(100 * strength)}%`);
-        cell.classList.toggle("dit-gaze-light", strength > 0.6);
+        ink(cell, strength);
         cell.dataset.weight = row[m];
         cell.setAttribute("aria-label", `${words[m]}, ${share(row[m])}`);
         cell.replaceChildren(h("span", {}, words[m]), h("small", {}, share(row[m])));
