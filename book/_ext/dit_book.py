@@ -44,7 +44,7 @@ def reexecute(app, env, added, changed, removed) -> list[str]:
     """Pages whose outputs depend on the sources are read again when the sources have changed."""
     before, now = getattr(env, "dit_sources", None), sources_hash()
     env.dit_sources = now
-    return [name for name in env.found_docs if name.startswith("chapters/") or name == "index"] if before != now else []
+    return [name for name in env.found_docs if name.startswith("chapters/") or name in ("index", "live")] if before != now else []
 
 
 def stamp(app, error) -> None:

@@ -115,7 +115,7 @@ function dit({ image_size: size, channels: C, patch_size: P, width: D, depth: L,
     return gated(x, gate2, mlp(modulate(layerNorm(x, D), shift2, scale2), `${name}.mlp`));
   }
 
-  return (image, t, labels) => {
+  function forward(image, t, labels) {
     const c = condition(t, labels), maps = Array.from({ length: L }, () => []);
     const embedded = add(linear(Float32Array.from(pixels, (place) => image[place]), layer("embed")), position);
     let x = Float32Array.from(labels.flatMap(() => [...embedded])); // the same tokens for every label
@@ -125,5 +125,6 @@ function dit({ image_size: size, channels: C, patch_size: P, width: D, depth: L,
     const output = labels.map((_, b) => new Float32Array(N * token));
     x.forEach((value, i) => (output[Math.floor(i / (N * token))][pixels[i % (N * token)]] = value));
     return { output, attention: maps };
-  };
+  }
+  return forward;
 }

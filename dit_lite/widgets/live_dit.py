@@ -108,4 +108,4 @@ def _weights(config: dict, weights: Mapping) -> dict[str, np.ndarray]:
 
 def _height(classes: int) -> tuple[str, str]:
     """Room for the controls, the pictures and the overview, on a page of 7 and of 3.5 hundred pixels."""
-    return "514px + 31cqi", "880px + 97cqi"
+    return "514px + 31cqi", "925px + 97cqi"

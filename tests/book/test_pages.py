@@ -86,14 +86,16 @@ def test_solutions_are_folded(name, read):
     assert not any(folded.nth(i).evaluate("e => e.open") for i in range(folded.count()))
 
 
-def test_the_first_page_makes_a_picture(address, clean_page):
-    page = clean_page(f"{address}/index.html")
+@pytest.mark.parametrize("name", ["index", "live"])
+def test_the_first_thing_a_visitor_can_do_is_make_a_picture(name, address, clean_page):
+    page = clean_page(f"{address}/{name}.html", reduced_motion="reduce")
     explorer = page.locator(".dit-explorer").first
-    before = explorer.locator("canvas").first.evaluate("c => c.toDataURL()")
-    slider = explorer.locator("input[type=range]")
-    slider.focus()
-    page.keyboard.press("End")
-    assert explorer.locator("canvas").first.evaluate("c => c.toDataURL()") != before
+    story, canvas = explorer.locator("output.dit-story").first, explorer.locator("canvas").first
+    for digit in ("3", "8"):
+        before = canvas.evaluate("c => c.toDataURL()")
+        explorer.get_by_role("radio", name=digit, exact=True).check()
+        story.filter(has_text=f"Finished: class {digit}.").wait_for()
+        assert canvas.evaluate("c => c.toDataURL()") != before
 
 
 def test_every_gap_stands_in_the_appendix(read):
