@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent / "book"))
-from browser import find_chromium
+from browser import missing, missing_browser
 
-missing = []
-if find_chromium() is None:
-    missing.append("tests of the pages (install Chromium, or name it in DIT_LITE_CHROMIUM)")
-if not torch.cuda.is_available():
-    missing.append("tests on a GPU (there is none)")
-print(f"Not run here: {'; '.join(missing)}." if missing else "Everything ran.")
+no_browser = missing_browser()
+lacks = {
+    "tests of the pages": no_browser,
+    "tests in JupyterLab": no_browser or missing("jupyterlab", "anywidget"),
+    "tests on a GPU": None if torch.cuda.is_available() else "find a machine that has one",
+}
+not_run = "; ".join(f"{tests} ({lack})" for tests, lack in lacks.items() if lack)
+print(f"Not run here: {not_run}." if not_run else "Everything ran.")

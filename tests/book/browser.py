@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
 LOCAL = ("http://127.0.0.1", "data:", "blob:", "file:")
+PATIENCE = 60_000  # milliseconds: a busy machine is no fault of a page
 
 
 def find_chromium() -> str | None:
@@ -29,21 +31,31 @@ def find_chromium() -> str | None:
     return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def missing(*modules: str) -> str | None:
+    """What has to be installed before a test that needs `modules` can run; None if nothing."""
+    absent = [name for name in modules if find_spec(name) is None]
+    return f"install {', '.join(absent)}" if absent else None
+
+
+def missing_browser() -> str | None:
+    """What has to be installed before the tests of pages can run; None if nothing."""
+    return missing("playwright", "axe_playwright_python") or (None if find_chromium() else "install Chromium, or name it in DIT_LITE_CHROMIUM")
+
+
+def require(lack: str | None) -> None:
+    """Where something is lacking the test is skipped, and fails where CI=true."""
+    if lack:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"to run this, {lack}")
+
+
 @contextmanager
 def open_browser() -> Iterator:
-    """Chromium under Playwright. Without it a test is skipped, and fails where CI=true."""
-    missing = None
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing = 'Playwright is not installed: pip install "dit-lite[test]"'
-    path = find_chromium()
-    if not path:
-        missing = "no Chromium found: install one, or name it in DIT_LITE_CHROMIUM"
-    if missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    """Chromium under Playwright."""
+    require(missing_browser())
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         try:
             yield browser
         finally:
@@ -77,7 +89,9 @@ class Visit:
 
     page: object
     errors: list[str] = field(default_factory=list)  # of the console, and uncaught
+    requests: list[str] = field(default_factory=list)  # answered ones
     blocked: list[str] = field(default_factory=list)  # requests that wanted to leave
+    work: float = 0.0  # seconds of processor time until everything was there, where someone measured it
 
     def check(self) -> None:
         assert not self.errors, f"the console shows {self.errors}"
@@ -87,11 +101,12 @@ class Visit:
 def visit(browser, url: str, width: int = 1280, height: int = 900, **context) -> Visit:
     """Open a page whose every request beyond this machine is blocked and noted. `context` goes to Playwright's new_context."""
     page = browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     seen = Visit(page)
 
     def route(route):
         if route.request.url.startswith(LOCAL):
+            seen.requests.append(route.request.url)
             route.continue_()
         else:
             seen.blocked.append(route.request.url)
@@ -102,6 +117,15 @@ def visit(browser, url: str, width: int = 1280, height: int = 900, **context) ->
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.goto(url)
     return seen
+
+
+def processor_time(page) -> float:
+    """Seconds for which the page has kept a processor busy; unlike the clock it does not count what else the machine did."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    return metrics["ProcessTime"]
 
 
 def pixels(canvas, channels: int = 3) -> np.ndarray:

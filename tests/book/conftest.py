@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import site_build
-from browser import open_browser, serve, visit
+from browser import open_browser, processor_time, serve, visit
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 BUILD = pytest.StashKey()
@@ -75,18 +75,25 @@ def static(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def read(address, browser):
-    """A function that gives the page of a name, opened once for all tests that only read; it must be clean so far."""
+def visited(address, browser):
+    """A function that gives the visit to the page of a name, opened once for all tests that only read; it must be clean so far."""
     visits = {}
 
-    def page(name: str):
+    def visit_of(name: str):
         if name not in visits:
             visits[name] = visit(browser, f"{address}/{name}.html", color_scheme="light")
             visits[name].page.wait_for_load_state("networkidle")
+            visits[name].work = processor_time(visits[name].page)
         visits[name].check()
-        return visits[name].page
+        return visits[name]
 
-    return page
+    return visit_of
+
+
+@pytest.fixture(scope="session")
+def read(visited):
+    """The same, but the page."""
+    return lambda name: visited(name).page
 
 
 def opener(folder: Path, root: str, clean_page):
