@@ -1,4 +1,4 @@
-# book · test · lab · lint · format · bench · gpu: each sets up what it needs, then does its one thing.
+# book · test · lab · lint · format · bench · gpu · shots: each sets up what it needs, then does its one thing.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,9 @@ bench: $(STAMP)  ## measure this machine: the quickstart and a training step
 
 gpu: $(STAMP)  ## run on a GPU, for LIMIT seconds, what is pending; leaves gpu-results.tar.gz
 	$(RUN)/python -m dit_lite experiment run --pending --budget gpu --time-limit $(LIMIT) --archive gpu-results.tar.gz
+
+shots: $(STAMP)  ## pictures of every page, wide and narrow, light and dark, in build/shots
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python tests/book/shots.py
 
 clean:  ## remove what was built
 	rm -rf book/_build
