@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -18,6 +19,7 @@ SOURCES = ("dit_lite/**/*.py", "dit_lite/**/*.mjs", "dit_lite/**/*.css", "book/c
 #: What the pages depend on besides those.
 PAGES = ("_config.yml", "_toc.yml", "book/**/*.md", "book/**/*.ipynb", "book/**/*.bib", "book/_ext/*.py", "book/_static/*")
 STAMP = ".sources"
+ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
 def sources_hash(patterns: tuple[str, ...] = SOURCES) -> str:
@@ -45,6 +47,16 @@ def reexecute(app, env, added, changed, removed) -> list[str]:
     before, now = getattr(env, "dit_sources", None), sources_hash()
     env.dit_sources = now
     return [name for name in env.found_docs if name.startswith("chapters/") or name in ("index", "live")] if before != now else []
+
+
+def lighten(app, error) -> None:
+    """Drop the theme's fontawesome.js (1.5 MB): it only draws once more the icons that the style sheet has already set from its fonts."""
+    if error is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            if (lighter := ICONS.sub("", text)) != text:
+                page.write_text(lighter, encoding="utf-8")
+        (Path(app.outdir) / "_static/scripts/fontawesome.js").unlink(missing_ok=True)
 
 
 def stamp(app, error) -> None:
@@ -80,8 +92,12 @@ class ClaimTable(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
-def quiet(app, pagename, templatename, context, doctree) -> None:
-    """Drop the scripts of thebe, which the theme adds (twice) although the book does not use it, and name the theme's first mode."""
+def mend(app, pagename, templatename, context, doctree) -> None:
+    """Mend what the theme and docutils get wrong.
+
+    The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
+    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn).
+    """
 
     def kept(script) -> bool:
         text = str(getattr(script, "filename", script)) + str(getattr(script, "attributes", {}))
@@ -90,13 +106,16 @@ def quiet(app, pagename, templatename, context, doctree) -> None:
     for kind in ("script_files", "css_files"):
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def setup(app) -> dict:
     app.add_directive("claims", ClaimTable)
     app.connect("config-inited", prepare)
     app.connect("env-get-outdated", reexecute)
+    app.connect("build-finished", lighten)
     app.connect("build-finished", stamp)
-    app.connect("html-page-context", quiet, priority=900)
+    app.connect("html-page-context", mend, priority=900)
     app.add_css_file("dit_book.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
