@@ -209,8 +209,8 @@ function render({ model, el }) {
       select("checkpointing", "activations", { none: "kept", block: "recomputed by block", sqrt: "recomputed by √L blocks" }, "dit-cost-two dit-cost-pair"),
       numeric("length", "length of the run", { wide: "dit-cost-two dit-cost-pair" }), oneOf("unit", "counted in", [["steps", "steps"], ["images", "images"]], "dit-cost-bars")),
     group("machine",
-      select("machine", "device", Object.fromEntries(Object.keys(table.machines).map((name) => [name, name]))), numeric("devices", "how many"),
-      oneOf("split", "training state", [["ddp", "whole"], ["zero1", "ZeRO-1"], ["zero2", "ZeRO-2"], ["zero3", "ZeRO-3"]], "dit-cost-half"), numeric("price", "$ an hour"),
+      select("machine", "device", Object.fromEntries(Object.keys(table.machines).map((name) => [name, name]))), numeric("devices", "how many"), numeric("price", "$ an hour"),
+      oneOf("split", "training state", [["ddp", "whole"], ["zero1", "ZeRO-1"], ["zero2", "ZeRO-2"], ["zero3", "ZeRO-3"]], "dit-cost-half"),
       numeric("peak", "peak, TFLOP/s"), numeric("share", "reached, %"), numeric("memory", "memory, GB"), numeric("link", "link, GB/s"),
       numeric("latency", "latency, µs"), numeric("overlap", "overlap, %")),
   ];
@@ -276,7 +276,7 @@ function render({ model, el }) {
       input.parentNode.classList.toggle("dit-cost-off", input.disabled);
     });
     const machine = table.machines[run.machine], own = MACHINE.filter((name) => name in run);
-    tell(source, `${run.machine}: ${machine.source}. ${own.length ? `Yours: ${own.join(", ")}. ` : ""}The share of the peak, the overlap and the price are assumptions.`);
+    tell(source, `${run.machine}: ${machine.source}. ${own.length ? `Yours: ${own.join(", ")}. ` : ""}Assumed: the share of the peak that is reached, overlap, latency, price${machine.joined > 1 ? `, and beyond ${machine.joined} devices the network` : ""}.`);
 
     const [text, format] = [{}, { parameters: count, macs, total_memory: inBytes, step_seconds: duration, run_seconds: duration, cost: money }];
     for (const { key, value } of tiles) {

@@ -52,7 +52,7 @@ def cost_calculator(table: Mapping, sizes: Mapping[str, tuple[int, int, int]], *
     if run["width"] % run["heads"]:
         raise ValueError(f"heads={run['heads']} does not divide width={run['width']}")
     return explorer(
-        "cost", label="Explorer: what a model and its training cost", height=("1370px", "2240px"),
+        "cost", label="Explorer: what a model and its training cost", height=("1370px", "2140px"),
         table={key: table[key] for key in ("inputs", "choices", "formulas", "machines")}, sizes=sizes, patches=list(PATCHES), run=run,
     )  # fmt: skip
 
