@@ -1,18 +1,30 @@
 """How good are the images? Scores that say what they were measured against."""
 
 from .accuracy import class_accuracy
+from .density_coverage import DensityCoverage, density_coverage, expected_coverage
 from .digits import DigitsReport, evaluate_digits, real_images
+from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
+from .frechet import Gaussian, frechet_between, frechet_distance, gaussian
+from .inception_score import InceptionScore, inception_score
+from .inputs import Finite, finite, require_classes
+from .intervals import Interval, bootstrap, half_samples
 from .judge import Judge, load_judge, train_judge
-from .precision_recall import PrecisionRecall, precision_recall
+from .kernel import KernelDistance, kernel_distance, squared_mmd
+from .measure import SCORES, measure, real_against_real
+from .memorisation import Memorisation, memorisation
+from .neighbours import Neighbours, nearest
+from .precision_recall import PrecisionRecall, precision, precision_recall
+from .reference import Reference, ReferenceError, load_reference, make_reference, save_reference
+from .sample_size import Curve, Extrapolation, at_infinity, halves, sample_size_curve
+from .scores import MixedScoresError, Scores, ScoreTable
+from .spectrum import Spectrum, radial_spectrum, visible_frequency
 
 __all__ = [
-    "DigitsReport",
-    "Judge",
-    "PrecisionRecall",
-    "class_accuracy",
-    "evaluate_digits",
-    "load_judge",
-    "precision_recall",
-    "real_images",
-    "train_judge",
-]
+    "EXTRACTORS", "SCORES", "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor", "Extrapolation", "Finite", "Gaussian",
+    "InceptionScore", "Interval", "Judge", "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours", "PrecisionRecall", "Reference",
+    "ReferenceError", "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy", "density_coverage", "evaluate_digits",
+    "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance", "gaussian", "half_samples", "halves", "inception_score",
+    "kernel_distance", "load_extractor", "load_judge", "load_reference", "make_reference", "measure", "memorisation", "nearest", "precision",
+    "precision_recall", "radial_spectrum", "real_against_real", "real_images", "require_classes", "sample_size_curve", "save_reference",
+    "squared_mmd", "train_judge", "visible_frequency",
+]  # fmt: skip
