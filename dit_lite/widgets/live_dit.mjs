@@ -204,7 +204,7 @@ function render({ model, el }) {
     noisy.node.dataset.values = x.join(" ");
     clean.node.dataset.values = belief.join(" ");
     el.dataset.step = step;
-    el.dataset.ms = passed.slice(0, step).reduce((sum, { ms }) => sum + ms, 0);
+    el.dataset.ms = passed.slice(0, step).map(({ ms }) => ms).join(" ");
     story.textContent = tell(step);
     drawGaze();
   }
@@ -214,8 +214,8 @@ function render({ model, el }) {
     const history = turns.map(({ y, k }) => `${called(y)} until step ${k}`).concat(`${turns.length ? "then " : ""}${called(asked.at(-1).y)}`).join(", ");
     if (step === 0) return `Pure noise. Asked for ${called(passed[0].y)}, the network answers with a blur.`;
     if (step === last()) {
-      const calls = asked.reduce((sum, { calls }) => sum + calls, 0);
-      return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(el.dataset.ms / 1000).toFixed(2)} s of arithmetic in your browser.`;
+      const [calls, ms] = ["calls", "ms"].map((key) => asked.reduce((sum, pass) => sum + pass[key], 0));
+      return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of arithmetic in your browser.`;
     }
     const change = Math.sqrt(passed[step].belief.reduce((sum, value, i) => sum + (value - passed[step - 1].belief[i]) ** 2, 0) / (channels * size * size)) * std;
     return `Asked for ${history}. ${Math.round(100 * passed[step].t)} % of the way is left; in the last step the image it sees changed by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
