@@ -16,6 +16,7 @@ OPTIONAL = (
     "anywidget",
     "yaml",
     "pandas",
+    "torch_fidelity",
 )
 
 
@@ -26,5 +27,7 @@ def test_the_public_names_are_there():
 
 
 def test_import_needs_only_the_core_dependencies():
-    blocked = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); import dit_lite; dit_lite.DiT(dit_lite.preset('digits'))"
+    blocked = (
+        f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); import dit_lite, dit_lite.evaluation; dit_lite.DiT(dit_lite.preset('digits'))"
+    )
     subprocess.run([sys.executable, "-c", blocked], check=True)
