@@ -7,7 +7,7 @@ from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .frechet import Gaussian, frechet_between, frechet_distance, gaussian
 from .inception_score import InceptionScore, inception_score
 from .inputs import Finite, finite, require_classes
-from .intervals import Interval, bootstrap, half_samples
+from .intervals import Interval, bootstrap, half_samples, share
 from .judge import Judge, load_judge, train_judge
 from .kernel import KernelDistance, kernel_distance, squared_mmd
 from .measure import SCORES, measure, real_against_real
@@ -25,6 +25,6 @@ __all__ = [
     "ReferenceError", "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy", "density_coverage", "evaluate_digits",
     "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance", "gaussian", "half_samples", "halves", "inception_score",
     "kernel_distance", "load_extractor", "load_judge", "load_reference", "make_reference", "measure", "memorisation", "nearest", "precision",
-    "precision_recall", "radial_spectrum", "real_against_real", "real_images", "require_classes", "sample_size_curve", "save_reference",
+    "precision_recall", "radial_spectrum", "real_against_real", "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
     "squared_mmd", "train_judge", "visible_frequency",
 ]  # fmt: skip

@@ -62,6 +62,17 @@ def half_samples(statistic: Callable[..., float], *samples: Tensor, repeats: int
     return around(value, values, level, scale=(m / (rows - m)) ** 0.5, method="half samples")
 
 
+def share(right: Tensor, level: float = 0.95) -> Interval:
+    """Interval of a share such as an accuracy, from right (n,) of 0 and 1: Wilson's, since no resample of 100 right answers holds a wrong one.
+
+    Raises ValueError for no answers or a level outside (0, 1). Source: Wilson 1927.
+    """
+    n, value = _rows((right,), 10**9, level), right.double().mean().item()
+    z2 = torch.special.ndtri(torch.tensor((1 + level) / 2, dtype=torch.float64)).item() ** 2
+    centre, reach = value + z2 / (2 * n), (z2 * (value * (1 - value) + z2 / (4 * n)) / n) ** 0.5
+    return Interval(value, min(value, (centre - reach) / (1 + z2 / n)), max(value, (centre + reach) / (1 + z2 / n)), level, "Wilson")
+
+
 def around(value: float, draws: list[float], level: float, scale: float, method: str) -> Interval:
     """The interval of an estimate `value`, from the deviations of `draws` from their mean, times `scale`."""
     draws = torch.tensor(draws, dtype=torch.float64)

@@ -14,7 +14,7 @@ from .extractor import Extracted
 from .frechet import frechet_distance, gaussian
 from .inception_score import inception_score
 from .inputs import require_classes
-from .intervals import Interval, bootstrap, half_samples
+from .intervals import Interval, half_samples, share
 from .kernel import kernel_distance
 from .precision_recall import precision
 from .reference import Reference
@@ -49,8 +49,7 @@ def _neighbours(statistic: Callable[[Tensor, Tensor], float]) -> Score:
 
 
 def _accuracy(reference, made, labels, repeats, seed):
-    right = (made.probabilities.argmax(1) == labels).double()
-    return bootstrap(lambda some: some.mean().item(), right, repeats=max(repeats, 1000), seed=seed)
+    return share(made.probabilities.argmax(1) == labels)
 
 
 SCORES: dict[str, Score] = {

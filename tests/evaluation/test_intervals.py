@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dit_lite.evaluation import Interval, bootstrap, frechet_distance, gaussian, half_samples
+from dit_lite.evaluation import Interval, bootstrap, frechet_distance, gaussian, half_samples, share
 
 
 def features(n: int, seed: int, d: int = 16) -> torch.Tensor:
@@ -40,6 +40,16 @@ def test_the_bootstrap_misses_a_frechet_distance_and_half_samples_hold_it():
     assert not any(covers(found, truth) for found in repeated)
     assert all(found.low > found.value for found in repeated)
     assert sum(covers(found, truth) for found in halved) >= 11
+
+
+def test_the_interval_of_a_share_is_wilsons_and_stays_open_when_all_are_right():
+    ends = pytest.approx((0.8, 0.7111708, 0.8666331), abs=1e-6)  # scipy.stats.binomtest(80, 100).proportion_ci(method="wilson")
+    found = share(torch.arange(100) < 80)
+    assert (found.value, found.low, found.high) == ends
+    assert share(torch.ones(100)).low == pytest.approx(1 / (1 + 1.959964**2 / 100), abs=1e-6)
+    assert share(torch.ones(100)).high == 1
+    with pytest.raises(ValueError, match="samples have 0 rows"):
+        share(torch.ones(0))
 
 
 def test_rows_that_belong_together_stay_together():
