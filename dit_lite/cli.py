@@ -122,7 +122,7 @@ def _add_fields(parser, config: type, skip: Sequence[str] = (), only: Sequence[s
 
 
 def _add_sampling(parser, steps: int) -> None:
-    parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_DIR", help="a shipped model (digits) or the directory of a run")
+    parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_DIR", help="a shipped model (digits, cifar10) or the directory of a run")
     parser.add_argument("--guidance", type=float, default=1.5, metavar="W", help="guidance weight, 1 for none (default: 1.5)")
     parser.add_argument("--steps", type=int, default=steps, metavar="S", help=f"sampling steps (default: {steps})")
     parser.add_argument("--sampler", default="heun", metavar="NAME", help=f"one of {', '.join(CHOICES['sampler'])} (default: heun)")

@@ -29,3 +29,12 @@ def test_the_card_of_digits_quotes_its_record():
 def test_data_stays_under_30_megabytes():
     files = [f for f in DATA.rglob("*") if f.is_file() and "cache" not in f.relative_to(DATA).parts]
     assert sum(f.stat().st_size for f in files) < 30e6
+
+
+def test_the_card_of_cifar10_quotes_its_record():
+    card = (DATA / "checkpoints/cifar10/README.md").read_text()
+    rows = {row["told"]: row for row in json.loads((DATA / "results/shipped/cpu.json").read_text())["values"]["rows"] if row["model"] == "cifar10"}
+    for told, words in {"class": "its class", "no class": "no class", "other class": "another class", "linear": "best linear denoiser"}.items():
+        assert f"| {words} | {rows[told]['loss']:.4f} |" in card
+    assert f"{rows['class']['parameters']:,} parameters" in card
+    assert rows["class"]["parameters"] == sum(p.numel() for p in dit_lite.load("cifar10").parameters())
