@@ -130,7 +130,7 @@ def test_in_jupyterlab_the_kernel_recomputes_and_arrow_keys_stay_with_the_explor
         shows(2, 2)
         for key in ("ArrowDown", "ArrowUp", "ArrowLeft"):
             page.get_by_role("slider", name="step").press(key)
-        shows(2, 0)
+        shows(2, 1)
         active = page.locator(".jp-Cell").evaluate_all("cells => cells.map(cell => cell.classList.contains('jp-mod-active'))")
         assert active == [True, False], "JupyterLab took no arrow key"
         assert not seen.blocked, seen.blocked
