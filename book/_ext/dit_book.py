@@ -19,6 +19,15 @@ SOURCES = ("dit_lite/**/*.py", "dit_lite/**/*.mjs", "dit_lite/**/*.css", "book/c
 #: What the pages depend on besides those.
 PAGES = ("_config.yml", "_toc.yml", "book/**/*.md", "book/**/*.ipynb", "book/**/*.bib", "book/_ext/*.py", "book/_static/*")
 STAMP = ".sources"
+#: On paper every page is light.
+PRINT = """
+{
+  const page = document.documentElement.dataset;
+  let theme;
+  addEventListener("beforeprint", () => { theme = page.theme; page.theme = "light"; });
+  addEventListener("afterprint", () => { page.theme = theme; });
+}
+"""
 ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -118,4 +127,5 @@ def setup(app) -> dict:
     app.connect("build-finished", stamp)
     app.connect("html-page-context", mend, priority=900)
     app.add_css_file("dit_book.css")
+    app.add_js_file(None, body=PRINT)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
