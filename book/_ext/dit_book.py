@@ -105,7 +105,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     """Mend what the theme and docutils get wrong.
 
     The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
-    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn).
+    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
+    its spread.
     """
 
     def kept(script) -> bool:
@@ -116,7 +117,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        context["body"] = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
 
 
 def setup(app) -> dict:
