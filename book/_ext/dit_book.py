@@ -28,6 +28,8 @@ PRINT = """
   addEventListener("afterprint", () => { page.theme = theme; });
 }
 """
+#: A formula inside a sentence, with the signs that must not be torn from it.
+FORMULA = re.compile(r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)')
 ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -80,6 +82,11 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def plain(text: str) -> str:
+    """Text in which nothing is markup: P*P*C is a product and no emphasis."""
+    return re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", text)
+
+
 class ClaimTable(SphinxDirective):
     """`{claims}`: every claim of the source text that the book has judged so far, with the right statement."""
 
@@ -92,9 +99,9 @@ class ClaimTable(SphinxDirective):
             lines += [
                 f":::{{admonition}} {name}: {claim['verdict']}",
                 f":class: claim claim-{claim['verdict']}",
-                f"{claim['statement']}",
+                plain(claim["statement"]),
                 "",
-                f"*The right statement.* {claim['right']} ({claim['source']})",
+                f"*The right statement.* {plain(claim['right'])} ({plain(claim['source'])})",
                 ":::",
                 "",
             ]
@@ -106,7 +113,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
 
     The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
     of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
-    its spread.
+    its spread, and a formula beside its comma; the tick of a table needs no font of emoji.
     """
 
     def kept(script) -> bool:
@@ -117,8 +124,9 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
     if "body" in context:
-        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
-        context["body"] = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
+        body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
+        context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
 
 
 def setup(app) -> dict:
