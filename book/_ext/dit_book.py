@@ -54,10 +54,10 @@ def prepare(app, config) -> None:
 
 
 def reexecute(app, env, added, changed, removed) -> list[str]:
-    """Pages whose outputs depend on the sources are read again when the sources have changed."""
-    before, now = getattr(env, "dit_sources", None), sources_hash()
+    """All pages are read again when the sources of their outputs, or this file, have changed."""
+    before, now = getattr(env, "dit_sources", None), sources_hash((*SOURCES, "book/_ext/*.py"))
     env.dit_sources = now
-    return [name for name in env.found_docs if name.startswith("chapters/") or name in ("index", "live")] if before != now else []
+    return sorted(env.found_docs) if before != now else []
 
 
 def lighten(app, error) -> None:
@@ -82,9 +82,9 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def plain(text: str) -> str:
+def plain(text: str | float) -> str:
     """Text in which nothing is markup: P*P*C is a product and no emphasis."""
-    return re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", str(text))
 
 
 class ClaimTable(SphinxDirective):
