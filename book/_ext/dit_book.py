@@ -28,8 +28,6 @@ PRINT = """
   addEventListener("afterprint", () => { page.theme = theme; });
 }
 """
-#: A formula inside a sentence, with the signs that must not be torn from it.
-FORMULA = re.compile(r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)')
 ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -54,10 +52,10 @@ def prepare(app, config) -> None:
 
 
 def reexecute(app, env, added, changed, removed) -> list[str]:
-    """All pages are read again when the sources of their outputs, or this file, have changed."""
-    before, now = getattr(env, "dit_sources", None), sources_hash((*SOURCES, "book/_ext/*.py"))
+    """Pages whose outputs depend on the sources are read again when the sources have changed."""
+    before, now = getattr(env, "dit_sources", None), sources_hash()
     env.dit_sources = now
-    return sorted(env.found_docs) if before != now else []
+    return [name for name in env.found_docs if name.startswith("chapters/") or name in ("index", "live")] if before != now else []
 
 
 def lighten(app, error) -> None:
@@ -82,11 +80,6 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def plain(text: str | float) -> str:
-    """Text in which nothing is markup: P*P*C is a product and no emphasis."""
-    return re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", str(text))
-
-
 class ClaimTable(SphinxDirective):
     """`{claims}`: every claim of the source text that the book has judged so far, with the right statement."""
 
@@ -99,9 +92,9 @@ class ClaimTable(SphinxDirective):
             lines += [
                 f":::{{admonition}} {name}: {claim['verdict']}",
                 f":class: claim claim-{claim['verdict']}",
-                plain(claim["statement"]),
+                f"{claim['statement']}",
                 "",
-                f"*The right statement.* {plain(claim['right'])} ({plain(claim['source'])})",
+                f"*The right statement.* {claim['right']} ({claim['source']})",
                 ":::",
                 "",
             ]
@@ -112,8 +105,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     """Mend what the theme and docutils get wrong.
 
     The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
-    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
-    its spread, and a formula beside its comma; the tick of a table needs no font of emoji.
+    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn).
     """
 
     def kept(script) -> bool:
@@ -124,9 +116,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
     if "body" in context:
-        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
-        body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
-        context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def setup(app) -> dict:
