@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 
 import numpy as np
@@ -90,6 +91,53 @@ def check_images(name: str, images) -> np.ndarray:
         raise ValueError(f"{name} has values from {images.min():g} to {images.max():g}; expected finite values in [-1,1]")
     images = images.astype(np.float32)
     return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+
+
+def check_axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
+    """The choices {name: values} as [(name, texts)]: at least one value on each axis and none twice."""
+    if not isinstance(axes, Mapping):
+        raise TypeError(f"axes has type {type(axes).__name__}; expected a dict {{name: values}}")
+    choices = []
+    for name, values in axes.items():
+        check_text("the name of an axis", name, inline=False)
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise TypeError(f"axes[{name!r}] has type {type(values).__name__}; expected a list of values")
+        texts = [_written(value) for value in values]
+        if not texts or len(set(texts)) < len(texts):
+            raise ValueError(f"axes[{name!r}] = {texts}; expected at least one value and no value twice")
+        choices.append((name, texts))
+    return choices
+
+
+def check_start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:
+    """Where on each axis of `check_axes` the values of start = {axis: value} lie; the first value of an axis that start leaves out."""
+    known = [name for name, _ in choices]
+    for name in start:
+        if name not in known:
+            raise ValueError(f"start names the axis {name!r}; expected one of {', '.join(known) or 'no axis'}")
+    index = []
+    for name, values in choices:
+        value = start.get(name, values[0])
+        if _written(value) not in values:
+            raise ValueError(f"start[{name!r}] = {value!r}; expected one of {', '.join(values)}")
+        index.append(values.index(_written(value)))
+    return index
+
+
+def _written(value) -> str:
+    return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def check_pixels(name: str, value, lead: tuple[int, ...], count: str) -> np.ndarray:
+    """uint8 pixels (*lead, count, H, W) or (*lead, count, H, W, C), C = 1 or 3; `count` names a free axis, and a single channel is dropped."""
+    array, axes = as_array(name, value), len(lead)
+    if array.dtype != np.uint8:
+        raise TypeError(f"{name} has dtype {array.dtype}; expected uint8 pixels: to_pixels makes them from (..., C, H, W) in [-1,1]")
+    fits = array.ndim == axes + 3 or (array.ndim == axes + 4 and array.shape[-1] in (1, 3))
+    if not fits or array.shape[:axes] != lead or 0 in array.shape:
+        expected = ", ".join([*map(str, lead), count, "H", "W"])
+        raise ValueError(f"{name} has shape {array.shape}; expected ({expected}) or ({expected}, C) with C = 1 or 3")
+    return array[..., 0] if array.ndim == axes + 4 and array.shape[-1] == 1 else array
 
 
 def to_pixels(images) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_text
+from .arrays import as_array, check_axes, check_pixels, check_start
 from .explorer import explorer
 
 
@@ -23,9 +23,9 @@ def sampling_explorer(
     With a kernel, `on={"seed": function(widget)}` offers a button that counts `widget.seed` up; the function sets `widget.frames`,
     `widget.x0` and `widget.scores`. Raises ValueError or TypeError, naming the argument, before anything is drawn.
     """
-    choices = _axes(axes or {})
+    choices = check_axes(axes or {})
     lead = tuple(len(values) for _, values in choices)
-    frames, x0 = _pixels("frames", frames, lead), _pixels("x0", x0, lead)
+    frames, x0 = check_pixels("frames", frames, lead, "S+1"), check_pixels("x0", x0, lead, "S+1")
     if x0.shape != frames.shape:
         raise ValueError(f"x0 has shape {x0.shape}; expected {frames.shape}, as frames")
     states = frames.shape[len(lead)]
@@ -35,7 +35,7 @@ def sampling_explorer(
     step = states // 2 if step is None else step
     if isinstance(step, bool) or not isinstance(step, (int, np.integer)) or not 0 <= step < states:
         raise ValueError(f"step={step!r} is out of range; expected a whole number from 0 to {states - 1}")
-    index = _start(choices, start or {})
+    index = check_start(choices, start or {})
     return explorer(
         "sampling", dict(on or {}), label="Explorer: from noise to an image, step by step", height=_height(choices, frames.shape[len(lead) :], scores or {}),
         frames=frames, x0=x0, times=[float(t) for t in times], axes=[{"name": name, "values": values} for name, values in choices],
@@ -57,28 +57,6 @@ def pack_scores(scores: Mapping, shape: tuple[int, ...]) -> list[dict]:
     return packed
 
 
-def _axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
-    choices = []
-    for name, values in axes.items():
-        check_text("the name of an axis", name, inline=False)
-        texts = [f"{value:g}" if isinstance(value, (float, np.floating)) else str(value) for value in values]
-        if not texts or len(set(texts)) < len(texts):
-            raise ValueError(f"axes[{name!r}] = {texts}; expected at least one value and no value twice")
-        choices.append((name, texts))
-    return choices
-
-
-def _pixels(name: str, value, lead: tuple[int, ...]) -> np.ndarray:
-    array, axes = as_array(name, value), len(lead)
-    if array.dtype != np.uint8:
-        raise TypeError(f"{name} has dtype {array.dtype}; expected uint8 pixels: to_pixels makes them from (..., C, H, W) in [-1,1]")
-    fits = array.ndim == axes + 3 or (array.ndim == axes + 4 and array.shape[-1] in (1, 3))
-    if not fits or array.shape[:axes] != lead or 0 in array.shape:
-        expected = ", ".join([*map(str, lead), "S+1", "H", "W"])
-        raise ValueError(f"{name} has shape {array.shape}; expected ({expected}) or ({expected}, C) with C = 1 or 3")
-    return array[..., 0] if array.ndim == axes + 4 and array.shape[-1] == 1 else array
-
-
 def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores: Mapping) -> tuple[str, str]:
     """Room for the rows of controls, two large tiles and the strip, on a page of 7 and of 3.5 hundred pixels."""
     states, ratio = shape[0], shape[1] / shape[2]
@@ -87,18 +65,3 @@ def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores
     rows = 4 if states > 6 else 2
     panel = sum(100 if np.asarray(values).dtype.kind == "f" else 32 for values in scores.values())
     return f"{134 + 56 * wide}px + {50 * ratio:.0f}cqi", f"{172 + 53 * phone + panel}px + {(50 + 16.5 * rows) * ratio:.0f}cqi"
-
-
-def _start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:
-    names = [name for name, _ in choices]
-    for name in start:
-        if name not in names:
-            raise ValueError(f"start names the axis {name!r}; expected one of {', '.join(names) or 'no axis'}")
-    index = []
-    for name, values in choices:
-        value = start.get(name, values[0])
-        text = f"{value:g}" if isinstance(value, float) else str(value)
-        if text not in values:
-            raise ValueError(f"start[{name!r}] = {value!r}; expected one of {', '.join(values)}")
-        index.append(values.index(text))
-    return index
