@@ -35,11 +35,15 @@ class Judge(nn.Module):
         return self.head(self.trunk(images))
 
 
-def train_judge(steps: int = 1500, seed: int = 0) -> Judge:
-    """Train a judge on the training digits, each turned, scaled and shifted a little at every visit (half a minute on two cores)."""
-    data = digits("train")
-    images = torch.from_numpy(data.images).float() / 127.5 - 1
-    labels = torch.from_numpy(data.labels)
+def train_judge(steps: int = 1500, seed: int = 0, images: Tensor | None = None, labels: Tensor | None = None) -> Judge:
+    """Train a judge on the training digits, each turned, scaled and shifted a little at every visit (half a minute on two cores).
+
+    images (n, 1, 8, 8) in [-1,1] and labels (n,) take the place of the digits: trained on samples and tested on real digits, its accuracy is the
+    classification accuracy score of 1905.10887.
+    """
+    if images is None or labels is None:
+        data = digits("train")
+        images, labels = torch.from_numpy(data.images).float() / 127.5 - 1, torch.from_numpy(data.labels)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

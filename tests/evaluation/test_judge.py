@@ -41,6 +41,13 @@ def test_training_a_judge_learns_and_repeats():
     assert isinstance(first, Judge)
 
 
+def test_a_judge_learns_from_the_images_and_labels_it_is_given():
+    images, labels = real_images("train")
+    judge = train_judge(40, 0, images, 9 - labels)
+    images, labels = real_images("test")
+    assert class_accuracy(judge, images, 9 - labels, 10)[0] > 0.7
+
+
 class Fixed(nn.Module):
     """A judge that reads the class off the first pixel."""
 
