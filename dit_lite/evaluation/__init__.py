@@ -4,6 +4,7 @@ from .accuracy import class_accuracy
 from .density_coverage import DensityCoverage, density_coverage, expected_coverage
 from .digits import DigitsReport, evaluate_digits, real_images
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
+from .faults import FAULTS, inject, look_alike
 from .frechet import Gaussian, frechet_between, frechet_distance, gaussian
 from .inception_score import InceptionScore, inception_score
 from .inputs import Finite, finite, require_classes
@@ -20,11 +21,11 @@ from .scores import MixedScoresError, Scores, ScoreTable
 from .spectrum import Spectrum, radial_spectrum, visible_frequency
 
 __all__ = [
-    "EXTRACTORS", "SCORES", "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor", "Extrapolation", "Finite", "Gaussian",
+    "EXTRACTORS", "FAULTS", "SCORES", "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor", "Extrapolation", "Finite", "Gaussian",
     "InceptionScore", "Interval", "Judge", "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours", "PrecisionRecall", "Reference",
     "ReferenceError", "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy", "density_coverage", "evaluate_digits",
-    "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance", "gaussian", "half_samples", "halves", "inception_score",
-    "kernel_distance", "load_extractor", "load_judge", "load_reference", "make_reference", "measure", "memorisation", "nearest", "precision",
+    "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance", "gaussian", "half_samples", "halves", "inception_score", "inject",
+    "kernel_distance", "load_extractor", "load_judge", "load_reference", "look_alike", "make_reference", "measure", "memorisation", "nearest", "precision",
     "precision_recall", "radial_spectrum", "real_against_real", "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
     "squared_mmd", "train_judge", "visible_frequency",
 ]  # fmt: skip
