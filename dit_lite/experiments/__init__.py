@@ -8,6 +8,7 @@ from .bottleneck import bottleneck
 from .chapters import chapters, cost
 from .conditioning_race import conditioning_race
 from .deep import deep
+from .guidance_scale import guidance_scale
 from .live import live
 from .objectives import objectives
 from .patch_sizes import patch_sizes
@@ -27,6 +28,6 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "list_experiments", "live", "load_result", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
+    "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "guidance_scale", "list_experiments", "live", "load_result", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
     "read_result", "run_experiment", "run_pending", "sampling", "shipped", "status", "three_readings",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ def one_model(seed: int, train_steps: int | None, per_class: int, guidances: lis
 
 
 @torch.no_grad()
-def network_calls(model, sampler: str, steps: int, guidance: float) -> int:
+def network_calls(model, sampler: str, steps: int, guidance: float, interval: tuple[float, float] = (0.0, 1.0)) -> int:
     """Network evaluations an image, counted on a real walk."""
-    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler)
+    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler, interval=interval)
     return denoiser.calls
