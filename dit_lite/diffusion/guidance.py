@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -27,22 +28,35 @@ def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor
     return unconditional + guidance * (conditional - unconditional)
 
 
+def unchanged(x: Tensor, t: float) -> Tensor:
+    """The state itself: what the model is shown when nothing of the image is known."""
+    return x
+
+
 class Denoiser:
     """A model, labels and a guidance weight as one function of (x, t), which counts the network calls.
 
     `interval` (low, high): guidance acts where low <= t <= high, elsewhere the plain conditional model answers (2404.07724).
-    A guided answer costs two calls, made as one pass over a doubled batch.
+    A guided answer costs two calls, made as one pass over a doubled batch. `show` (x, t) -> x is what the model sees of the state x.
     """
 
-    def __init__(self, model: nn.Module, labels: Tensor, guidance: float = 1.0, interval: tuple[float, float] = (0.0, 1.0)):
+    def __init__(
+        self,
+        model: nn.Module,
+        labels: Tensor,
+        guidance: float = 1.0,
+        interval: tuple[float, float] = (0.0, 1.0),
+        show: Callable[[Tensor, float], Tensor] = unchanged,
+    ):
         config = model.config
         self.model, self.labels, self.guidance, self.interval = model, labels, guidance, interval
         self.path, self.objective = PATHS[config.path], config.objective
         self.null = torch.full_like(labels, config.num_classes)
-        self.channels = config.channels
+        self.channels, self.show = config.channels, show
         self.calls = 0  # network evaluations an image
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
+        x = self.show(x, t)
         times = torch.full((x.shape[0],), max(t, 0.0), device=x.device)
         if self.guidance != 1 and self.interval[0] <= t <= self.interval[1]:
             both = self.model(torch.cat([x, x]), torch.cat([times, times]), torch.cat([self.labels, self.null]))

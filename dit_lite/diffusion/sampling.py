@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config import CHOICES, choose
-from .guidance import Denoiser
+from .guidance import Denoiser, unchanged
+from .original import Original
 from .paths import PATHS
 from .samplers import SAMPLERS, State
 from .times import time_grid
@@ -51,12 +52,14 @@ def trajectory(
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
     noise: Tensor | None = None,
+    original: Original | None = None,
 ) -> Iterator[tuple[Denoiser, State]]:
     """Walk from noise to images, one step at a time.
 
     Yields (denoiser, (t, x, x0)) after every step: x (B, C, H, W) is the state, x0 the image that the model saw in it, both in the
     model's own units (`to_images` turns them into [-1,1]); `denoiser.calls` counts the network evaluations so far.
-    `noise` (B, C, H, W) replaces the seeded start. Arguments and errors as in `sample`.
+    `noise` (B, C, H, W) replaces the seeded start; an `original` is where the walk starts from, noised with it (see editing.py). Arguments and
+    errors as in `sample`.
     """
     config = model.config
     choose("sampler", sampler, CHOICES["sampler"])
@@ -84,10 +87,16 @@ def trajectory(
     x = draw()
     if noise is not None:
         x = noise.to(device)
-    denoise = Denoiser(model, labels.to(device), guidance, interval)
-    times = time_grid(start_time(config.path, config.objective), denoise.path.last, steps)
-    for state in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
-        yield denoise, state
+    first, show = start_time(config.path, config.objective), unchanged
+    if original is not None:
+        first, x, show = original.begin(config, x, first)
+    last = PATHS[config.path].last
+    if (first - last) / steps < 1e-5:
+        raise ValueError(f"{steps} steps from t={first:g} to {last:g} are too close to tell apart; take fewer steps, or a larger strength")
+    denoise = Denoiser(model, labels.to(device), guidance, interval, show)
+    times = time_grid(first, last, steps)
+    for t, state, x0 in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
+        yield denoise, (t, show(state, t), x0)
 
 
 class Walk(NamedTuple):
@@ -128,20 +137,24 @@ def sample(
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
     batch_size: int = 500,
+    original: Original | None = None,
 ) -> Tensor:
     """Make one image for each label.
 
     labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none; `interval` the times in which it acts; `sampler` one of
     euler, heun, ddim, ddpm, dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device; the same seed gives the same images.
-    More than `batch_size` labels are worked off in parts. Raises ValueError or TypeError for labels out of range, an unknown sampler,
+    More than `batch_size` labels are worked off in parts. With an `original` the images of `edit` and `inpaint` are made. Raises ValueError or TypeError for labels out of range, an unknown sampler,
     or guidance on a model without a null class.
     """
     labels = check_labels(labels, model.config.num_classes, model.config.null_class)
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size} must be a whole number of at least 1")
+    batches = labels.split(batch_size)
+    originals = [None] * len(batches) if original is None else original.fit(model.config, len(labels)).split(batch_size)
     parts = []
-    for i, part in enumerate(labels.split(batch_size)):
-        for _, (_, x, _) in trajectory(model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval):
+    for i, (batch, given) in enumerate(zip(batches, originals, strict=True)):
+        for _, (_, x, _) in trajectory(model, batch, steps, guidance, sampler, seed + 1_000_003 * i, interval, original=given):
             last = x
-        parts.append(to_images(last, model.config))
+        images = to_images(last, model.config)
+        parts.append(images if given is None else given.keep(images, given.images))
     return torch.cat(parts)
