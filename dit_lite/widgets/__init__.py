@@ -3,6 +3,7 @@
 from .arrays import to_pixels
 from .attention import attention_explorer, pack_attention
 from .cost import cost_calculator
+from .evaluation import evaluation_explorer
 from .explorer import Html, explorer
 from .live_dit import live_dit_explorer
 from .noise import noise_explorer
@@ -13,6 +14,6 @@ from .style import PALETTE, band, figure, image_grid, label_line, use_style
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "attention_explorer", "band", "choose", "cost_calculator", "example_picture", "explorer", "figure", "image_grid", "label_line", "live_dit_explorer", "noise_explorer",
+    "PALETTE", "Html", "attention_explorer", "band", "choose", "cost_calculator", "evaluation_explorer", "example_picture", "explorer", "figure", "image_grid", "label_line", "live_dit_explorer", "noise_explorer",
     "pack_attention", "pack_scores", "patch_explorer", "predict", "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
 ]  # fmt: skip
