@@ -26,8 +26,8 @@ def inpaint(model: nn.Module, images: Tensor, known: Tensor, labels: Sequence[in
 
     images (B, C, H, W) in [-1,1], `known` (H, W) or (B, H, W) bool, True where a pixel is kept; labels (B,), `how` the other arguments of
     `sample`. Returns images (B, C, H, W) in [-1,1] whose known pixels are exactly the given ones. What the pictures hold elsewhere plays no part
-    at strength 1; below it is where the filling starts, so that a second call on the result, at 0.5 say, smooths the seam, which is what the
-    repeated steps of RePaint are for. Raises TypeError or ValueError for a mask of another type or shape, and what `edit` refuses.
+    at strength 1; below it is where the filling starts, so that a second call on the result, at 0.5 say, fits it better to what is known, which is
+    what the repeated steps of RePaint are for. Raises TypeError or ValueError for a mask of another type or shape, and what `edit` refuses.
     Source: 2011.13456 app. I.2 for the replacement, 2201.09865 for its repetition.
     """
     return sample(model, labels, original=Original(images, strength, known), **how)

@@ -1,5 +1,6 @@
 """One loop that trains any model of this package, and what it saves."""
 
+from .by_time import Bins, LossByTime, loss_by_time
 from .checkpoint import CheckpointError, load, save_model, shipped
 from .ema import EMA
 from .loop import DivergedError, Interrupted, Run, Trainer, build_model, train
@@ -7,6 +8,6 @@ from .schedule import SCHEDULES, learning_rate
 from .validation import validation_loss
 
 __all__ = [
-    "EMA", "SCHEDULES", "CheckpointError", "DivergedError", "Interrupted", "Run", "Trainer", "build_model", "learning_rate", "load", "save_model",
-    "shipped", "train", "validation_loss",
+    "EMA", "SCHEDULES", "Bins", "CheckpointError", "DivergedError", "Interrupted", "LossByTime", "Run", "Trainer", "build_model", "learning_rate",
+    "load", "loss_by_time", "save_model", "shipped", "train", "validation_loss",
 ]  # fmt: skip
