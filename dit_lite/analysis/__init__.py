@@ -12,10 +12,11 @@ from .seams import border_roughness
 from .search import Match, match, matched, search
 from .timed import Timed
 from .training_cost import cost_formulas, training_cost
+from .trends import SHAPES, Fit, fit_shape, rank_correlation, slope
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
-    "GROUPS", "READINGS", "Cost", "Costs", "Counted", "Match", "Timed", "border_roughness", "cost_formulas", "count_macs", "effective_support", "entropy", "flops",
+    "GROUPS", "READINGS", "SHAPES", "Cost", "Costs", "Counted", "Fit", "Match", "Timed", "border_roughness", "cost_formulas", "count_macs", "effective_support", "entropy", "fit_shape", "flops",
     "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds",
-    "not_told", "read_class", "read_number", "saved_bytes", "search", "set_modulation", "training_cost", "vectors",
+    "not_told", "rank_correlation", "read_class", "read_number", "saved_bytes", "search", "set_modulation", "slope", "training_cost", "vectors",
 ]  # fmt: skip
