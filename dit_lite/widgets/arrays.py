@@ -111,6 +111,8 @@ def check_axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
 
 def check_start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:
     """Where on each axis of `check_axes` the values of start = {axis: value} lie; the first value of an axis that start leaves out."""
+    if not isinstance(start, Mapping):
+        raise TypeError(f"start has type {type(start).__name__}; expected a dict {{axis: value}}")
     known = [name for name, _ in choices]
     for name in start:
         if name not in known:

@@ -122,8 +122,9 @@ function render({ model, el }) {
   /** The score of an axis of the plot; choosing that of the other axis turns the plot over. */
   function score(axis, other, label) {
     const node = h("select", { class: "dit-eval-select", "aria-label": label, onchange: () => {
-      if (+node.value === model.get(other)) put(model, other, model.get(axis));
-      put(model, axis, +node.value);
+      const [before, after] = [model.get(axis), +node.value];
+      put(model, axis, after);
+      if (after === model.get(other)) put(model, other, before);
     } }, ...scoreNames.map((name, value) => h("option", { value }, name)));
     return node;
   }
