@@ -30,9 +30,9 @@ book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter-book build book/ -W --keep-going || { rm -rf book/_build/html book/_build/.doctrees; exit 1; }
 	@echo "The first page: file://$(CURDIR)/book/_build/html/index.html"
 
-test: $(STAMP)  ## run every test, and every chapter at budget smoke
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2
+test: $(STAMP)  ## run every chapter at budget smoke, and every test
 	PATH="$(CURDIR)/$(RUN):$$PATH" OMP_NUM_THREADS=1 $(RUN)/python -m pytest --nbmake book/ -n 2
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2 -p no:nbmake
 	@$(RUN)/python tests/missing.py
 
 lab: $(STAMP)  ## open the chapters in JupyterLab

@@ -96,6 +96,6 @@ def forget_peak(device: torch.device) -> None:
 
 def release(device: torch.device) -> None:
     """Give memory that no tensor holds any more back to the GPU."""
-    gc.collect()
     if device.type == "cuda":
+        gc.collect()
         torch.cuda.empty_cache()

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from small_models import combinations, configs
 from torch.utils.checkpoint import checkpoint
@@ -66,6 +66,7 @@ def test_parameters_of_each_component_are_those_of_its_modules(config):
     assert costs["final_layer"].parameters == count(".final.")
 
 
+@settings(max_examples=12)
 @given(configs, st.integers(1, 3))
 def test_multiply_adds_are_those_that_torch_counts(config, batch):
     assert flops(config, batch)["total"].macs == count_macs(config, batch).forward
