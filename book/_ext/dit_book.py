@@ -28,6 +28,8 @@ PRINT = """
   addEventListener("afterprint", () => { page.theme = theme; });
 }
 """
+#: A formula inside a sentence, with the signs that must not be torn from it.
+FORMULA = re.compile(r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)')
 ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -41,21 +43,27 @@ def sources_hash(patterns: tuple[str, ...] = SOURCES) -> str:
     return digest.hexdigest()[:12]
 
 
-def prepare(app, config) -> None:
-    """Kernels inherit the variable and emit explorers as static fragments; the cache lies in a folder named after the sources."""
-    os.environ["DIT_LITE_STATIC"] = "1"
-    cache = Path(app.outdir).parent / ".jupyter_cache"
-    for old in cache.glob("*"):
-        if old.is_dir() and old.name != sources_hash():
+def execution_cache(built: Path) -> Path:
+    """Where executed chapters are kept, by the state of their sources: below `built`, and those of budget smoke in one place for all builds."""
+    folder = BOOK / "_build/.smoke_cache" if os.environ.get("DIT_LITE_BUDGET") == "smoke" else built / ".jupyter_cache"
+    now = sources_hash()
+    for old in folder.glob("*"):
+        if old.is_dir() and old.name != now:
             _remove(old)
-    config.nb_execution_cache_path = str(cache / sources_hash())
+    return folder / now
+
+
+def prepare(app, config) -> None:
+    """Kernels inherit the variable and emit explorers as static fragments; what they made is kept as long as the sources stay."""
+    os.environ["DIT_LITE_STATIC"] = "1"
+    config.nb_execution_cache_path = str(execution_cache(Path(app.outdir).parent))
 
 
 def reexecute(app, env, added, changed, removed) -> list[str]:
-    """Pages whose outputs depend on the sources are read again when the sources have changed."""
-    before, now = getattr(env, "dit_sources", None), sources_hash()
+    """All pages are read again when the sources of their outputs, or this file, have changed."""
+    before, now = getattr(env, "dit_sources", None), sources_hash((*SOURCES, "book/_ext/*.py"))
     env.dit_sources = now
-    return [name for name in env.found_docs if name.startswith("chapters/") or name in ("index", "live")] if before != now else []
+    return sorted(env.found_docs) if before != now else []
 
 
 def lighten(app, error) -> None:
@@ -80,6 +88,11 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def plain(text: str | float) -> str:
+    """Text in which nothing is markup: P*P*C is a product and no emphasis."""
+    return re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", str(text))
+
+
 class ClaimTable(SphinxDirective):
     """`{claims}`: every claim of the source text that the book has judged so far, with the right statement."""
 
@@ -92,9 +105,9 @@ class ClaimTable(SphinxDirective):
             lines += [
                 f":::{{admonition}} {name}: {claim['verdict']}",
                 f":class: claim claim-{claim['verdict']}",
-                f"{claim['statement']}",
+                plain(claim["statement"]),
                 "",
-                f"*The right statement.* {claim['right']} ({claim['source']})",
+                f"*The right statement.* {plain(claim['right'])} ({plain(claim['source'])})",
                 ":::",
                 "",
             ]
@@ -105,7 +118,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     """Mend what the theme and docutils get wrong.
 
     The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
-    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn).
+    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
+    its spread, and a formula beside its comma; the tick of a table needs no font of emoji.
     """
 
     def kept(script) -> bool:
@@ -116,7 +130,9 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
+        body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
+        context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
 
 
 def setup(app) -> dict:
