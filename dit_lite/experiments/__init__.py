@@ -23,6 +23,7 @@ from .shipped import shipped
 from .size_and_class import size_and_class
 from .slices import OutOfTime, Slices, TimeLimit
 from .three_readings import three_readings
+from .two_averages import two_averages
 
 #: `python -m dit_lite bench NAME`
 BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step, "train": bench_train}
@@ -30,5 +31,5 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
     "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "guidance_scale", "list_experiments", "live", "load_result", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampling", "shipped", "size_and_class", "status", "three_readings",
+    "read_result", "run_experiment", "run_pending", "sampling", "shipped", "size_and_class", "status", "three_readings", "two_averages",
 ]  # fmt: skip
