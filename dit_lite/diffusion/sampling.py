@@ -112,12 +112,15 @@ class Walk(NamedTuple):
 
 
 @torch.no_grad()
-def walk(model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50, guidance: float = 1.5, sampler: str = "heun", seed: int = 0) -> Walk:
-    """Sample like `sample`, and keep every state on the way. Arguments and errors as there."""
+def walk(
+    model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50, guidance: float = 1.5, sampler: str = "heun", seed: int = 0,
+    noise: Tensor | None = None,
+) -> Walk:  # fmt: skip
+    """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W) replaces the seeded start. Arguments and errors as there."""
     config = model.config
-    passed = list(trajectory(model, labels, steps, guidance, sampler, seed))
+    passed = list(trajectory(model, labels, steps, guidance, sampler, seed, noise=noise))
     states, beliefs = ([state[i].cpu() for _, state in passed] for i in (1, 2))
-    start = torch.randn(states[0].shape, generator=torch.Generator().manual_seed(seed))
+    start = torch.randn(states[0].shape, generator=torch.Generator().manual_seed(seed)) if noise is None else noise.cpu()
     times = [start_time(config.path, config.objective), *(state[0] for _, state in passed)]
     return Walk(torch.tensor(times), torch.stack([start, *states]), torch.stack([*beliefs, states[-1]]), passed[-1][0].calls)
 

@@ -1,13 +1,13 @@
 // A sampling trajectory: the state x_t beside the image the model sees in it, over a few choices.
-// state: frames, x0 uint8 (...axes, S+1, H, W[, 3]); times; axes [{ name, values }]; scores [{ name, curve, values }]; step; index; seed
+// state: frames, x0 uint8 (...axes, S+1, H, W[, 3]); times, taken float32 (...axes, S+1), the steps that lead to a state; axes [{ name, values }]; scores [{ name, curve, values }]; step; index; seed
 
 const THUMBS = 12;
 const PLAY = "\u25b6\ufe0e play", PAUSE = "\u275a\u275a pause"; // \ufe0e: a sign, not an emoji
 
 function render({ model, el }) {
   const body = frame(model, el);
-  const axes = model.get("axes"), times = model.get("times"), last = times.length - 1;
-  const [height, width] = model.get("frames").shape.slice(axes.length + 1);
+  const axes = model.get("axes"), times = tensor(model.get("times")), taken = tensor(model.get("taken"));
+  const [states, height, width] = model.get("frames").shape.slice(axes.length), last = states - 1;
   const slow = matchMedia("(prefers-reduced-motion: reduce)");
   let frames, predicted, curves, timer = null;
 
@@ -26,9 +26,10 @@ function render({ model, el }) {
   const picture = ({ node }, ...caption) => h("div", { class: "dit-picture" }, node, h("div", { class: "dit-caption" }, ...caption));
   const panel = h("div", { class: "dit-scores" });
 
+  const told = (i, steps = taken.at(...model.get("index"))) => `${steps[i]} of ${steps[last]}`;
   const play = button(PLAY, () => (timer ? stop() : start()), { "aria-pressed": "false" });
   const scrub = slider({
-    label: "step", min: 0, max: last, step: 1, value: model.get("step"), format: (i) => `${i} of ${last}`,
+    label: "step", min: 0, max: last, step: 1, value: model.get("step"), format: (i) => told(i),
     input: (i) => (stop(), put(model, "step", i)),
   });
   const shown = [...new Set(Array.from({ length: Math.min(THUMBS, last + 1) }, (_, i, n = Math.min(THUMBS, last + 1)) => Math.round((i * last) / Math.max(1, n - 1))))];
@@ -69,13 +70,14 @@ function render({ model, el }) {
   function choose() {
     const index = model.get("index"), row = index.reduce((sum, i, axis) => sum * axes[axis].values.length + i, 0) * (last + 1);
     choices.forEach((control, axis) => control.set(index[axis]));
+    shown.forEach((step, i) => strip.inputs[i].setAttribute("aria-label", `step ${taken.at(...index)[step]}`));
     shown.forEach((step, i) => [frames, predicted].forEach((source, k) => thumbs[i][k].paint(source.at(...index, step))));
     curves = model.get("scores").map(({ name, curve, values }) => {
       const value = h("span", { class: "dit-value" }), title = h("span", { class: "dit-note" }, name);
       if (!curve) return { nodes: [title, value], read: () => `${name} ${value.textContent}`, show: (step) => (value.textContent = values[row + step]) };
       const { values: all } = tensor(values), low = Math.min(0, ...all), high = Math.max(low + 1e-9, ...all);
       const line = plot({ title: "", x: [0, last], y: [low, high], xTicks: [], yTicks: [[low, number(low, 2)], [high, number(high, 2)]],
-        series: [{ color: "blue", points: times.map((_, step) => [step, all[row + step]]) }] });
+        series: [{ color: "blue", points: Array.from({ length: states }, (_, step) => [step, all[row + step]]) }] });
       const show = (step) => ((value.textContent = number(all[row + step], 2)), line.mark(step, [all[row + step]]));
       return { nodes: [title, value, line.node], read: () => `${name} ${value.textContent}`, show };
     });
@@ -89,10 +91,11 @@ function render({ model, el }) {
     belief.paint(predicted.at(...index, step));
     curves.forEach(({ show }) => show(step));
     scrub.set(step);
-    time.textContent = `t = ${times[step].toFixed(2)}`;
+    const t = times.at(...index)[step];
+    time.textContent = `t = ${t.toFixed(2)}`;
     strip.set(shown.findLast((value) => value <= step));
     const where = axes.map(({ name, values }, axis) => `${name} ${values[index[axis]]}`);
-    story.textContent = [`Step ${step} of ${last}, t = ${number(times[step], 2)}`, ...where, ...curves.map(({ read }) => read())].join(", ");
+    story.textContent = [`Step ${told(step)}, t = ${number(t, 2)}`, ...where, ...curves.map(({ read }) => read())].join(", ");
   }
   model.on("change:step", draw);
   model.on("change:index", choose);

@@ -12,14 +12,17 @@ from .explorer import explorer
 
 def sampling_explorer(
     frames, x0, times, axes: Mapping[str, Sequence] | None = None, scores: Mapping | None = None, *,
-    step: int | None = None, start: Mapping | None = None, seed: int = 0, on: Mapping[str, Callable] | None = None,
+    taken=None, step: int | None = None, start: Mapping | None = None, seed: int = 0, on: Mapping[str, Callable] | None = None,
 ):  # fmt: skip
     """Scrub or play a sampling trajectory: the state x_t beside the image the model sees in it.
 
     axes {name: values} are the choices offered, for example {"guidance": [1, 2, 4], "class": [3, 8]}; frames uint8
     (*axes, S+1, H, W) or (*axes, S+1, H, W, 3) the states from noise to image (`to_pixels` makes them), x0 of the same shape the
-    predictions made there (the last: the finished image), times (S+1,) falling. scores {name: array (*axes, S+1)} of numbers, which get a
-    curve, or of text is shown at every step. `step` and `start` {axis: value} say what is seen first; the default is the middle of the walk.
+    predictions made there (the last: the finished image), times (S+1,) falling. `taken` (S+1,) says how many steps lead to each state, by
+    default 0 to S. Where walks differ in their number of steps, times and taken have axes that broadcast to (*axes, S+1). Either may
+    repeat itself: a walk of few steps stays in a state for longer (`walks` of dit_lite.diffusion makes all of these).
+    scores {name: array (*axes, S+1)} of numbers, which get a curve, or of text is shown at every state. `step`, the place of a state, and
+    `start` {axis: value} say what is seen first; the default is the middle of the walk.
     With a kernel, `on={"seed": function(widget)}` offers a button that counts `widget.seed` up; the function sets `widget.frames`,
     `widget.x0` and `widget.scores`. Raises ValueError or TypeError, naming the argument, before anything is drawn.
     """
@@ -29,16 +32,19 @@ def sampling_explorer(
     if x0.shape != frames.shape:
         raise ValueError(f"x0 has shape {x0.shape}; expected {frames.shape}, as frames")
     states = frames.shape[len(lead)]
-    times = as_array("times", times)
-    if times.shape != (states,) or times.dtype.kind not in "fiu" or not np.isfinite(times).all():
-        raise ValueError(f"times has shape {times.shape} and dtype {times.dtype}; expected {states} finite numbers, one a state of frames")
+    times = _every_state("times", times, (*lead, states))
+    taken = _every_state("taken", np.arange(states) if taken is None else taken, (*lead, states))
+    if (taken < 0).any() or (taken != np.rint(taken)).any() or (np.diff(taken) < 0).any():
+        raise ValueError(
+            f"taken has values from {taken.min():g} to {taken.max():g}; expected whole numbers of at least 0 that do not fall along a walk"
+        )
     step = states // 2 if step is None else step
     if isinstance(step, bool) or not isinstance(step, (int, np.integer)) or not 0 <= step < states:
         raise ValueError(f"step={step!r} is out of range; expected a whole number from 0 to {states - 1}")
     index = check_start(choices, start or {})
     return explorer(
         "sampling", dict(on or {}), label="Explorer: from noise to an image, step by step", height=_height(choices, frames.shape[len(lead) :], scores or {}),
-        frames=frames, x0=x0, times=[float(t) for t in times], axes=[{"name": name, "values": values} for name, values in choices],
+        frames=frames, x0=x0, times=times, taken=taken, axes=[{"name": name, "values": values} for name, values in choices],
         scores=pack_scores(scores or {}, (*lead, states)), step=int(step), index=index, seed=int(seed),
     )  # fmt: skip
 
@@ -55,6 +61,21 @@ def pack_scores(scores: Mapping, shape: tuple[int, ...]) -> list[dict]:
             raise ValueError(f"scores[{name!r}] has values that are not finite")
         packed.append({"name": name, "curve": curve, "values": array.astype(np.float32) if curve else [str(v) for v in array.ravel().tolist()]})
     return packed
+
+
+def _every_state(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
+    """float32 of `shape`, (*axes, S+1), from finite numbers that broadcast to it."""
+    array = as_array(name, value)
+    try:
+        every = np.broadcast_to(array, shape)
+    except ValueError:
+        every = None
+    if every is None or array.ndim == 0 or array.shape[-1] != shape[-1] or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ValueError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; expected {shape[-1]} finite numbers, one a state of frames, or axes before "
+            f"them that broadcast to {shape}"
+        )
+    return np.ascontiguousarray(every, np.float32)
 
 
 def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores: Mapping) -> tuple[str, str]:

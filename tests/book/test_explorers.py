@@ -116,6 +116,25 @@ def test_sampling_shows_the_frames_of_the_chosen_walk(show):
         assert page.locator(".dit-strip canvas").nth(2 * i).get_attribute("width") == "4"
 
 
+def test_walks_of_few_and_of_many_steps_lie_side_by_side(show_file):
+    times, taken = np.array([[1, 0.5, 0.5, 0], [1, 0.7, 0.3, 0]]), np.array([[0, 1, 1, 2], [0, 3, 7, 10]])
+    walks = (np.broadcast_to(part[:, None], (2, 2, 4, 4, 4, 3)) for part in (FRAMES[:2, 0, :4], X0[:2, 0, :4]))
+    page = show_file(sampling_explorer(*walks, times[:, None], {"steps": [2, 10], "seed": [0, 1]}, taken=taken[:, None], step=2))
+    state, scrub = page.get_by_role("img", name="state x_t"), page.get_by_role("slider", name="step")
+    for s, steps in enumerate(("2", "10")):
+        page.get_by_role("radio", name=steps, exact=True).check()
+        scrub.focus()
+        page.keyboard.press("Home")
+        for i in range(4):
+            assert (pixels(state) == FRAMES[s, 0, i]).all()
+            assert page.locator(".dit-spoken").inner_text().startswith(f"Step {taken[s, i]} of {steps}, t = {times[s, i]:g}, steps {steps}, seed 0")
+            assert scrub.get_attribute("aria-valuetext") == f"{taken[s, i]} of {steps}"
+            assert f"t = {times[s, i]:.2f}" in page.locator(".dit-caption").first.inner_text()
+            page.keyboard.press("ArrowRight")
+        labels = page.locator(".dit-strip input").evaluate_all("inputs => inputs.map(input => input.ariaLabel)")
+        assert labels == [f"step {count}" for count in taken[s]]
+
+
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_play_runs_to_the_end_and_pauses(show_file, motion):
     page = show_file(sampling_explorer(FRAMES[0, :4], X0[0, :4], np.linspace(1, 0, S + 1), {"class": list("abcd")}), reduced_motion=motion)
