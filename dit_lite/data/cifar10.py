@@ -20,9 +20,10 @@ def cifar10(split: str = "train") -> Dataset:
     root = data_root() / "cifar10"
     if files := parquet.find(root, (split,)):
         images, labels = parquet.read(f"cifar10-{split}", files, "img", 32)
+        note = parquet.caveat("cifar10", files, "img")
     else:
-        images, labels = _original(root, split)
-    return Dataset("cifar10", images, labels, NAMES, flip=True)
+        (images, labels), note = _original(root, split), ""
+    return Dataset("cifar10", images, labels, NAMES, flip=True, note=note)
 
 
 def _original(root, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ class DataError(ValueError):
 @dataclass(frozen=True)
 class Dataset:
     """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped. `flip`: a mirrored image is as good as the original.
+    `note`: a caveat that belongs beside every score taken against these images.
 
     Raises DataError for a label that is no class.
     """
@@ -23,6 +24,7 @@ class Dataset:
     labels: np.ndarray
     class_names: tuple[str, ...]
     flip: bool = False
+    note: str = ""
 
     def __post_init__(self):
         wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.class_names))]

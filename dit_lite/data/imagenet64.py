@@ -22,14 +22,15 @@ def imagenet64(split: str = "train") -> Dataset:
     root = data_root() / "imagenet64"
     if files := parquet.find(root, ("train",) if split == "train" else ("validation", "valid", "test")):
         images, labels = parquet.read(f"imagenet64-{split}", files, "image", 64)
+        note = parquet.caveat("imagenet64", files, "image")
     elif files := sorted(root.rglob("train_data_batch_*.npz" if split == "train" else "val_data*.npz")):
-        images, labels = _batches(f"imagenet64-{split}", files)
+        (images, labels), note = _batches(f"imagenet64-{split}", files), ""
     else:
         raise DataError(
             f"imagenet64 ({split}) is not below {root}; put parquet files with the columns image and label there (for example the hub set "
             "zh-plus/tiny-imagenet), or the npz batches of downsampled ImageNet from image-net.org, or point DIT_LITE_DATA at a folder that has them"
         )
-    return Dataset("imagenet64", images, labels, parquet.class_names(root, int(labels.max()) + 1), flip=True)
+    return Dataset("imagenet64", images, labels, parquet.class_names(root, int(labels.max()) + 1), flip=True, note=note)
 
 
 def _batches(name: str, files: list[Path]) -> tuple[np.ndarray, np.ndarray]:

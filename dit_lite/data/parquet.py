@@ -11,6 +11,8 @@ import numpy as np
 from .dataset import DataError
 from .store import decode, store
 
+JPEG = b"\xff\xd8"  # how every JPEG begins
+
 
 def find(root: Path, splits: tuple[str, ...]) -> list[Path]:
     """The parquet files of the first of `splits` that is there, anywhere below `root`."""
@@ -51,6 +53,16 @@ def read(name: str, files: list[Path], column: str, size: int) -> tuple[np.ndarr
     rows = sum(open_table(file).metadata.num_rows for file in files)
     pictures = ((decode(code, size, f"row {i} of {file}"), label) for file in files for i, (code, label) in enumerate(encoded(file)))
     return store(name, files, pictures, (rows, 3, size, size))
+
+
+def caveat(name: str, files: list[Path], column: str) -> str:
+    """What to say beside scores when pictures that `read` has read are stored as JPEG, judging by the first: "" for lossless ones."""
+    import pyarrow.parquet as parquet
+
+    first = next(parquet.ParquetFile(files[0]).iter_batches(batch_size=1, columns=[column]))[column].field("bytes")[0].as_py()
+    if not first.startswith(JPEG):
+        return ""
+    return f"The images of {name} are stored as JPEG here, which loses detail: no Fréchet distance against them can be compared with a published one."
 
 
 def _broken(file: Path, error: Exception) -> DataError:

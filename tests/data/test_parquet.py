@@ -1,11 +1,15 @@
 """CIFAR-10 and ImageNet in the forms in which they are found on disk."""
 
+import io
 import json
 import socket
 import urllib.error
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from dit_lite.data import DataError, cifar10, imagenet64, load_data
 
@@ -24,6 +28,16 @@ def test_cifar10_is_read_from_hub_parquet_files(root, pixels, write_parquet):
     assert train.shape["num_classes"] == 10
     assert train.class_names[3] == "cat"
     assert train.flip
+    assert train.note == ""
+
+
+@pytest.mark.parametrize(("data", "column", "size"), [(cifar10, "img", 32), (imagenet64, "image", 64)])
+def test_pictures_stored_as_jpeg_come_with_a_caveat(root, pixels, data, column, size):
+    file, code = root / data.__name__ / "train-0.parquet", io.BytesIO()
+    Image.fromarray(pixels(1, size)[0].transpose(1, 2, 0)).save(code, format="JPEG")
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.table({column: [{"bytes": code.getvalue(), "path": "0.jpg"}], "label": pa.array([0], pa.int64())}), file)
+    assert "stored as JPEG here" in data("train").note
 
 
 @pytest.mark.parametrize("validation", ["validation", "valid", "test"])
