@@ -10,6 +10,7 @@ from .conditioning_race import conditioning_race
 from .deep import deep
 from .guidance_scale import guidance_scale
 from .live import live
+from .memorisation_check import memorisation_check
 from .objectives import objectives
 from .patch_sizes import patch_sizes
 from .pending import Status, list_experiments, run_pending, status
@@ -18,10 +19,12 @@ from .positions import positions
 from .quickstart import quickstart
 from .record import BUDGETS, Result, ResultError, read_result
 from .runner import EXPERIMENTS, Experiment, load_result, run_experiment
+from .sampler_steps import sampler_steps
 from .sampling import sampling
 from .shipped import shipped
 from .size_and_class import size_and_class
 from .slices import OutOfTime, Slices, TimeLimit
+from .spectra import spectra
 from .three_readings import three_readings
 from .two_averages import two_averages
 
@@ -30,6 +33,6 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "guidance_scale", "list_experiments", "live", "load_result", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampling", "shipped", "size_and_class", "status", "three_readings", "two_averages",
+    "averaging", "bottleneck", "chapters", "check_archive", "conditioning_race", "cost", "deep", "guidance_scale", "list_experiments", "live", "load_result", "memorisation_check", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
+    "read_result", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings", "two_averages",
 ]  # fmt: skip

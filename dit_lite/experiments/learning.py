@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from ..config import TrainConfig
 from ..data import Dataset, load_data
@@ -17,6 +18,11 @@ def held_out(name: str, images: int | None = None) -> Dataset:
     """The test images of a data set, or the first `images` of them."""
     data = load_data(name, "test")
     return dataclasses.replace(data, images=data.images[:images], labels=data.labels[:images])
+
+
+def as_images(data: Dataset) -> Tensor:
+    """The images of a data set as floats (n, C, H, W) in [-1,1]."""
+    return torch.from_numpy(data.images).float() / 127.5 - 1
 
 
 def mislabelled(data: Dataset) -> Dataset:
