@@ -19,8 +19,8 @@ from .sampling import network_calls
 from .slices import Slices
 
 SAMPLERS = list(CHOICES["sampler"])
-DIGITS = dict(data="digits", judge="digits-judge", samples=300, limit=100)
-CIFAR = dict(data="cifar10", judge=None, samples=20, limit=50)
+DIGITS = dict(data="digits", judge="digits-judge", samples=200, limit=60)
+CIFAR = dict(data="cifar10", judge=None, samples=10, limit=60)
 
 
 @experiment(
@@ -55,7 +55,7 @@ def one_noise(model: dict, seed: int, guidance: float, samplers: list[str], step
         images = sample(denoiser, labels, S, guidance, sampler, seed).cpu()
         seconds = (time.perf_counter() - began) / len(images)
         how = dict(guidance=guidance, sampler=sampler, steps=S, network_calls=network_calls(denoiser, sampler, S, guidance), seeds=(seed,))
-        scores = measure(f"{sampler}, {S}", reference, extract(judge, images), labels, repeats=25, **how).to_dict() if judge else None
+        scores = measure(f"{sampler}, {S}", reference, extract(judge, images), labels, repeats=20, **how).to_dict() if judge else None
         error = (images - limit).square().mean().sqrt().item() if sampler != "ddpm" else None
         row = {"data": model["data"], "sampler": sampler, "steps": S, "guidance": guidance, "seed": seed, "calls": how["network_calls"]}
         rows.append(row | {"seconds": seconds, "error": error, "scores": scores})
