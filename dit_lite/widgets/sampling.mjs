@@ -39,6 +39,7 @@ function render({ model, el }) {
     options: shown.map((value, i) => ({ value, name: `step ${value}`, content: h("span", {}, ...thumbs[i].map(({ node }) => node)) })),
   });
   strip.node.classList.add("dit-strip");
+  strip.node.style = `--broad: ${Math.max(8, shown.length)}; --narrow: ${shown.length > 7 ? Math.ceil(shown.length / 2) : shown.length}`;
   const story = h("output", { class: "dit-spoken", "aria-live": "polite" });
   body.append(h("div", { class: "dit-controls" }, ...choices.map(({ node }) => node), ...again),
     h("div", { class: "dit-stage" }, picture(state, symbol("x", "t"), ", the state at ", time), picture(belief, symbol("x̂", "0"), ", the image the model sees in it"), panel),

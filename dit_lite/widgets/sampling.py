@@ -83,6 +83,7 @@ def _height(choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores
     states, ratio = shape[0], shape[1] / shape[2]
     widths = [300 if len(values) > 10 else 60 + 8 * len(name) + sum(max(40, 22 + 9 * len(value)) for value in values) for name, values in choices]
     wide, phone = -(-sum(widths) // 660), sum(-(-width // 320) for width in widths)
-    rows = 4 if states > 6 else 2
+    thumbs = min(states, 12)
+    strip = 400 / -(-thumbs // 2) if thumbs > 7 else 200 / thumbs  # two rows of thumbs, or four, in cqi
     panel = sum(100 if np.asarray(values).dtype.kind == "f" else 32 for values in scores.values())
-    return f"{134 + 56 * wide}px + {50 * ratio:.0f}cqi", f"{172 + 53 * phone + panel}px + {(50 + 16.5 * rows) * ratio:.0f}cqi"
+    return f"{134 + 56 * wide}px + {(33 + 200 / max(8, thumbs)) * ratio:.0f}cqi", f"{172 + 53 * phone + panel}px + {(50 + strip) * ratio:.0f}cqi"
