@@ -10,8 +10,8 @@ from ..config import TrainConfig
 from ..diffusion import sample
 from ..evaluation import class_accuracy, frechet_distance, load_judge, real_images
 from ..model.dit import DiT
-from ..training import Trainer
-from ..training.posthoc_ema import FOLLOWED, PowerEMA, synthesise
+from ..training import PowerEMA, Trainer, synthesise
+from ..training.posthoc_ema import FOLLOWED
 from .learning import held_out, mean_loss
 from .runner import experiment
 from .slices import Slices
