@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,14 @@ CONFIG, WEIGHTS, STATE, METRICS = "config.json", "model.safetensors", "state.saf
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read or written; the message names the file and the way out."""
+
+
+class Origin(NamedTuple):
+    """Where weights come from: the data set (a name, or the path of a folder), images seen in training, decay of the averaged weights, a step."""
+
+    data: str
+    images_seen: int
+    ema_decay: float
 
 
 def write(path: Path, content: bytes) -> None:
@@ -56,10 +65,13 @@ def read_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
         raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}); use another copy, or save it again") from None
 
 
-def save_model(model: DiT, directory: str | Path) -> None:
-    """Write config.json and model.safetensors into `directory`. The weights go first, so that a config never stands without them."""
+def save_model(model: DiT, directory: str | Path, origin: Origin | None = None) -> None:
+    """Write config.json and model.safetensors into `directory`. The weights go first, so that a config never stands without them.
+
+    `origin` travels with the weights; `origin_of` reads it.
+    """
     directory = Path(directory)
-    write_tensors(directory / WEIGHTS, model.state_dict())
+    write_tensors(directory / WEIGHTS, model.state_dict(), {"origin": json.dumps(origin._asdict())} if origin else None)
     write(directory / CONFIG, (json.dumps(model.config.to_dict(), indent=2) + "\n").encode())
 
 
@@ -69,12 +81,27 @@ def shipped() -> list[str]:
     return sorted(d.name for d in place.iterdir() if (d / WEIGHTS).exists()) if place.is_dir() else []
 
 
+def directory_of(name_or_directory: str | Path) -> Path:
+    """The directory of a shipped model, or the one given."""
+    shipped_at = resource("data/checkpoints") / str(name_or_directory)
+    return shipped_at if str(name_or_directory) in shipped() else Path(name_or_directory).expanduser()
+
+
+def origin_of(name_or_directory: str | Path) -> Origin | None:
+    """What the weights of a model say of their training, None when they do not say it in words of this version. Errors as in `load`."""
+    _, about = read_tensors(directory_of(name_or_directory) / WEIGHTS)
+    try:
+        return Origin(**json.loads(about.get("origin", "{}")))
+    except (ValueError, TypeError):
+        return None
+
+
 def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> DiT:
     """The model of a shipped checkpoint ("digits") or of a directory with config.json and model.safetensors, in eval mode.
 
     Raises FileNotFoundError when there is none, CheckpointError (a ValueError) when its files are truncated, foreign, or disagree.
     """
-    directory = resource("data/checkpoints") / str(name_or_directory) if str(name_or_directory) in shipped() else Path(name_or_directory).expanduser()
+    directory = directory_of(name_or_directory)
     config_at, weights_at = directory / CONFIG, directory / WEIGHTS
     if not directory.is_dir() or not config_at.exists():
         what = f"{config_at} is missing" if directory.is_dir() else f"there is no directory {directory}"

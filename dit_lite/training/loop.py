@@ -21,7 +21,7 @@ from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
 from ..model.dit import DiT
 from .allocator import keep_freed_memory
-from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, load_weights, read_tensors, save_model, write, write_tensors
+from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, Origin, load_weights, read_tensors, save_model, write, write_tensors
 from .ema import EMA
 from .optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
 from .precision import autocast, pick_device, preferred, products
@@ -234,7 +234,7 @@ class Trainer:
         self._write_results()
 
     def _write_results(self) -> None:
-        save_model(self.ema.model, self.directory)
+        save_model(self.ema.model, self.directory, Origin(self.config.data, self.loader.seen, self.config.ema_decay))
         write(self.directory / METRICS, "".join(json.dumps(line) + "\n" for line in self.metrics).encode())
 
     def _check_directory(self, resume: bool) -> None:

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 import dit_lite
 from dit_lite import DiT
 from dit_lite.training import CheckpointError, load, save_model, shipped
-from dit_lite.training.checkpoint import read_tensors, write, write_tensors
+from dit_lite.training.checkpoint import origin_of, read_tensors, write, write_tensors
 
 
 @pytest.fixture
@@ -32,6 +32,12 @@ def test_a_directory_holds_json_and_safetensors_and_nothing_else(saved):
     model, place = saved
     assert sorted(file.name for file in place.iterdir()) == ["config.json", "model.safetensors"]
     assert json.loads((place / "config.json").read_text()) == model.config.to_dict()
+
+
+def test_weights_that_do_not_say_where_they_come_from(saved, tmp_path, alive):
+    assert origin_of(saved[1]) is None
+    write_tensors(tmp_path / "model.safetensors", alive().state_dict(), {"origin": '{"data": "digits", "epochs": 3}'})
+    assert origin_of(tmp_path) is None
 
 
 def test_loading_leaves_the_global_generator_alone(saved):

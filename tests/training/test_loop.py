@@ -14,7 +14,7 @@ from dit_lite import ConfigError, TrainConfig, load, sample, train
 from dit_lite.config import CHOICES
 from dit_lite.data import digits
 from dit_lite.training import CheckpointError, DivergedError, Interrupted, Trainer
-from dit_lite.training.checkpoint import read_tensors
+from dit_lite.training.checkpoint import Origin, origin_of, read_tensors
 
 
 def test_the_loss_falls_on_digits(short):
@@ -31,6 +31,7 @@ def test_a_run_directory_is_a_model_directory(tmp_path, short):
     assert [json.loads(line) for line in (run.directory / "metrics.jsonl").read_text().splitlines()] == run.metrics
     model = load(run.directory)
     assert model.config == run.model.config
+    assert origin_of(run.directory) == Origin("digits", run.metrics[-1]["images"], run.config.ema_decay)
     assert model.config.class_names == tuple("0123456789")
     assert torch.equal(sample(model, [3], steps=2), sample(run.model, [3], steps=2))
     weights, ema = load_file(run.directory / "model.safetensors"), load_file(run.directory / "state.safetensors")
