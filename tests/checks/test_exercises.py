@@ -7,6 +7,7 @@ import torch
 
 from dit_lite import preset
 from dit_lite.checks import CHECKS, CheckFailed, check
+from dit_lite.evaluation import look_alike
 from dit_lite.model import Modulation
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "book" / "chapters").glob("*.ipynb"))
@@ -26,6 +27,17 @@ def cells(tag: str) -> list:
 def zeroed(modulation: Modulation) -> Modulation:
     modulation.zero()
     return modulation
+
+
+def guided_everywhere(model, x, t, y, w):
+    null = model(x, t, torch.full_like(y, model.config.num_classes))
+    return null + w * (model(x, t, y) - null)
+
+
+def euler(velocity, x, steps: int):
+    for i in range(steps):
+        x = x - velocity(x, 1 - i / steps) / steps
+    return x
 
 
 def run(source: str) -> None:
@@ -80,6 +92,18 @@ def test_every_check_has_a_stub_and_a_solution():
         ("03.5", lambda width, n: torch.zeros(width), "expected an nn.Module"),
         ("03.5", lambda width, n: Modulation(width, n), "set the weights"),
         ("03.5", lambda width, n: zeroed(Modulation(width, n)), "a third of those"),
+        ("09.1", lambda model, x, t, y, w, low, high: model(x, t, y), "With an interval that holds every t"),
+        ("09.1", lambda model, x, t, y, w, low, high: guided_everywhere(model, x, t, y, w), "the plain conditional model answers"),
+        ("09.2", lambda counts, scores: scores[-1], "torch.linalg.lstsq"),
+        ("09.3", lambda features: features, "too near to the features"),
+        ("09.3", lambda features: features + 5, "It sees the mean and the covariance"),
+        ("09.3", lambda features: look_alike(features, torch.Generator().manual_seed(0)), "too widely scattered"),
+        ("09.4", lambda tracked, wanted: torch.full_like(tracked, 1 / len(tracked)), "the integral of p_i p_j"),
+        ("09.5", lambda: ("heun", 12, 2.0, (0.0, 1.0)), "12 are allowed"),
+        ("09.5", lambda: ("dpmpp_2m", 6, 4.0, (0.0, 1.0)), "Where on the way is guidance needed"),
+        ("09.5", lambda: 12, "Return four things"),
+        ("09.6", lambda velocity, x0, known, noise, steps: x0, "five steps ask"),
+        ("09.6", lambda velocity, x0, known, noise, steps: euler(velocity, noise, steps), "the known pixels must be"),
     ],
 )
 def test_a_typical_mistake_gets_its_hint(name, wrong, hint):
