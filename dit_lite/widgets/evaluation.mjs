@@ -19,7 +19,7 @@ function rounded([low, high], count) {
 /** From the lowest to the highest end of the intervals, with a margin. */
 function extent(triples) {
   const ends = triples.flatMap(([, low, high]) => [low, high]).filter((value) => !Number.isNaN(value));
-  const low = Math.min(...ends), high = Math.max(...ends), margin = 0.07 * (high - low) || 0.05 * Math.abs(high) || 1;
+  const low = Math.min(...ends), high = Math.max(...ends), margin = 0.1 * (high - low) || 0.05 * Math.abs(high) || 1;
   return [low - margin, high + margin];
 }
 
@@ -29,17 +29,18 @@ function away([px, py], [ax, ay], [bx, by]) {
   return Math.hypot(px - ax - t * dx, py - ay - t * dy);
 }
 
-/** Places for texts beside their points: items [{ at, text, must }], lines that should not be covered. null where there is no room. */
+/** Places for texts beside their points: items [{ at, text, must }], the most important first, and lines that should not be covered. null where there is no room. */
 function places(items, lines, [width, height]) {
-  const taken = [];
+  const around = [[1, -1], [-1, -1], [1, 1], [-1, 1], [0, -1], [0, 1], [1, 0], [-1, 0]], taken = [];
   return items.map(({ at: [x, y], text, must }) => {
-    const half = 4 * text.length;
-    const spots = [[1, -1], [-1, -1], [1, 1], [-1, 1], [0, -1], [0, 1], [1, 0], [-1, 0]].map(([right, down]) => [x + right * (half + 8), y + down * 14]);
-    const free = ([px, py]) => (px < half || px > width - half || py < 6 || py > height - 6 ? -1
-      : Math.min(20, ...lines.flatMap(([a, b]) => [-half, 0, half].map((shift) => away([px + shift, py], a, b))),
-        ...taken.map(([tx, ty, th]) => Math.max(Math.abs(tx - px) - th - half, Math.abs(ty - py) - 12))));
-    const best = spots.reduce((one, other) => (free(other) > free(one) + 0.5 ? other : one));
-    if (free(best) < (must ? 0 : 4)) return null;
+    const half = 3.8 * text.length;
+    const room = ([px, py]) => (px < half - 4 || px > width - half + 4 || py < 6 || py > height - 6 ? -99
+      : Math.min(12, ...lines.flatMap(([a, b]) => [-1, -0.5, 0, 0.5, 1].map((part) => away([px + part * half, py], a, b) - 5)),
+        ...taken.map(([tx, ty, other]) => Math.max(Math.abs(tx - px) - other - half, Math.abs(ty - py) - 13))));
+    const spots = [1, 1.8].flatMap((far) => around.map(([right, down]) => [x + right * (half + 8 * far), y + down * 14 * far]));
+    const worth = spots.map((spot, i) => Math.min(room(spot), 6) - (i < around.length ? 0 : 2)), most = Math.max(...worth);
+    if (most < 0 && !must) return null;
+    const best = spots[worth.indexOf(most)];
     taken.push([...best, half]);
     return best;
   });
@@ -85,9 +86,10 @@ function chart(pick) {
     if (both) dots.push(put(h("span", { class: "dit-eval-point dit-eval-real-point", "data-x": realX, "data-y": realY }), spot(real)));
 
     const room = [320, 250], scaled = ([x, y]) => [(x / 100) * room[0], (y / 100) * room[1]]; // the least that a phone has
-    const rank = ({ i }) => (i === chosen ? 0 : marked.includes(i) ? 1 : 2);
-    const named = [...(both ? [{ at: scaled(spot(real)), text: "real images", kind: "dit-eval-real-name", must: true }] : []),
-      ...[...points].sort((a, b) => rank(a) - rank(b)).map((point) => ({ at: scaled([point.left, point.top]), text: texts[point.i], kind: point.i === chosen ? "dit-eval-chosen-name" : "", must: rank(point) < 2 }))];
+    const rank = ({ i }) => (i === chosen ? 0 : marked.includes(i) ? 1 : 3);
+    const labelled = points.map((point) => ({ at: [point.left, point.top], text: texts[point.i], rank: rank(point), kind: point.i === chosen ? "dit-eval-chosen-name" : "" }));
+    const named = [...labelled, ...(both ? [{ at: spot(real), text: "real images", rank: 2, kind: "dit-eval-real-name" }] : [])]
+      .sort((a, b) => a.rank - b.rank).map((item) => ({ ...item, at: scaled(item.at), must: item.rank === 0 }));
     const ways = points.slice(1).map((point, i) => [[points[i].left, points[i].top], [point.left, point.top]].map(scaled));
     const spans = [...points.map(({ pair }) => pair), ...(both ? [real] : [])].flatMap(([x, y]) =>
       [[[left(x[LOW]), top(y[VALUE])], [left(x[HIGH]), top(y[VALUE])]], [[left(x[VALUE]), top(y[LOW])], [left(x[VALUE]), top(y[HIGH])]]].map((pair) => pair.map(scaled)));
@@ -155,7 +157,7 @@ function render({ model, el }) {
       h("div", { class: "dit-eval-made" }, slide.node, ...(made ? [pictures, h("span", { class: "dit-note" }, "samples made at this setting")] : []))),
     story, table,
     h("div", { class: "dit-legend" }, h("span", {}, swatch("dit-eval-best"), " best by this score"), h("span", {}, swatch("dit-eval-even"), " its interval meets the best one's"),
-      ...(compared ? [h("span", {}, swatch("dit-eval-beyond"), " beyond real images")] : []), h("span", {}, "bars in the plot: intervals")));
+      ...(compared ? [h("span", {}, swatch("dit-eval-beyond"), " beyond real images")] : []), ...(compared ? [h("span", {}, h("span", { class: "dit-eval-point dit-eval-real-point" }), " real images against real")] : []), h("span", {}, "bars in the plot: intervals")));
 
   function draw() {
     const index = model.get("index"), [now, ...rest] = index, by = model.get("by"), x = model.get("x"), y = model.get("y");

@@ -134,4 +134,4 @@ def _height(choices: list[tuple[str, list[str]]], scores: int, shape: tuple[int,
     more = 52 * (len(choices) - 1)
     wide = max(360, 110 + 232 * ratio * math.ceil(count / columns[0]) / columns[0]) if count else 450
     pictures = f" + {90 * ratio * math.ceil(count / columns[1]) / columns[1]:.0f}cqi" if count else ""
-    return f"{wide + 268 + 44 * scores + more:.0f}px", f"{(825 if count else 790) + 48 * scores + more}px{pictures}"
+    return f"{wide + 268 + 44 * scores + more:.0f}px", f"{(860 if count else 825) + 48 * scores + more}px{pictures}"

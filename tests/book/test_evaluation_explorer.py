@@ -92,7 +92,7 @@ def test_the_plot_has_a_point_and_bars_for_each_setting_and_the_row_of_real_imag
     def places() -> tuple[np.ndarray, np.ndarray]:
         """Data and percent of the area, (points, 2), the real images last."""
         nodes = "nodes => nodes.map(node => [+node.dataset.x, +node.dataset.y, parseFloat(node.style.left), parseFloat(node.style.top)])"
-        return np.split(np.array(page.locator(".dit-eval-point").evaluate_all(nodes)), 2, axis=1)
+        return np.split(np.array(page.locator(".dit-eval-area .dit-eval-point").evaluate_all(nodes)), 2, axis=1)
 
     def check_axes(x: str, y: str) -> None:
         data, spots = places()
@@ -122,7 +122,7 @@ def test_the_plot_has_a_point_and_bars_for_each_setting_and_the_row_of_real_imag
     assert (across.locator(":checked").inner_text(), upwards.locator(":checked").inner_text()) == ("accuracy", "Fréchet")
     check_axes("accuracy", "Fréchet")
     upwards.select_option("trained on samples")
-    assert page.locator(".dit-eval-point").count() == 4, "only settings where both were measured, and no real images"
+    assert page.locator(".dit-eval-area .dit-eval-point").count() == 4, "only settings where both were measured, and no real images"
 
 
 def test_cells_tell_the_best_those_as_good_and_those_beyond_real_images(show_file):
