@@ -22,7 +22,7 @@ SCORES = ("accuracy", "precision", "recall", "Inception")
     recipe="digits",
     seconds=dict(cpu=900.0, gpu=1200.0),
     smoke=dict(widths=[4, 8], seeds=[0, 1, 2], guidances=[1.0], steps=1, lr=4e-3, per_class=7, sampling_steps=1, repeats=1),
-    cpu=dict(widths=[8, 16, 24, 40, 64], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=250, lr=4e-3, per_class=40, sampling_steps=10, repeats=4),
+    cpu=dict(widths=[8, 16, 24, 40, 64], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=200, lr=4e-3, per_class=40, sampling_steps=10, repeats=2),
     gpu=dict(
         widths=[8, 16, 32, 64, 128], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=1000, lr=4e-3, per_class=100, sampling_steps=20, repeats=4
     ),

@@ -16,7 +16,7 @@ from .learning import held_out, mean_loss
 from .runner import experiment
 from .slices import Slices
 
-LENGTHS = [0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2]
+LENGTHS = [0.02, 0.05, 0.075, 0.1, 0.15, 0.2]
 
 
 @experiment(
@@ -24,7 +24,7 @@ LENGTHS = [0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2]
     recipe="digits",
     seconds=dict(cpu=600.0, gpu=400.0),
     smoke=dict(seeds=[0], schedules=["constant"], lengths=[0.07], steps=8, snapshots=4, per_class=10, sampling_steps=1, repeats=1),
-    cpu=dict(seeds=[0, 1, 2], schedules=["constant", "cosine"], lengths=LENGTHS, steps=400, snapshots=20, per_class=40, sampling_steps=8, repeats=4),
+    cpu=dict(seeds=[0, 1, 2], schedules=["constant", "cosine"], lengths=LENGTHS, steps=300, snapshots=20, per_class=30, sampling_steps=8, repeats=2),
     gpu=dict(
         seeds=[0, 1, 2, 3, 4],
         schedules=["constant", "cosine"],
