@@ -111,3 +111,20 @@ def test_the_fragment_is_light_and_asks_for_nothing():
     fragment = evaluation_explorer(**GOOD).data
     assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", fragment)
     assert len(fragment) < 50_000
+
+
+def test_with_a_kernel_it_is_a_widget(monkeypatch):
+    monkeypatch.setenv("DIT_LITE_STATIC", "0")
+    anywidget = pytest.importorskip("anywidget")
+    widget = evaluation_explorer(**GOOD, samples=IMAGES)
+    assert isinstance(widget, anywidget.AnyWidget)
+    assert ".dit-eval-table" in widget._css
+    assert (widget.names, widget.index, widget.x, widget.y, widget.by, widget.columns, widget.live) == (
+        ["recall", "distance"],
+        [1],
+        0,
+        1,
+        1,
+        [3, 9],
+        [],
+    )
