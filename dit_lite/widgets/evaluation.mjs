@@ -4,6 +4,7 @@
 // and on a phone; index; x, y; by, -1 for by hand
 
 const VALUE = 0, LOW = 1, HIGH = 2;
+const ROOM = [320, 250]; // pixels of the plot's area, the least that a phone has
 const joined = (words) => (words.length < 3 ? words.join(" and ") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
 const interval = ([value, low, high]) => `${number(value)} [${number(low)}, ${number(high)}]`;
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -29,21 +30,22 @@ function away([px, py], [ax, ay], [bx, by]) {
   return Math.hypot(px - ax - t * dx, py - ay - t * dy);
 }
 
-/** Places for texts beside their points: items [{ at, text, must }], the most important first, and lines that should not be covered. null where there is no room. */
-function places(items, lines, [width, height]) {
+/** Places for texts beside their points, all in percent: items [{ at, text, rank }] and lines that should not be covered. Without room an item is left out, unless its rank is 0. */
+function places(items, lines) {
+  const [width, height] = ROOM, scaled = ([x, y]) => [(x / 100) * width, (y / 100) * height], obstacles = lines.map((ends) => ends.map(scaled));
   const around = [[1, -1], [-1, -1], [1, 1], [-1, 1], [0, -1], [0, 1], [1, 0], [-1, 0]], taken = [];
-  return items.map(({ at: [x, y], text, must }) => {
-    const half = 3.8 * text.length;
+  return items.toSorted((a, b) => a.rank - b.rank).map(({ at, text, rank, kind }) => {
+    const [x, y] = scaled(at), half = 3.8 * text.length;
     const room = ([px, py]) => (px < half - 4 || px > width - half + 4 || py < 6 || py > height - 6 ? -99
-      : Math.min(12, ...lines.flatMap(([a, b]) => [-1, -0.5, 0, 0.5, 1].map((part) => away([px + part * half, py], a, b) - 5)),
+      : Math.min(12, ...obstacles.flatMap(([a, b]) => [-1, -0.5, 0, 0.5, 1].map((part) => away([px + part * half, py], a, b) - 5)),
         ...taken.map(([tx, ty, other]) => Math.max(Math.abs(tx - px) - other - half, Math.abs(ty - py) - 13))));
     const spots = [1, 1.8].flatMap((far) => around.map(([right, down]) => [x + right * (half + 8 * far), y + down * 14 * far]));
     const worth = spots.map((spot, i) => Math.min(room(spot), 6) - (i < around.length ? 0 : 2)), most = Math.max(...worth);
-    if (most < 0 && !must) return null;
-    const best = spots[worth.indexOf(most)];
-    taken.push([...best, half]);
-    return best;
-  });
+    if (most < 0 && rank) return null;
+    const [px, py] = spots[worth.indexOf(most)];
+    taken.push([px, py, half]);
+    return { text, kind, at: [(100 * px) / width, (100 * py) / height] };
+  }).filter(Boolean);
 }
 
 /** A plot that is drawn anew; pick(i) is called with the setting nearest to a click or a finger. */
@@ -63,7 +65,8 @@ function chart(pick) {
     const left = (value) => (100 * (value - across[0])) / (across[1] - across[0]), top = (value) => 100 - (100 * (value - upwards[0])) / (upwards[1] - upwards[0]);
     const there = ([x, y]) => !Number.isNaN(x[VALUE] + y[VALUE]), spot = ([x, y]) => [left(x[VALUE]), top(y[VALUE])];
     const line = (kind, [x1, y1], [x2, y2]) => svg("line", { class: kind, x1, y1, x2, y2 });
-    const bars = (kind, [x, y]) => [line(kind, [left(x[LOW]), top(y[VALUE])], [left(x[HIGH]), top(y[VALUE])]), line(kind, [left(x[VALUE]), top(y[LOW])], [left(x[VALUE]), top(y[HIGH])])];
+    const cross = ([x, y]) => [[[left(x[LOW]), top(y[VALUE])], [left(x[HIGH]), top(y[VALUE])]], [[left(x[VALUE]), top(y[LOW])], [left(x[VALUE]), top(y[HIGH])]]];
+    const bars = (kind, pair) => cross(pair).map(([a, b]) => line(kind, a, b));
     const trail = (curve, kind) => svg("polyline", { class: kind, points: curve.filter(there).map((pair) => spot(pair).map((v) => v.toFixed(2)).join()).join(" ") });
     const put = (node, [x, y]) => ((node.style.left = `${x}%`), (node.style.top = `${y}%`), node);
 
@@ -85,16 +88,11 @@ function chart(pick) {
     });
     if (both) dots.push(put(h("span", { class: "dit-eval-point dit-eval-real-point", "data-x": realX, "data-y": realY }), spot(real)));
 
-    const room = [320, 250], scaled = ([x, y]) => [(x / 100) * room[0], (y / 100) * room[1]]; // the least that a phone has
-    const rank = ({ i }) => (i === chosen ? 0 : marked.includes(i) ? 1 : 3);
-    const labelled = points.map((point) => ({ at: [point.left, point.top], text: texts[point.i], rank: rank(point), kind: point.i === chosen ? "dit-eval-chosen-name" : "" }));
-    const named = [...labelled, ...(both ? [{ at: spot(real), text: "real images", rank: 2, kind: "dit-eval-real-name" }] : [])]
-      .sort((a, b) => a.rank - b.rank).map((item) => ({ ...item, at: scaled(item.at), must: item.rank === 0 }));
-    const ways = points.slice(1).map((point, i) => [[points[i].left, points[i].top], [point.left, point.top]].map(scaled));
-    const spans = [...points.map(({ pair }) => pair), ...(both ? [real] : [])].flatMap(([x, y]) =>
-      [[[left(x[LOW]), top(y[VALUE])], [left(x[HIGH]), top(y[VALUE])]], [[left(x[VALUE]), top(y[LOW])], [left(x[VALUE]), top(y[HIGH])]]].map((pair) => pair.map(scaled)));
-    const found = places(named, [...ways, ...spans, ...dashed.map((pair) => pair.map(scaled))], room);
-    const labels = named.flatMap(({ text, kind }, k) => (found[k] ? [put(h("span", { class: `dit-direct ${kind}` }, text), [(100 * found[k][0]) / room[0], (100 * found[k][1]) / room[1]])] : []));
+    const texted = points.map(({ i, ...at }) => i === chosen ? { text: texts[i], at: [at.left, at.top], rank: 0, kind: "dit-eval-chosen-name" }
+      : { text: texts[i], at: [at.left, at.top], rank: marked.includes(i) ? 1 : 3, kind: "" });
+    if (both) texted.push({ text: "real images", at: spot(real), rank: 2, kind: "dit-eval-real-name" });
+    const ways = points.slice(1).map(({ left, top }, i) => [[points[i].left, points[i].top], [left, top]]), crosses = [...points.map(({ pair }) => pair), ...(both ? [real] : [])].flatMap(cross);
+    const labels = places(texted, [...ways, ...crosses, ...dashed]).map(({ text, kind, at }) => put(h("span", { class: `dit-direct ${kind}` }, text), at));
     area.replaceChildren(picture, ...dots, ...labels,
       ...rounded(across, 5).map((v) => put(h("span", { class: "dit-tick dit-tick-x" }, number(v)), [left(v), 100])),
       ...rounded(upwards, 4).map((v) => put(h("span", { class: "dit-tick dit-tick-y" }, number(v)), [0, top(v)])));
