@@ -63,9 +63,17 @@ def build_parser() -> Parser:
     command.add_argument("--out", default="grid.png", metavar="PNG", help="where the grid goes: a row a class (default: grid.png)")
     command.set_defaults(run=_sample)
 
-    command = commands.add_parser("evaluate", help="score the samples of a digits model", description=_evaluate.__doc__)
+    command = commands.add_parser("evaluate", help="score the samples of a model beside real images", description=_evaluate.__doc__)
     _add_sampling(command, steps=25)
-    command.add_argument("--per-class", type=int, default=100, metavar="n", help="samples of each class (default: 100)")
+    command.add_argument("--interval", type=float, nargs=2, default=(0.0, 1.0), metavar="T", help="the t between which guidance acts (default: 0 1)")
+    count = command.add_mutually_exclusive_group()
+    count.add_argument("--samples", type=int, default=1000, metavar="n", help="samples, spread evenly over the classes (default: 1000)")
+    count.add_argument("--per-class", type=int, metavar="n", help="samples of each class, instead of a number of all")
+    command.add_argument("--extractor", metavar="NAME", help="what sees the images (default: the judge of the data set, else inception-v3)")
+    command.add_argument("--reference", metavar="DATA", help="real images: a data set or folder, digits:test for held-out ones, or a saved reference")
+    command.add_argument("--scores", nargs="+", metavar="NAME", help="which scores (default: all that can be had; a wrong name lists them)")
+    command.add_argument("--repeats", type=int, default=50, metavar="n", help="draws for the interval of a score (default: 50)")
+    command.add_argument("--out", type=Path, metavar="JSON", help="a file for the report")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(run=_evaluate)
 
@@ -183,20 +191,23 @@ def write_grid(images, columns: int, path: Path) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    """Sample a digits model and print accuracy under the judge, and precision and recall beside those of real digits."""
+    """Sample a model and score the images against real ones, with intervals, and beside the same scores of real images."""
     import json
 
-    from .evaluation import evaluate_digits
-    from .training import load
+    from .evaluation.report import evaluate_model
+    from .training.checkpoint import load, origin_of, write
+    from .training.precision import pick_device
 
-    report = evaluate_digits(load(options.checkpoint), options.per_class, options.guidance, options.steps, options.sampler, options.seed)
-    if options.json:
-        print(json.dumps(report.to_dict(), indent=2))
-        return
-    print(f"{report.samples} samples, guidance {report.guidance}, {report.steps} steps of {report.sampler}, seed {report.seed}")
-    print(f"{'judged correct':16} {report.accuracy:7.1%}   worst class {report.worst_class:.1%}")
-    print(f"{'precision':16} {report.precision:7.3f}   real against real {report.real_precision:.3f}   share {report.precision_share:.2f}")
-    print(f"{'recall':16} {report.recall:7.3f}   real against real {report.real_recall:.3f}   share {report.recall_share:.2f}")
+    if options.out and options.out.is_dir():
+        raise ValueError(f"--out {options.out} is a directory; name a file")
+    model = load(options.checkpoint, pick_device("auto"))
+    samples = options.samples if options.per_class is None else options.per_class * model.config.num_classes
+    asked = {name: getattr(options, name) for name in ("guidance", "steps", "sampler", "seed", "extractor", "reference", "scores", "repeats")}
+    report = evaluate_model(model, samples=samples, interval=tuple(options.interval), origin=origin_of(options.checkpoint), progress=True, **asked)
+    text = json.dumps(report.to_dict(), indent=2)
+    if options.out:
+        write(options.out, (text + "\n").encode())
+    print(text if options.json else report)
 
 
 def _bench(options: argparse.Namespace) -> None:

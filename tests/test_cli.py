@@ -46,8 +46,20 @@ def test_sample_writes_a_grid_of_the_asked_size(trained, tmp_path, capsys):
 
 
 def test_evaluate_prints_every_score(trained, capsys):
-    assert main(["evaluate", "--checkpoint", str(trained), "--per-class", "2", "--steps", "2", "--json"]) == 0
+    asked = ("--per-class", "2", "--steps", "2", "--scores", "accuracy", "precision", "recall")
+    assert main(["evaluate", "--checkpoint", str(trained), "--json", *asked]) == 0
     assert {"accuracy", "precision", "recall", "real_precision", "samples", "seed"} <= set(json.loads(capsys.readouterr().out))
+
+
+def test_evaluate_prints_a_table_and_writes_the_report(trained, tmp_path, capsys):
+    out = tmp_path / "deep" / "report.json"
+    asked = ("--samples", "30", "--steps", "2", "--interval", "0.2", "0.8", "--scores", "accuracy", "precision", "--repeats", "21", "--out", str(out))
+    assert main(["evaluate", "--checkpoint", str(trained), *asked]) == 0
+    printed = capsys.readouterr().out
+    seen, ema = "48", "100 steps"  # 6 steps of 8 images; the recipe's decay of 0.99
+    for words in ("Reference digits train", "digits-judge", "real against real", "0.2-0.8", seen, ema):
+        assert words in printed
+    assert json.loads(out.read_text())["rows"][0]["images_seen"] == 48
 
 
 def test_data_list_names_every_set(tmp_path, monkeypatch, capsys):
@@ -80,6 +92,13 @@ def test_experiment_list_shows_state(capsys):
         (["sample", "--checkpoint", "digits", "--sampler", "magic"], "sampler='magic' is not known; choose one of: heun"),
         (["sample", "--checkpoint", "digits", "--count", "0"], "at least 1"),
         (["evaluate", "--checkpoint", "nope"], "no model"),
+        (["evaluate", "--checkpoint", "digits", "--samples", "0"], "samples=0 must be"),
+        (["evaluate", "--checkpoint", "digits", "--samples", "9", "--per-class", "1"], "not allowed with"),
+        (["evaluate", "--checkpoint", "digits", "--scores", "fid"], "score='fid' is not known; choose one of: frechet"),
+        (["evaluate", "--checkpoint", "digits", "--reference", "nowhere"], "is no known data set and no folder"),
+        (["evaluate", "--checkpoint", "digits", "--reference", "no.safetensors"], "no.safetensors is missing"),
+        (["evaluate", "--checkpoint", "digits", "--interval", "0.8", "0.2"], "low <= high"),
+        (["evaluate", "--checkpoint", "digits", "--out", "."], "--out . is a directory"),
         (["bench", "nope"], "choose one of: quickstart, step, train"),
         (["bench", "step", "--smoke"], "--smoke is a flag of bench train"),
         (["bench", "train", "--smoke", "--case", "S/2"], "case='S/2' is not known; choose one of: digits"),

@@ -97,12 +97,15 @@ def measure(
     )  # fmt: skip
 
 
-def real_against_real(reference: Reference, scores: Sequence[str] = tuple(SCORES), repeats: int = 100, seed: int = 0) -> Scores:
-    """The row of real images: one random half of the reference in the place of samples, against the other half.
+def real_against_real(
+    reference: Reference, scores: Sequence[str] = tuple(SCORES), repeats: int = 100, seed: int = 0, count: int | None = None
+) -> Scores:
+    """The row of real images: one random half of the reference in the place of samples, or `count` of that half, against the other half.
 
     No honest model scores better at this count, which is what makes the other rows readable. Raises what `measure` raises.
     """
     real, others = halves(reference.features, reference.probabilities, reference.labels, seed=seed)
+    others = [part[:count] for part in others]
     half = replace(reference, features=real[0], probabilities=real[1], labels=real[2])
     seen = Extracted(others[0], others[1], torch.ones(len(others[0]), dtype=torch.bool), 0, reference.extractor, reference.image_size)
     return measure("real against real", half, seen, others[2], scores, repeats, seed, seeds=(seed,))

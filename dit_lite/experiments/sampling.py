@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from itertools import chain
 
-import torch
-
 from ..config import CHOICES, TrainConfig
-from ..diffusion import trajectory
 from ..evaluation import evaluate_digits
+from ..evaluation.report import network_calls
 from ..training import train
 from .runner import experiment
 from .slices import Slices
@@ -39,10 +37,3 @@ def one_model(seed: int, train_steps: int | None, per_class: int, guidances: lis
         report = evaluate_digits(model, per_class, guidance=w, steps=S, sampler=name, seed=seed, halvings=2)
         rows.append({"sweep": sweep, "calls": network_calls(model, name, S, w)} | report.to_dict())
     return rows
-
-
-@torch.no_grad()
-def network_calls(model, sampler: str, steps: int, guidance: float, interval: tuple[float, float] = (0.0, 1.0)) -> int:
-    """Network evaluations an image, counted on a real walk."""
-    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler, interval=interval)
-    return denoiser.calls

@@ -1,0 +1,225 @@
+"""The report on a model: its samples and real images in one table, with everything that a reader needs to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..config import choose
+from ..data import DATASETS, Dataset, load_data
+from ..diffusion import sample, trajectory
+from ..model.dit import DiT
+from ..training.checkpoint import Origin
+from .extractor import Extracted, Extractor, extract, load_extractor
+from .intervals import Interval
+from .learned import LEARNERS, learned_accuracy
+from .measure import SCORES, measure, real_against_real
+from .reference import ReferenceError, load_reference, make_reference
+from .sample_size import halves
+from .scores import Scores, ScoreTable
+
+#: data set -> the extractor whose classes are its classes, as "accuracy" needs them. Other data are seen by Inception-v3.
+JUDGES = {"digits": "digits-judge"}
+#: what is typed -> the name of a score
+NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Two rows, the samples and real images in their place; `left_out`, the scores that could not be had and why; `by_class` (K,), the share of
+    samples judged to be of their class, NaN for a class without samples, or None without a judge; `class_names`, K names or none."""
+
+    samples: Scores
+    real: Scores
+    left_out: dict[str, str]
+    by_class: tuple[float, ...] | None = None
+    class_names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [str(ScoreTable([self.samples, self.real]))]
+        if self.by_class:
+            share, k = min((share, k) for k, share in enumerate(self.by_class) if share == share)
+            lines.append(f"Accuracy of the worst class, {self.class_names[k] if self.class_names else k}: {share:.1%}.")
+        return "\n".join(lines + [f"Left out: {name}: {reason}." for name, reason in self.left_out.items()])
+
+    def to_dict(self) -> dict:
+        """Everything, as JSON can hold it: both rows whole, and each score once more by its plain name, real_NAME that of real images."""
+        made, real = ({plain: row.values[name].value for plain, name in NAMES.items() if name in row.values} for row in (self.samples, self.real))
+        shares = {f"{name}_share": made[name] / real[name] for name in ("precision", "recall") if name in made and real.get(name)}
+        worst = {"worst_class": min(share for share in self.by_class if share == share)} if self.by_class else {}
+        row = self.samples
+        how = {"samples": row.samples, "guidance": row.guidance, "steps": row.steps, "sampler": row.sampler, "seed": row.seeds[0]}
+        flat = made | worst | {f"real_{name}": value for name, value in real.items()} | shares | how
+        return flat | {"rows": [self.samples.to_dict(), self.real.to_dict()], "left_out": self.left_out}
+
+
+class Real(NamedTuple):
+    """Real images (n, C, H, W) in [-1,1] with labels (n,), and what tables say of them."""
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    note: str
+
+
+def evaluate_model(
+    model: DiT,
+    data: str | None = None,
+    samples: int = 1000,
+    guidance: float = 1.5,
+    interval: tuple[float, float] = (0.0, 1.0),
+    steps: int = 25,
+    sampler: str = "heun",
+    seed: int = 0,
+    extractor: str | None = None,
+    reference: str | None = None,
+    scores: Sequence[str] | None = None,
+    repeats: int = 50,
+    origin: Origin | None = None,
+    progress: bool = False,
+) -> Report:
+    """Draw `samples` images, evenly over the classes, and score them and real ones against the reference.
+
+    data: the data set that the model was trained on, `origin.data` if None; guidance to seed as in `sample`. extractor: the judge of the data set,
+    else Inception-v3. reference: a data set or folder, "NAME:test" for its held-out images, or a file of `save_reference`; the training images if
+    None. scores: plain names (`NAMES`), all that can be had if None; those that refuse are then left out with their reason. "cas" trains a
+    classifier on the samples and tests it on held-out real images. repeats: draws for an interval.
+    Raises ValueError for data, a reference or labels that do not fit the model, for a score that was asked for and refuses, when every sample
+    is NaN, and what `sample` and `load_data` refuse; ReferenceError for statistics of another extractor or resolution.
+    """
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"samples={samples!r} must be a whole number of at least 1")
+    name, split = _named(reference or "")
+    data = data or (origin.data if origin else name or _recognise(model))
+    names = _wanted(scores, data, extractor)
+    seer, real = _opened(extractor or JUDGES.get(data, "inception-v3")), None
+    if reference and not name:
+        against = load_reference(reference, seer, model.config.image_size)
+    else:
+        real = _real(name or data, split, model)
+        against = make_reference(real.name, real.images, real.labels, seer, real.note)
+    labels = torch.arange(samples) % model.config.num_classes
+    calls = network_calls(model, sampler, steps, guidance, interval)
+    images = _draw(model, labels, steps, guidance, sampler, seed, interval, progress)
+    made = extract(seer, images)
+    always = tuple(interval) == (0.0, 1.0)
+    how = dict(
+        guidance=float(guidance), guidance_interval=None if always else tuple(interval), sampler=sampler, steps=steps,
+        network_calls=calls, ema=_average(origin), seeds=(seed,),
+        images_seen=origin.images_seen if origin else None,
+    )  # fmt: skip
+    kept = labels[made.kept]
+    cas = _cas(data, model, images, labels, real, seed)
+    left_out: dict[str, str] = {}
+    rows = []
+    for row, learn, score in (
+        ("samples", cas[0], lambda chosen: measure("samples", against, made, kept, chosen, repeats, seed, **how)),
+        ("real against real", cas[1], lambda chosen: real_against_real(against, chosen, repeats, seed, len(kept))),
+    ):
+        base, values = score([]), {}
+        for name in names:
+            try:
+                values[name] = learn() if name == "CAS" else score([name]).values[name]
+            except ValueError as error:
+                if scores is not None and row == "samples":
+                    raise
+                left_out[f"{name} of {row}"] = str(error)
+        rows.append(replace(base, values=values))
+    judged = JUDGES.get(data) == seer.name
+    return Report(*rows, left_out, _by_class(made, kept, model.config.num_classes) if judged else None, model.config.class_names)
+
+
+@torch.no_grad()
+def network_calls(model: DiT, sampler: str, steps: int, guidance: float, interval: tuple[float, float] = (0.0, 1.0)) -> int:
+    """Network evaluations an image, counted on a real walk."""
+    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler, interval=interval)
+    return denoiser.calls
+
+
+def _recognise(model: DiT) -> str:
+    """The data set of weights that do not name one: digits, by the shape of its images and its classes."""
+    config, shape = model.config, DATASETS["digits"]().shape
+    if config.class_names in ((), shape["class_names"]) and all(getattr(config, name) == shape[name] for name in shape if name != "class_names"):
+        return "digits"
+    raise ValueError("the weights do not say which data the model was trained on; name the data set or folder as the reference")
+
+
+def _wanted(scores: Sequence[str] | None, data: str, extractor: str | None) -> list[str]:
+    judged = data in JUDGES and extractor in (None, JUDGES[data])
+    if scores is None:
+        return [name for name in NAMES.values() if (judged or name != "accuracy") and (data in LEARNERS or name != "CAS")]
+    for name in scores:
+        choose("score", name, NAMES)
+    if "accuracy" in scores and not judged:
+        judge = f"its judge is {JUDGES[data]!r}" if data in JUDGES else f"there is a judge for: {', '.join(JUDGES)}"
+        raise ValueError(f"score='accuracy' needs a judge of the classes of {data!r}; {judge}; leave it out")
+    if "cas" in scores and data not in LEARNERS:
+        raise ValueError(f"score='cas' needs a classifier that learns the classes of {data!r}; there is one for: {', '.join(LEARNERS)}; leave it out")
+    return [NAMES[name] for name in scores]
+
+
+def _opened(name: str) -> Extractor:
+    try:
+        return load_extractor(name)
+    except ImportError as error:
+        raise ValueError(f"extractor={name!r}: {error}") from None
+
+
+def _named(reference: str) -> tuple[str, str]:
+    """Data set and split of a reference; no data set for a file."""
+    before, _, after = reference.rpartition(":")
+    if reference.endswith(".safetensors"):
+        return "", "train"
+    return (before, after) if before and after in ("train", "test") else (reference, "train")
+
+
+def _real(name: str, split: str, model: DiT) -> Real:
+    """The images of a data set, if the model makes such images of such classes."""
+    config = model.config
+    data = load_data(name, split, None if name in DATASETS else config.image_size)
+    for field, theirs in data.shape.items():
+        mine = getattr(config, field)
+        if mine != theirs and not (field == "class_names" and not mine):
+            raise ReferenceError(f"the reference {name!r} has {field}={theirs!r}, the model {mine!r}; choose the data that the model was trained on")
+    return Real(f"{data.name} {split}", *_floats(data), data.note)
+
+
+def _floats(data: Dataset) -> tuple[Tensor, Tensor]:
+    return torch.tensor(data.images).float().div_(127.5).sub_(1), torch.from_numpy(data.labels)
+
+
+def _draw(model: DiT, labels: Tensor, steps: int, guidance: float, sampler: str, seed: int, interval: tuple[float, float], progress: bool) -> Tensor:
+    """The images of `sample`, in the parts in which it works, so that a bar can tell how far it is."""
+    parts = tqdm(labels.split(500), desc="sampling", unit="batch", disable=not progress)
+    return torch.cat([sample(model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval).cpu() for i, part in enumerate(parts)])
+
+
+def _cas(data: str, model: DiT, images: Tensor, labels: Tensor, real: Real | None, seed: int) -> list[Callable[[], Interval]]:
+    """The classification accuracy score of the samples, and of as many real images; both are tested on the held-out images."""
+
+    def learned(images: Tensor, labels: Tensor) -> Interval:
+        return learned_accuracy(LEARNERS[data], images, labels, *_real(data, "test", model)[1:3], seed)
+
+    def of_real() -> Interval:
+        if real is None or real.name != f"{data} train":
+            raise ValueError("real images to learn from are those of the training set; use it as the reference")
+        _, (others, answers) = halves(real.images, real.labels, seed=seed)
+        return learned(others[: len(images)], answers[: len(images)])
+
+    return [lambda: learned(images, labels), of_real]
+
+
+def _by_class(made: Extracted, labels: Tensor, classes: int) -> tuple[float, ...]:
+    right = (made.probabilities.argmax(1) == labels).double()
+    return tuple((labels.bincount(right, classes) / labels.bincount(minlength=classes)).tolist())
+
+
+def _average(origin: Origin | None) -> str | None:
+    if origin is None:
+        return None
+    return f"{1 / (1 - origin.ema_decay):,.0f} steps" if origin.ema_decay else "none"

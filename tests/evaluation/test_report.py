@@ -1,0 +1,200 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import dit_lite
+from dit_lite.evaluation import load_extractor, make_reference, real_images, save_reference, train_judge
+from dit_lite.evaluation import report as reporting
+from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
+from dit_lite.training.checkpoint import Origin
+
+QUICK = dict(samples=30, steps=2, sampler="ddim", repeats=21)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_learner():
+    """A classifier that learns for a few steps only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(reporting.LEARNERS, "digits", lambda images, labels, seed: train_judge(20, seed, images, labels))
+        yield
+
+
+@pytest.fixture
+def untrained(alive):
+    return alive(std=0.05, num_classes=10, class_names=tuple("0123456789"))
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A function that makes sampling return NaN for the chosen images."""
+
+    def break_(some):
+        def sample(model, labels, *how):
+            images = dit_lite.sample(model, labels, *how)
+            images[some] = torch.nan
+            return images
+
+        monkeypatch.setattr(reporting, "sample", sample)
+
+    return break_
+
+
+@pytest.fixture(scope="module")
+def shipped(quick_learner):
+    return evaluate_model(dit_lite.load("digits"), samples=140, steps=3, sampler="dpmpp_2m", repeats=21, guidance=2.0, interval=(0.2, 0.8), seed=5,
+                          origin=Origin("digits", 96_000, 0.99))  # fmt: skip
+
+
+def test_a_report_has_every_score_of_samples_and_of_real_images(shipped):
+    assert set(shipped.samples.values) == set(shipped.real.values) == set(NAMES.values())
+    assert shipped.left_out == {}
+    assert shipped.samples.values["accuracy"].value > 0.9
+    assert shipped.samples.values["CAS"].value > 0.3
+    assert (shipped.samples.samples, shipped.real.samples, shipped.real.reference_count) == (140, 140, 721)
+
+
+def test_a_report_prints_how_the_images_were_made(shipped):
+    text = str(shipped)
+    for words in ("Reference digits train at 8x8, features of digits-judge", "CAS", "Fréchet", "real against real", "140", "1,442", "0.2-0.8",
+                  "dpmpp_2m", "100 steps", "96,000", "Accuracy of the worst class"):  # fmt: skip
+        assert words in text, words
+    assert shipped.samples.network_calls == network_calls(dit_lite.load("digits"), "dpmpp_2m", 3, 2.0, (0.2, 0.8)) == 5
+    assert shipped.samples.seeds == (5,)
+
+
+def test_a_report_survives_json(shipped):
+    values = json.loads(json.dumps(shipped.to_dict()))
+    assert values["frechet"] == shipped.samples.values["Fréchet"].value
+    assert values["real_recall"] == shipped.real.values["recall"].value
+    assert values["precision_share"] == values["precision"] / values["real_precision"]
+    assert values["worst_class"] == min(shipped.by_class)
+    assert {"samples", "guidance", "steps", "sampler", "seed"} <= set(values)
+    assert [row["row"] for row in values["rows"]] == ["samples", "real against real"]
+
+
+def test_the_images_are_those_of_sample(monkeypatch, alive):
+    model = alive(std=0.1, num_classes=10)
+    labels = torch.arange(600) % 10
+    found = reporting._draw(model, labels, 1, 1.0, "euler", 3, (0.0, 1.0), False)
+    assert torch.equal(found, dit_lite.sample(model, labels, 1, 1.0, "euler", 3))
+
+
+def test_too_few_samples_leave_scores_out_with_the_reason(untrained):
+    found = evaluate_model(untrained, **QUICK)
+    assert "n=30 images are too few for the Fréchet distance in d=64" in found.left_out["Fréchet of samples"]
+    assert "Left out: Fréchet of samples: n=30" in str(found)
+    assert "precision" in found.samples.values
+    with pytest.raises(ValueError, match=r"too few for the Fréchet distance in d=64 features.*better 640"):
+        evaluate_model(untrained, **QUICK, scores=["frechet"])
+
+
+def test_lost_samples_are_counted_and_a_diverged_model_is_refused(untrained, broken):
+    broken(slice(0, 3))
+    found = evaluate_model(untrained, **QUICK, scores=["accuracy", "precision"])
+    assert (found.samples.samples, found.samples.lost) == (27, 3)
+    assert "3 of 30 samples held NaN or infinity" in str(found)
+    broken(slice(None))
+    with pytest.raises(ValueError, match="all 30 rows hold NaN or infinity; the model that made them has diverged"):
+        evaluate_model(untrained, **QUICK)
+
+
+def saved(tmp_path, **changes) -> str:
+    """A file of statistics of real digits."""
+    images, labels = real_images("test")
+    reference = make_reference("digits test", images, labels, load_extractor("digits-judge"))
+    save_reference(dataclasses.replace(reference, **changes), tmp_path / "reference.safetensors")
+    return str(tmp_path / "reference.safetensors")
+
+
+def test_a_saved_reference_takes_the_place_of_the_training_images(untrained, tmp_path):
+    found = evaluate_model(untrained, **QUICK, scores=["precision"], reference=saved(tmp_path))
+    assert (found.samples.reference, found.samples.reference_count) == ("digits test", 355)
+    held_out = evaluate_model(untrained, **QUICK, scores=["precision"], reference="digits:test")
+    assert held_out == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(extractor="inception-v3"), "extractor='inception-v3', but the samples have 'digits-judge'.*make_reference"),
+        (dict(image_size=32), "image_size=32, but the samples have 8"),
+        (dict(features=torch.ones(355, 63)), "features an image=63, but the samples have 64"),
+        (dict(labels=torch.zeros(355, dtype=torch.long)), "the reference holds no image of class 1, 2, 3"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_refused(untrained, tmp_path, changes, said):
+    with pytest.raises(ValueError, match=said):
+        evaluate_model(untrained, **QUICK, reference=saved(tmp_path, **changes))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of two classes of pictures."""
+    for k, name in enumerate(("cat", "dog")):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(3):
+            noise = np.random.default_rng([k, i]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / "pets" / name / f"{i}.png")
+    return str(tmp_path / "pets")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(), r"has channels=3, the model 1; choose the data"),
+        (dict(channels=3), "num_classes=2, the model 10"),
+        (dict(channels=3, num_classes=2, class_names=("dog", "cat")), r"class_names=\('cat', 'dog'\), the model \('dog', 'cat'\)"),
+    ],
+)
+def test_data_of_another_shape_or_other_classes_are_refused(alive, pictures, tmp_path, monkeypatch, changes, said):
+    monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path))
+    model = alive(**dict(num_classes=10) | changes)
+    with pytest.raises(ValueError, match=said):
+        evaluate_model(model, **QUICK, reference=pictures, extractor="digits-judge")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(samples=0), "samples=0 must be a whole number of at least 1"),
+        (dict(scores=["fid"]), "score='fid' is not known; choose one of: frechet, kernel, inception"),
+        (
+            dict(scores=["accuracy"], extractor="inception-v3"),
+            "score='accuracy' needs a judge of the classes of 'digits'; its judge is 'digits-judge'",
+        ),
+        (dict(extractor="vgg"), "extractor='vgg' is not known; choose one of: digits-judge"),
+        (dict(data="birds"), "'birds' is no known data set and no folder"),
+        (dict(data="birds", scores=["cas"]), "score='cas' needs a classifier that learns the classes of 'birds'; there is one for: digits"),
+        (dict(guidance=-1), "guidance=-1 must be"),
+        (dict(repeats=3, scores=["precision"]), "repeats=3 are too few"),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_the_way_out(untrained, monkeypatch, changes, said):
+    if changes.get("data"):
+        monkeypatch.setitem(reporting.JUDGES, "birds", "digits-judge")
+    with pytest.raises(ValueError, match=said):
+        evaluate_model(untrained, **QUICK | changes)
+
+
+def test_a_model_of_unknown_data_asks_for_them(alive):
+    with pytest.raises(ValueError, match="do not say which data the model was trained on; name the data set or folder as the reference"):
+        evaluate_model(alive(num_classes=3), **QUICK)
+
+
+def test_an_extractor_whose_extra_is_missing_names_it(untrained, monkeypatch):
+    def missing():
+        raise ImportError('pip install "dit-lite[inception]"')
+
+    monkeypatch.setitem(reporting.load_extractor.__globals__["EXTRACTORS"], "inception-v3", missing)
+    with pytest.raises(ValueError, match=r"extractor='inception-v3': pip install"):
+        evaluate_model(untrained, **QUICK, extractor="inception-v3")
+
+
+def test_a_caveat_of_the_data_stands_under_the_table(untrained, monkeypatch):
+    digits = reporting.load_data("digits")
+    monkeypatch.setattr(reporting, "load_data", lambda *_: dataclasses.replace(digits, note="Stored as JPEG."))
+    assert str(evaluate_model(untrained, **QUICK, scores=["precision"])).count("Stored as JPEG.") == 1
