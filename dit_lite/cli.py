@@ -194,6 +194,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     """Sample a model and score the images against real ones, with intervals, and beside the same scores of real images."""
     import json
 
+    from .data import DATASETS
     from .evaluation.report import evaluate_model
     from .training.checkpoint import load, origin_of, write
     from .training.precision import pick_device
@@ -202,8 +203,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise ValueError(f"--out {options.out} is a directory; name a file")
     model = load(options.checkpoint, pick_device("auto"))
     samples = options.samples if options.per_class is None else options.per_class * model.config.num_classes
+    origin = origin_of(options.checkpoint)
+    data = options.checkpoint if origin is None and options.checkpoint in DATASETS else None  # a shipped model is called by its data
     asked = {name: getattr(options, name) for name in ("guidance", "steps", "sampler", "seed", "extractor", "reference", "scores", "repeats")}
-    report = evaluate_model(model, samples=samples, interval=tuple(options.interval), origin=origin_of(options.checkpoint), progress=True, **asked)
+    report = evaluate_model(model, data, samples, interval=tuple(options.interval), origin=origin, progress=True, **asked)
     text = json.dumps(report.to_dict(), indent=2)
     if options.out:
         write(options.out, (text + "\n").encode())

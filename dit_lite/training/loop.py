@@ -23,6 +23,7 @@ from ..model.dit import DiT
 from .allocator import keep_freed_memory
 from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, Origin, load_weights, read_tensors, save_model, write, write_tensors
 from .ema import EMA
+from .fitting import batch_that_fits
 from .optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
 from .precision import autocast, pick_device, preferred, products
 from .schedule import learning_rate
@@ -174,7 +175,11 @@ class Trainer:
             yield
         except torch.OutOfMemoryError:
             B, less = self.config.batch_size, " or precision='bf16'" if self.config.precision == "fp32" else ""
-            raise ConfigError(f"batch_size={B} needs more memory than {self.device} has free; choose batch_size={max(1, B // 2)}{less}") from None
+            on_gpu = self.device.type == "cuda"
+            memory = torch.cuda.get_device_properties(self.device).total_memory if on_gpu else float("inf")
+            fits = batch_that_fits(self.model_config, B, self.config.precision, memory)
+            way_out = f"batch_size={fits}{less}" if fits else "a smaller preset, or a patch_size twice as large"
+            raise ConfigError(f"batch_size={B} needs more memory than {self.device} has free; choose {way_out}") from None
 
     def _look(self, fresh: list) -> None:
         """Wait for the losses that nobody has looked at, all at once; raises DivergedError when one is not finite."""
