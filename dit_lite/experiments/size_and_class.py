@@ -21,8 +21,10 @@ SCORES = ("accuracy", "precision", "recall", "Inception")
     "What does the size of a model do to the class, to precision and to recall, beyond what it does to the loss?",
     recipe="digits",
     seconds=dict(cpu=900.0, gpu=1200.0),
-    smoke=dict(widths=[4, 8], seeds=[0, 1, 2], guidances=[1.0], steps=1, lr=4e-3, per_class=7, sampling_steps=1, repeats=1),
-    cpu=dict(widths=[8, 16, 24, 40, 64], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=200, lr=4e-3, per_class=40, sampling_steps=10, repeats=2),
+    smoke=dict(widths=[4, 8], seeds=[0, 1, 2], guidances=[1.0], steps=1, batch_size=32, per_class=7, sampling_steps=1, repeats=1),
+    cpu=dict(
+        widths=[16, 24, 32, 48, 64], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=500, batch_size=32, per_class=40, sampling_steps=8, repeats=2
+    ),
     gpu=dict(
         widths=[8, 16, 32, 64, 128], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=1000, lr=4e-3, per_class=100, sampling_steps=20, repeats=4
     ),
@@ -33,7 +35,7 @@ def size_and_class(work: Slices, widths: list[int], seeds: list[int], guidances:
     `slopes` are per doubling of the width, `partial` rank correlations with the width, plain and given the held-out loss, both with intervals over
     models; `shapes` say how well three curves fit the accuracy, by Akaike's criterion less that of the best.
     """
-    parts = [{"width": width, "seed": seed} for width, seed in product(widths, seeds)]
+    parts = [{"width": width, "seed": seed} for seed, width in product(seeds, widths)]
     rows = list(chain(*work.map(one_model, parts, cost=lambda part: 20 + part["width"], guidances=guidances, **settings)))
     by_guidance = {w: [row for row in rows if row["guidance"] == w] for w in guidances}
     return {
@@ -44,9 +46,11 @@ def size_and_class(work: Slices, widths: list[int], seeds: list[int], guidances:
     }
 
 
-def one_model(width: int, seed: int, guidances: list[float], steps: int, lr: float, per_class: int, sampling_steps: int, repeats: int) -> list[dict]:
+def one_model(
+    width: int, seed: int, guidances: list[float], steps: int, batch_size: int, per_class: int, sampling_steps: int, repeats: int
+) -> list[dict]:
     """Train one model; a row for each guidance."""
-    config = TrainConfig(data="digits", changes={"width": width}, steps=steps, lr=lr, seed=seed)
+    config = TrainConfig(data="digits", changes={"width": width}, steps=steps, batch_size=batch_size, seed=seed)
     data = held_out("digits")
     model, (loss,) = learn(config, [steps], lambda model: mean_loss(model, data, repeats))
     wrong = mean_loss(model, mislabelled(data), repeats)
