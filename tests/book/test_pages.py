@@ -13,11 +13,15 @@ from site_build import ROOT
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
 CHAPTERS = [name for name in NAMES if name.startswith("chapters/")]
+LOST = """() => [...document.querySelectorAll('div.math')]
+    .filter(node => Math.min(...[...node.querySelectorAll('mjx-c')].map(sign => sign.getBoundingClientRect().left)) < node.getBoundingClientRect().left)
+    .map(node => node.id || node.textContent)"""
 
 
 def is_whole(page) -> None:
-    """It has a title, no traceback, and no table that stayed text."""
+    """It has a title, no traceback, no object or figure that a cell left lying about, and no table that stayed text."""
     assert page.locator("h1").first.inner_text()
+    assert page.locator(".cell_output img[src*='_images/'], .cell_output:text(' at 0x')").count() == 0
     assert page.locator(".output.traceback, .cell_output .stderr").count() == 0
     assert "|---" not in page.locator(".bd-article").inner_text().replace("—", "---"), "a table was not rendered"
 
@@ -36,6 +40,8 @@ def test_a_page_is_accessible(name, read):
 def test_a_dark_page_from_the_file_system_fits_a_phone_and_can_be_read(name, site, clean_page):
     page = clean_page((site / f"{name}.html").as_uri(), width=360, color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("[...document.querySelectorAll('div.math')].every(node => node.querySelector('mjx-container'))")
+    assert page.evaluate(LOST) == [], "a formula that is too long scrolls from its beginning"
     page.set_viewport_size({"width": 1280, "height": 900})
     is_whole(page)
     assert faults_of_colour(page) == []
