@@ -119,7 +119,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
 
     The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
     of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
-    its spread, and a formula beside its comma; the tick of a table needs no font of emoji.
+    its spread, a formula beside its comma, and GAP-12 whole; the tick of a table needs no font of emoji.
     """
 
     def kept(script) -> bool:
@@ -132,6 +132,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     if "body" in context:
         body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
         body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
+        body = re.sub(r"(?<=>)[A-Z]+-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body)
         context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
 
 
