@@ -1,4 +1,4 @@
-"""The command line: train, sample, evaluate, bench, data, experiment. Its flags are the fields of the configurations."""
+"""The command line: train, sample, evaluate, card, bench, data, experiment. Its flags are the fields of the configurations."""
 
 from __future__ import annotations
 
@@ -76,6 +76,10 @@ def build_parser() -> Parser:
     command.add_argument("--out", type=Path, metavar="JSON", help="a file for the report")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("card", help="write the card of a model from the files of its run", description=_card.__doc__)
+    command.add_argument("--checkpoint", required=True, metavar="DIR", help="the directory of a run")
+    command.set_defaults(run=_card)
 
     command = commands.add_parser("bench", help="measure speed on this machine", description=_bench.__doc__)
     command.add_argument("name", metavar="NAME", help="quickstart, step or train")
@@ -211,6 +215,20 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.out:
         write(options.out, (text + "\n").encode())
     print(text if options.json else report)
+
+
+def _card(options: argparse.Namespace) -> None:
+    """Write README.md, the card of a model, beside its weights: sizes, data and length of the training, scores of report.json, picture samples.png.
+    What only you can know stands there in capitals."""
+    from .training.card import CARD, model_card
+    from .training.checkpoint import directory_of, write
+
+    directory = directory_of(options.checkpoint)
+    out, text = directory / CARD, model_card(directory)
+    if out.exists():
+        raise ValueError(f"{out} is already there; rename it first, so that nothing that you wrote is lost")
+    write(out, text.encode())
+    print(f"{out}: fill in what stands in capitals")
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from dit_lite.cli import main
 
-COMMANDS = ("train", "sample", "evaluate", "bench", "data", "experiment")
+COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment")
 
 
 def run(*words: str) -> subprocess.CompletedProcess:
@@ -99,6 +99,8 @@ def test_experiment_list_shows_state(capsys):
         (["evaluate", "--checkpoint", "digits", "--reference", "no.safetensors"], "no.safetensors is missing"),
         (["evaluate", "--checkpoint", "digits", "--interval", "0.8", "0.2"], "low <= high"),
         (["evaluate", "--checkpoint", "digits", "--out", "."], "--out . is a directory"),
+        (["card", "--checkpoint", "nope"], "no model"),
+        (["card", "--checkpoint", "digits"], "README.md is already there"),
         (["bench", "nope"], "choose one of: quickstart, step, train"),
         (["bench", "step", "--smoke"], "--smoke is a flag of bench train"),
         (["bench", "train", "--smoke", "--case", "S/2"], "case='S/2' is not known; choose one of: digits"),

@@ -1,0 +1,64 @@
+"""The card of a model: what it is, what it has seen, how good it is, written from the files of its run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..config import ConfigError
+from .checkpoint import METRICS, load, origin_of
+
+CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
+
+
+def model_card(directory: str | Path) -> str:
+    """The card of the model in `directory`, as Markdown.
+
+    It holds what config.json, metrics.jsonl and the weights say, the table of report.json (`evaluate --out`) and the picture samples.png (`sample
+    --out`) where these are there, and in capitals what only you can know. Raises FileNotFoundError or CheckpointError as `load` does.
+    """
+    directory = Path(directory)
+    model, origin = load(directory), origin_of(directory)
+    c, parameters = model.config, sum(p.numel() for p in model.parameters())
+    lines = [
+        f"# {directory.resolve().name}",
+        f"A class-conditional Diffusion Transformer for images of {c.image_size}x{c.image_size}x{c.channels} in {c.num_classes} classes: "
+        f"P = {c.patch_size} (N = {c.tokens}), D = {c.width}, L = {c.depth}, h = {c.heads}, {parameters:,} parameters.",
+    ]
+    if (directory / GRID).exists():
+        lines.append(f"![uncurated samples, a row a class]({GRID})")
+    facts = [f"- **Classes** {', '.join(c.class_names)}."] if c.class_names else []
+    if origin:
+        average = f"weights averaged over about {1 / (1 - origin.ema_decay):,.0f} steps" if origin.ema_decay else "weights as they are"
+        facts.append(
+            f"- **Trained on** `{origin.data}`, {origin.images_seen:,} images seen, objective {c.objective} on the {c.path} path, {average}."
+        )
+    if (directory / METRICS).exists():
+        last = json.loads((directory / METRICS).read_text().splitlines()[-1])
+        facts.append(f"- **Training** took {last['step']:,} steps and {last['seconds']:,.0f} s; the last loss was {last['loss']:.4f}.")
+    lines.append("\n".join(facts))
+    lines.append(_scores(directory / REPORT) if (directory / REPORT).exists() else "- **How good** NOT MEASURED.")
+    lines.append(
+        "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER THEY MAY BE USED FOR THIS.\n"
+        f'- **Use** `dit_lite.load("{directory.name}")`. It draws what its pictures show, and nothing else.\n'
+        "- **Licence** of the weights: CHOOSE ONE THAT THE PICTURES ALLOW."
+    )
+    return "\n\n".join(lines) + "\n"
+
+
+def _scores(file: Path) -> str:
+    """The rows of a report as a table, with what they were measured against."""
+    try:
+        report = json.loads(file.read_text())
+        rows = report["rows"]
+        first, names = rows[0], list(dict.fromkeys(name for row in rows for name in row["values"]))
+        table = [f"| | images | {' | '.join(names)} |", f"|{'---|' * (len(names) + 2)}"]
+        for row in rows:
+            values = (row["values"].get(name) for name in names)
+            cells = ["-" if v is None else f"{v['value']:.4g} [{v['low']:.4g}, {v['high']:.4g}]" for v in values]
+            table.append(f"| {row['row']} | {row['samples']:,} | {' | '.join(cells)} |")
+        how = f"guidance {first['guidance']:g}, {first['steps']} steps of {first['sampler']}, {first['network_calls']} network calls an image"
+        against = f"against {first['reference_count']:,} images of {first['reference']} in the features of {first['extractor']}"
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ConfigError(f"{file} is no report ({error!r}); write it again with evaluate --out") from None
+    return f"- **How good** {how}; {against}; 95 % intervals over samples. {first['note']}".rstrip() + "\n\n" + "\n".join(table)
