@@ -22,7 +22,7 @@ def held_out(name: str, images: int | None = None) -> Dataset:
 
 def as_images(data: Dataset) -> Tensor:
     """The images of a data set as floats (n, C, H, W) in [-1,1]."""
-    return torch.from_numpy(data.images).float() / 127.5 - 1
+    return torch.tensor(data.images).float() / 127.5 - 1  # a copy: data may be memory-mapped
 
 
 def mislabelled(data: Dataset) -> Dataset:
