@@ -20,7 +20,7 @@ from .slices import Slices
 SHARES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
 DIGITS = dict(data="digits", features=["pixels", "digits-judge"], count=1000, guidances=[1.0, 2.0])
 CIFAR = dict(data="cifar10", features=["pixels"], count=100, guidances=[2.0])
-HEART = dict(data="digits", features=["pixels", "digits-judge"], count=200, guidances=[1.0], images=50, train_steps=400)
+HEART = dict(data="digits", features=["pixels", "digits-judge"], count=200, guidances=[1.0], images=20, train_steps=1500)
 
 
 @experiment(
@@ -29,7 +29,7 @@ HEART = dict(data="digits", features=["pixels", "digits-judge"], count=200, guid
     smoke=dict(seeds=[0], steps=2, models=[DIGITS | dict(count=20, guidances=[1.0]), HEART | dict(count=10, train_steps=2)]),
     cpu=dict(seeds=[0, 1, 2], steps=12, models=[DIGITS, CIFAR, HEART]),
     gpu=dict(
-        seeds=[0, 1, 2], steps=25, models=[DIGITS, CIFAR | dict(features=["pixels", "cifar10-judge"], count=1000, guidances=[1.0, 2.0]), HEART | dict(train_steps=2000)]
+        seeds=[0, 1, 2], steps=25, models=[DIGITS, CIFAR | dict(features=["pixels", "cifar10-judge"], count=1000, guidances=[1.0, 2.0]), HEART | dict(train_steps=5000)]
     ),
 )  # fmt: skip
 def memorisation_check(work: Slices, seeds: list[int], steps: int, models: list[dict]) -> dict:
@@ -49,7 +49,7 @@ def one_model(model: dict, seed: int, steps: int) -> list[dict]:
     by_heart = "images" in model
     if by_heart:
         data = dataclasses.replace(data, images=data.images[: model["images"]], labels=data.labels[: model["images"]])
-        denoiser = Trainer(TrainConfig(data="digits", steps=model["train_steps"], seed=seed), data=data).run().model
+        denoiser = Trainer(TrainConfig(data="digits", steps=model["train_steps"], batch_size=32, seed=seed), data=data).run().model
     else:
         denoiser = load(model["data"]).to(pick_device("auto"))
     classes = len(data.class_names)
