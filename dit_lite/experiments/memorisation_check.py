@@ -19,7 +19,7 @@ from .slices import Slices
 
 SHARES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
 DIGITS = dict(data="digits", features=["pixels", "digits-judge"], count=1000, guidances=[1.0, 2.0])
-CIFAR = dict(data="cifar10", features=["pixels"], count=100, guidances=[2.0])
+CIFAR = dict(data="cifar10", features=["pixels"], count=200, guidances=[2.0])
 HEART = dict(data="digits", features=["pixels", "digits-judge"], count=200, guidances=[1.0], images=20, train_steps=1500)
 
 
