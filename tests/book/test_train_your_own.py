@@ -14,7 +14,7 @@ from dit_lite.cli import build_parser, main
 from dit_lite.evaluation import EXTRACTORS, Extractor
 
 PAGE = (Path(__file__).parents[2] / "book" / "train_your_own.md").read_text()
-COMMANDS = [shlex.split(line.rstrip("& ")) for line in re.findall(r"^[$!] ?python -m dit_lite (.*)$", PAGE, re.M)]
+COMMANDS = [shlex.split(line.rstrip("& ")) for line in re.findall(r"^[$!] ?python -m dit_lite (.*)$", PAGE.replace("\\\n", ""), re.M)]
 SMALL = {"--steps": "2", "--batch-size": "4", "--warmup": "1", "--save-every": "1", "--samples": "12", "--image-size": "8"}
 
 
