@@ -19,15 +19,15 @@ from .sampling import network_calls
 from .slices import Slices
 
 SAMPLERS = list(CHOICES["sampler"])
-DIGITS = dict(data="digits", judge="digits-judge", samples=150, limit=60)
-CIFAR = dict(data="cifar10", judge=None, samples=10, limit=60)
+DIGITS = dict(data="digits", judge="digits-judge", samples=200, limit=200)
+CIFAR = dict(data="cifar10", judge=None, samples=10, limit=100)
 
 
 @experiment(
     "How many steps are enough, and is the best sampler the one that comes closest to the limit?",
     seconds=dict(cpu=400.0, gpu=300.0),
     smoke=dict(models=[DIGITS | dict(samples=140, limit=4)], seeds=[0], guidances=[1.0], samplers=["euler", "ddpm"], steps=[1, 2]),
-    cpu=dict(models=[DIGITS], seeds=[0, 1], guidances=[1.0, 2.0], samplers=SAMPLERS, steps=[2, 4, 8, 16, 32]),
+    cpu=dict(models=[DIGITS, CIFAR], seeds=[0, 1], guidances=[1.0, 2.0], samplers=SAMPLERS, steps=[2, 4, 8, 16, 32]),
     gpu=dict(
         models=[DIGITS | dict(samples=1000, limit=500), CIFAR | dict(judge="cifar10-judge", samples=1000, limit=500)],
         seeds=[0, 1, 2], guidances=[1.0, 2.0], samplers=SAMPLERS, steps=[2, 4, 8, 16, 32, 64],
