@@ -1,6 +1,7 @@
 """How good are the images? Scores that say what they were measured against."""
 
 from .accuracy import class_accuracy
+from .classifier import Classifier, load_classifier, train_classifier
 from .density_coverage import DensityCoverage, density_coverage, expected_coverage
 from .digits import DigitsReport, evaluate_digits, real_images
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
@@ -11,21 +12,24 @@ from .inputs import Finite, finite, require_classes
 from .intervals import Interval, bootstrap, half_samples, share
 from .judge import Judge, load_judge, train_judge
 from .kernel import KernelDistance, kernel_distance, squared_mmd
+from .learned import LEARNERS, learned_accuracy
 from .measure import SCORES, measure, real_against_real
 from .memorisation import Memorisation, memorisation
 from .neighbours import Neighbours, nearest
 from .precision_recall import PrecisionRecall, precision, precision_recall
 from .reference import Reference, ReferenceError, load_reference, make_reference, save_reference
+from .report import JUDGES, Report, evaluate_model, network_calls
 from .sample_size import Curve, Extrapolation, at_infinity, halves, sample_size_curve
 from .scores import MixedScoresError, Scores, ScoreTable
 from .spectrum import Spectrum, radial_spectrum, visible_frequency
 
 __all__ = [
-    "EXTRACTORS", "FAULTS", "SCORES", "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor", "Extrapolation", "Finite", "Gaussian",
-    "InceptionScore", "Interval", "Judge", "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours", "PrecisionRecall", "Reference",
-    "ReferenceError", "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy", "density_coverage", "evaluate_digits",
-    "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance", "gaussian", "half_samples", "halves", "inception_score", "inject",
-    "kernel_distance", "load_extractor", "load_judge", "load_reference", "look_alike", "make_reference", "measure", "memorisation", "nearest", "precision",
+    "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Classifier", "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
+    "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge", "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours",
+    "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
+    "density_coverage", "evaluate_digits", "evaluate_model", "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance",
+    "gaussian", "half_samples", "halves", "inception_score", "inject", "kernel_distance", "learned_accuracy", "load_classifier", "load_extractor",
+    "load_judge", "load_reference", "look_alike", "make_reference", "measure", "memorisation", "nearest", "network_calls", "precision",
     "precision_recall", "radial_spectrum", "real_against_real", "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
-    "squared_mmd", "train_judge", "visible_frequency",
+    "squared_mmd", "train_classifier", "train_judge", "visible_frequency",
 ]  # fmt: skip

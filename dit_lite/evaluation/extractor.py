@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import choose
+from .classifier import load_classifier
 from .inception import Inception
 from .inputs import finite, image_batch
 from .judge import FEATURES, load_judge
@@ -78,13 +79,18 @@ def digits_judge() -> Extractor:
     return Extractor("digits-judge", 8, 1, FEATURES, 10, load_judge())
 
 
+def cifar10_judge() -> Extractor:
+    """The classifier of CIFAR-10 that ships with dit_lite; its 192 features are not those of the FID that papers report."""
+    return Extractor("cifar10-judge", 32, 3, 192, 10, load_classifier("cifar10-judge", 3, 32, 10, (64, 160, 192)))
+
+
 def inception() -> Extractor:
     """The Inception-v3 of FID, 2048 features, 1008 classes; it needs the extra `inception` and downloads its weights (95 MB) once."""
     return Extractor("inception-v3", None, 3, 2048, 1008, Inception())
 
 
 #: Extractors by name. One more is a function that makes an Extractor, and a line here.
-EXTRACTORS: dict[str, Callable[[], Extractor]] = {"digits-judge": digits_judge, "inception-v3": inception}
+EXTRACTORS: dict[str, Callable[[], Extractor]] = {"digits-judge": digits_judge, "cifar10-judge": cifar10_judge, "inception-v3": inception}
 
 
 def load_extractor(name: str) -> Extractor:

@@ -10,6 +10,7 @@ from .class_settled import class_settled
 from .conditioning_race import conditioning_race
 from .deep import deep
 from .guidance_scale import guidance_scale
+from .judges import judges
 from .live import live
 from .memorisation_check import memorisation_check
 from .objectives import objectives
@@ -34,6 +35,8 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "guidance_scale", "list_experiments", "live", "load_result", "memorisation_check", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings", "two_averages",
+    "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "guidance_scale", "judges",
+    "list_experiments", "live", "load_result", "memorisation_check", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
+    "read_result", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
+    "two_averages",
 ]  # fmt: skip
