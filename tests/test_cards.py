@@ -38,3 +38,13 @@ def test_the_card_of_cifar10_quotes_its_record():
         assert f"| {words} | {rows[told]['loss']:.4f} |" in card
     assert f"{rows['class']['parameters']:,} parameters" in card
     assert rows["class"]["parameters"] == sum(p.numel() for p in dit_lite.load("cifar10").parameters())
+
+
+def test_the_cards_of_the_judges_quote_their_record():
+    for row in json.loads((DATA / "results/judges/cpu.json").read_text())["values"]["rows"]:
+        card = (DATA / f"checkpoints/{row['judge']}.md").read_text()
+        assert f"{row['accuracy']:.1%}".replace("%", " %") in card
+        assert (DATA / f"checkpoints/{row['judge']}.safetensors").stat().st_size < 6e6
+    assert row["accuracy"] >= 0.9
+    assert f"cats, at {min(row['by_class']):.0%}".replace("%", " %") in card
+    assert f"{row['parameters']:,} parameters" in card
