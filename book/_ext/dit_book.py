@@ -105,7 +105,7 @@ class ClaimTable(SphinxDirective):
             lines += [
                 f":::{{admonition}} {name}: {claim['verdict']}",
                 f":class: claim claim-{claim['verdict']}",
-                plain(claim["statement"]),
+                f"*{plain(claim['statement'])}*",
                 "",
                 f"*The right statement.* {plain(claim['right'])} ({plain(claim['source'])})",
                 ":::",
