@@ -20,3 +20,8 @@ def data_root() -> Path:
     if given := os.environ.get("DIT_LITE_DATA"):
         return Path(given).expanduser()
     return _CHECKOUT / "data" / "cache" if (_CHECKOUT / "pyproject.toml").exists() else Path.home() / ".cache" / "dit_lite"
+
+
+def page_is_built() -> bool:
+    """Whether a static page is being built (DIT_LITE_STATIC=1), which has neither a kernel for widgets nor a use for progress bars."""
+    return os.environ.get("DIT_LITE_STATIC", "0") not in ("", "0")

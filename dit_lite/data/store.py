@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..resources import data_root
+from ..resources import data_root, page_is_built
 from .dataset import DataError
 
 
@@ -59,7 +59,8 @@ def store(name: str, sources: Sequence[Path], pictures: Iterable[tuple[np.ndarra
         labels = np.zeros(shape[0], dtype=np.int64)
         try:
             images = np.lib.format.open_memmap(parts[0], mode="w+", dtype=np.uint8, shape=shape)
-            for i, (picture, label) in enumerate(tqdm(pictures, total=shape[0], desc=f"decoding {name}", unit="image", leave=False)):
+            bar = tqdm(pictures, total=shape[0], desc=f"decoding {name}", unit="image", leave=False, disable=page_is_built())
+            for i, (picture, label) in enumerate(bar):
                 images[i], labels[i] = picture, label
             images.flush()
             del images

@@ -10,12 +10,13 @@ import base64
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
 import numpy as np
+
+from ..resources import page_is_built
 
 HERE = Path(__file__).parent
 NEEDS = {"live_dit": ("dit",)}  # the modules that an explorer needs besides base
@@ -78,7 +79,7 @@ def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, he
     if size > LIMIT:
         raise ValueError(f"the arrays of this explorer hold {size / 1e6:.1f} MB; at most {LIMIT / 1e6:.0f} MB fit: show fewer steps or choices")
     state = {**state, "label": label, "height": list(height), "live": [], "status": ""}
-    if os.environ.get("DIT_LITE_STATIC", "0") in ("", "0"):
+    if not page_is_built():
         try:
             import anywidget  # noqa: F401
         except ImportError:  # the same explorer, without recomputing

@@ -21,6 +21,11 @@ ARGUMENTS = [
     "--disable-sync",
 ]  # fmt: skip
 PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+SHIFT = """() => new Promise(done => {
+    new PerformanceObserver(list => done(list.getEntries().filter(e => !e.hadRecentInput).reduce((sum, e) => sum + e.value, 0)))
+        .observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => done(0), 300);
+})"""
 LOCAL = ("http://127.0.0.1", "data:", "blob:", "file:")
 PATIENCE = 60_000  # milliseconds: a busy machine is no fault of a page
 
@@ -93,6 +98,8 @@ class Visit:
     blocked: list[str] = field(default_factory=list)  # requests that wanted to leave
     work: float = 0.0  # seconds of processor time until everything was there, where someone measured it
 
+    shift: float = 0.0  # how much of the page moved until then, as browsers count it (cumulative layout shift)
+
     def check(self) -> None:
         assert not self.errors, f"the console shows {self.errors}"
         assert not self.blocked, f"the page asked for {self.blocked}"
@@ -126,6 +133,11 @@ def processor_time(page) -> float:
     metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
     session.detach()
     return metrics["ProcessTime"]
+
+
+def layout_shift(page) -> float:
+    """The sum of all shifts of the layout so far that no input caused; what a test does to a page, such as printing it, counts as well."""
+    return page.evaluate(SHIFT)
 
 
 def pixels(canvas, channels: int = 3) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import site_build
-from browser import open_browser, processor_time, serve, visit
+from browser import layout_shift, open_browser, processor_time, serve, visit
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 BUILD = pytest.StashKey()
@@ -84,6 +84,7 @@ def visited(address, browser):
             visits[name] = visit(browser, f"{address}/{name}.html", color_scheme="light")
             visits[name].page.wait_for_load_state("networkidle")
             visits[name].work = processor_time(visits[name].page)
+            visits[name].shift = layout_shift(visits[name].page)
         visits[name].check()
         return visits[name]
 

@@ -13,11 +13,6 @@ from test_pages import CHAPTERS, NAMES
 TOTAL, OURS = 3.5e6, 1.5e6  # bytes over the wire
 WORK = 4.0  # seconds of the renderer's processor time; a page that takes 2 s on an idle machine counts more on a busy one
 THEIRS = re.compile(r"/(vendor/|_static/(?!dit_book\.css|logo\.svg))")  # of the theme and of MathJax
-SHIFT = """() => new Promise(done => {
-    new PerformanceObserver(list => done(list.getEntries().filter(e => !e.hadRecentInput).reduce((sum, e) => sum + e.value, 0)))
-        .observe({ type: 'layout-shift', buffered: true });
-    setTimeout(() => done(0), 300);
-})"""
 # How far what an explorer shows outgrows the room that was reserved for it.
 GROWTH = """bodies => bodies.map(body => {
     const room = parseFloat(getComputedStyle(body).minHeight);
@@ -47,10 +42,9 @@ def test_a_page_is_soon_there(name, visited):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("appendix/")])
-def test_nothing_jumps_when_explorers_appear(name, read):
-    page = read(name)
-    assert page.evaluate(SHIFT) < 0.05
-    assert max(page.locator(".dit-body").evaluate_all(GROWTH)) < 25, "at most a line"
+def test_nothing_jumps_when_explorers_appear(name, visited):
+    assert visited(name).shift < 0.05
+    assert max(visited(name).page.locator(".dit-body").evaluate_all(GROWTH)) < 25, "at most a line"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -41,7 +41,11 @@ def test_images_of_nan_are_counted_and_left_out(judge):
         (torch.zeros(1, 8, 8), ValueError, r"shape \(1, 8, 8\); expected \(n, C, H, W\)"),
         (torch.zeros(0, 1, 8, 8), ValueError, "at least one image"),
         (-torch.ones(2, 3, 8, 8), ValueError, "'digits-judge' takes images of 1 channels and 8x8; got 2 of 3 channels and 8x8"),
-        (-torch.ones(2, 1, 32, 32), ValueError, "1 channels and 32x32; choose an extractor for these images, one of: digits-judge, inception-v3"),
+        (
+            -torch.ones(2, 1, 32, 32),
+            ValueError,
+            "1 channels and 32x32; choose an extractor for these images, one of: digits-judge, cifar10-judge, inception-v3",
+        ),
     ],
 )
 def test_images_it_cannot_see_are_refused(judge, images, error, said):
@@ -55,7 +59,7 @@ def test_the_scale_from_zero_to_one_is_warned_of(judge):
 
 
 def test_an_unknown_extractor_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="extractor='vgg' is not known; choose one of: digits-judge, inception-v3"):
+    with pytest.raises(ValueError, match="extractor='vgg' is not known; choose one of: digits-judge, cifar10-judge, inception-v3"):
         load_extractor("vgg")
 
 

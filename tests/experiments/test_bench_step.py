@@ -1,4 +1,5 @@
-from dit_lite.experiments import bench_step
+import sys
+
 from dit_lite.experiments.bench_step import matmul_peak, ours, resident, step_flops, theirs, trainer
 
 
@@ -7,7 +8,7 @@ def test_both_sides_have_the_same_shape_and_take_a_step(monkeypatch):
     other = theirs()[0]
     attention_and_mlp = sum(p.numel() for name, p in other.transformer_blocks.named_parameters() if ".norm1.emb." not in name)
     assert sizes[0] == attention_and_mlp
-    monkeypatch.setattr(bench_step, "BATCH", 2)
+    monkeypatch.setattr(sys.modules[trainer.__module__], "BATCH", 2)
     trainer(ours, plain=False)()
     trainer(theirs, plain=True)()
 
