@@ -25,7 +25,7 @@ CIFAR = dict(
 @experiment(
     "Which way of conditioning learns best, and which listens best?",
     seconds=dict(cpu=2400.0, gpu=1200.0),
-    smoke=dict(races=[DIGITS | dict(by="width", steps=6, seeds=[0], repeats=1, per_class=1)]),
+    smoke=dict(races=[DIGITS | dict(by="width", steps=2, seeds=[0], repeats=1, per_class=1)]),
     cpu=dict(
         races=[
             DIGITS | dict(by="width", steps=400, seeds=[0, 1, 2, 3, 4]),

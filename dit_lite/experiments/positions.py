@@ -13,7 +13,7 @@ from .slices import Slices
     "What does a model lose that is not told where its tokens are?",
     recipe="digits",
     seconds=dict(cpu=700.0, gpu=300.0),
-    smoke=dict(seeds=[0], steps=10, per_class=5),
+    smoke=dict(seeds=[0], steps=3, per_class=2),
     cpu=dict(seeds=[0, 1, 2], steps=700, per_class=100),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None, per_class=100),
 )

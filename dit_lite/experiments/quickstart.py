@@ -20,7 +20,7 @@ from .slices import Slices
 @experiment(
     "How long does `train digits` take, and how good is what it leaves?",
     recipe="digits",
-    smoke=dict(seeds=[0], steps=20, per_class=10),
+    smoke=dict(seeds=[0], steps=8, per_class=6),
     cpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
     gpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
 )

@@ -17,7 +17,7 @@ from .slices import Slices
     'What do the three readings of the initial "(0,1)" do to training?',
     recipe="digits",
     seconds=dict(cpu=250.0, gpu=150.0),
-    smoke=dict(seeds=[0], steps=3),
+    smoke=dict(seeds=[0], steps=2),
     cpu=dict(seeds=[0, 1, 2], steps=500),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=1000),
 )

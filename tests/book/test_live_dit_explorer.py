@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import pairwise
 
 import numpy as np
@@ -18,11 +19,14 @@ from dit_lite.widgets.explorer import text
 
 pytestmark = pytest.mark.browser
 STILL = {"reduced_motion": "reduce"}
-FORWARD = "({ config, weights, x, t, labels }) => {" + text("dit.mjs") + """
-    const named = Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, Float32Array.from(values)]));
-    const { output, attention } = dit(config, named)(Float32Array.from(x), t, labels);
-    return { output: output.map((image) => [...image]), attention: attention.map((layer) => layer.map((image) => image.map((map) => [...map]))) };
+LOAD = "({ config, weights }) => {" + text("dit.mjs") + """
+    const floats = (base64) => new Float32Array(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
+    window.model = dit(config, Object.fromEntries(Object.entries(weights).map(([name, base64]) => [name, floats(base64)])));
 }"""  # fmt: skip
+FORWARD = """({ x, t, labels }) => {
+    const { output, attention } = model(Float32Array.from(x), t, labels);
+    return { output: output.map((image) => [...image]), attention: attention.map((layer) => layer.map((image) => image.map((map) => [...map]))) };
+}"""
 
 
 def rounded(model: DiT) -> DiT:
@@ -82,10 +86,11 @@ def close(one, other) -> None:
 def test_passes_and_attention_are_those_of_pytorch(model, show_file):
     page, config = show_file(), model.config
     x = torch.randn(1, config.channels, config.image_size, config.image_size, generator=torch.Generator().manual_seed(2))
-    weights = {name: value.flatten().tolist() for name, value in model.state_dict().items()}
+    weights = {name: base64.b64encode(value.numpy().tobytes()).decode() for name, value in model.state_dict().items()}
+    page.evaluate(LOAD, {"config": portable(model)[0], "weights": weights})
     none = config.num_classes
     for t, labels in [(1.0, [3, none]), (0.96, [0, none]), (0.5, [none]), (0.137, [1, 2, none]), (0.001, [none, 3]), (0.0, [2, none])]:
-        found = page.evaluate(FORWARD, {"config": portable(model)[0], "weights": weights, "x": x.flatten().tolist(), "t": t, "labels": labels})
+        found = page.evaluate(FORWARD, {"x": x.flatten().tolist(), "t": t, "labels": labels})
         B = len(labels)
         with torch.no_grad(), record_attention(model) as maps:
             output = model(x.expand(B, -1, -1, -1), torch.full((B,), t), torch.tensor(labels))
