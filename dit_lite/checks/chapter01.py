@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..diffusion import PATHS, ExactDenoiser, guide, target
-from .exercise import exercise, images, require, same
+from .exercise import ByClass, exercise, images, require, same
 
 
 @exercise("01.1")
@@ -63,15 +63,7 @@ def guided_velocity(guided) -> None:
     """guided(model, x, t, y, w) with a null class."""
     x, _ = images(seed=3)
     t, y = torch.rand(4, generator=torch.Generator().manual_seed(4)), torch.tensor([0, 2, 1, 2])
-
-    class Model:
-        class config:
-            num_classes = 3
-
-        def __call__(self, x, t, y):
-            return x * (1 + y[:, None, None, None]) + t[:, None, None, None]
-
-    model = Model()
+    model = ByClass()
     wanted = guide(model(x, t, torch.full_like(y, 3)), model(x, t, y), 2.5)
     same(guided(model, x, t, y, 2.5), wanted, "u + w (c - u), where u is the model with every label replaced by model.config.num_classes.")
     same(guided(model, x, t, y, 1.0), model(x, t, y), "With w = 1 the result must be the conditional model itself.")

@@ -77,3 +77,13 @@ def images(batch: int = 4, channels: int = 2, size: int = 4, seed: int = 0) -> t
     generator = torch.Generator().manual_seed(seed)
     shape = (batch, channels, size, size)
     return torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
+
+
+class ByClass:
+    """A model to test with, whose answer (B, C, H, W) depends on the image, the time and the class; class 3 is "no class"."""
+
+    class config:
+        num_classes = 3
+
+    def __call__(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        return x * (1 + y[:, None, None, None]) + t[:, None, None, None]
