@@ -19,10 +19,11 @@ SOURCES = ("dit_lite/**/*.py", "dit_lite/**/*.mjs", "dit_lite/**/*.css", "book/c
 #: What the pages depend on besides those.
 PAGES = ("_config.yml", "_toc.yml", "book/**/*.md", "book/**/*.ipynb", "book/**/*.bib", "book/_ext/*.py", "book/_static/*")
 STAMP = ".sources"
-#: On paper every page is light.
-PRINT = """
+#: The system's theme is known before anything is drawn, so that only one logo takes up room; and on paper every page is light.
+THEME = """
 {
   const page = document.documentElement.dataset;
+  if (page.theme === "auto") page.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   let theme;
   addEventListener("beforeprint", () => { theme = page.theme; page.theme = "light"; });
   addEventListener("afterprint", () => { page.theme = theme; });
@@ -144,5 +145,5 @@ def setup(app) -> dict:
     app.connect("build-finished", stamp)
     app.connect("html-page-context", mend, priority=900)
     app.add_css_file("dit_book.css")
-    app.add_js_file(None, body=PRINT)
+    app.add_js_file(None, body=THEME)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

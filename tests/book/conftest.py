@@ -23,10 +23,15 @@ def needs_pages(item) -> bool:
     return "site" in getattr(item, "fixturenames", ())
 
 
+def place_in_order(item) -> tuple[bool, str]:
+    """Tests of pages come last, and page by page, so that one opening serves the tests that only read."""
+    return needs_pages(item), item.callspec.params.get("name", "") if needs_pages(item) and hasattr(item, "callspec") else ""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Tests of pages come last, and the first worker begins to build the pages now."""
-    items.sort(key=needs_pages)
+    """The order of the tests, and the first worker begins to build the pages now."""
+    items.sort(key=place_in_order)
     if items and needs_pages(items[-1]) and WORKER == "gw0" and not config.option.collectonly and not site_build.current():
         config.stash[BUILD] = site_build.begin(place(config))
 
@@ -76,17 +81,20 @@ def static(monkeypatch):
 
 @pytest.fixture(scope="session")
 def visited(address, browser):
-    """A function that gives the visit to the page of a name, opened once for all tests that only read; it must be clean so far."""
-    visits = {}
+    """A function that gives the visit to the page of a name, kept open for the tests that only read; it must be clean so far."""
+    last = {}
 
     def visit_of(name: str):
-        if name not in visits:
-            visits[name] = visit(browser, f"{address}/{name}.html", color_scheme="light")
-            visits[name].page.wait_for_load_state("networkidle")
-            visits[name].work = processor_time(visits[name].page)
-            visits[name].shift = layout_shift(visits[name].page)
-        visits[name].check()
-        return visits[name]
+        if name not in last:
+            for seen in last.values():
+                seen.page.context.close()
+            last.clear()
+            last[name] = seen = visit(browser, f"{address}/{name}.html", color_scheme="light")
+            seen.page.wait_for_load_state("networkidle")
+            seen.work = processor_time(seen.page)
+            seen.shift = layout_shift(seen.page)
+        last[name].check()
+        return last[name]
 
     return visit_of
 

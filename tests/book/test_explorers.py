@@ -251,7 +251,7 @@ def test_explorers_leave_no_trace_in_the_page(show_file):
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(node => node.id)")
     assert len(ids) == len(set(ids)) == 12
     for kind in ("slider", "radio", "textbox", "button"):
-        for node in page.get_by_role(kind).all():
+        for node in page.get_by_role(kind).element_handles():
             if node.is_enabled():
                 node.press("ArrowRight")
     assert page.evaluate("keys") == 0, "JupyterLab would act on keys that come through"

@@ -1,4 +1,5 @@
 import math
+from functools import cache
 
 import pytest
 
@@ -12,9 +13,15 @@ def numbers(value) -> list[float]:
     return [value] if isinstance(value, float) else []
 
 
+@cache
+def at_smoke(name: str) -> list[dict]:
+    """The rows of a run, which the tests of this file share."""
+    return run_experiment(name, "smoke").values["rows"]
+
+
 @pytest.mark.parametrize("name", sorted(set(EXPERIMENTS) - {"chapters"}))
 def test_every_experiment_runs_at_smoke_and_returns_finite_rows(name):
-    rows = run_experiment(name, "smoke").values["rows"]
+    rows = at_smoke(name)
     assert rows
     for row in rows:
         assert numbers(row)
@@ -22,8 +29,7 @@ def test_every_experiment_runs_at_smoke_and_returns_finite_rows(name):
 
 
 def test_calls_are_counted_on_a_real_walk():
-    rows = run_experiment("sampling", "smoke").values["rows"]
-    calls = {(r["sampler"], r["steps"], r["guidance"]): r["calls"] for r in rows}
+    calls = {(r["sampler"], r["steps"], r["guidance"]): r["calls"] for r in at_smoke("sampling")}
     assert calls["heun", 4, 1.0] == 7  # two a step, one in the last
     assert calls["heun", 4, 2.0] == 14  # guided: twice as many
     assert calls["euler", 2, 1.0] == 2
