@@ -14,7 +14,7 @@ from .config import CHOICES, PRESETS, RECIPE_FIELDS, DiTConfig, TrainConfig
 
 #: Fields of the model that `train` offers as flags; the data decide the others.
 MODEL_FLAGS = (
-    "patch_size", "width", "depth", "heads", "mlp_ratio", "conditioning", "attention", "position", "qk_norm", "path", "objective", "learn_variance",
+    "patch_size", "width", "depth", "heads", "mlp_ratio", "mlp", "long_skips", "conditioning", "attention", "position", "qk_norm", "path", "objective", "learn_variance",
     "data_mean", "data_std",
 )  # fmt: skip
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 CHOICES = {
     "conditioning": ("additive", "in_context", "cross_attention", "film", "adaln", "adaln_zero", "adaln_shared"),
     "attention": ("full",),
+    "mlp": ("gelu", "swiglu"),
     "position": ("sincos", "learned", "rope", "none"),
     "path": ("linear", "cosine", "ddpm"),
     "objective": ("flow", "eps", "x0", "v"),
     "times": ("logit_normal", "uniform"),
     "schedule": ("cosine", "constant"),
+    "optimiser": ("adamw", "muon"),
     "precision": ("fp32", "tf32", "bf16"),
     "sampler": ("heun", "euler", "dpmpp_2m", "ddim", "ddpm"),
 }
@@ -82,6 +84,8 @@ class DiTConfig:
     heads: int = _note("attention heads h; must divide width", 4)
     num_classes: int = _note("number K of classes; label K means 'no class'", 10)
     mlp_ratio: float = _note("hidden width of the MLP, in units of D", 4.0)
+    mlp: str = _note("form of the MLP; swiglu has two thirds of the hidden width, so that its parameters are about as many", "gelu")
+    long_skips: bool = _note("hand the tokens of block i to block L-1-i", False)
     conditioning: str = _note("how time and class reach the blocks", "adaln_zero")
     attention: str = _note("which tokens a token may look at", "full")
     position: str = _note("how a token knows its place", "sincos")
@@ -98,9 +102,9 @@ class DiTConfig:
     def __post_init__(self):
         for name in ("image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes"):
             _whole(name, getattr(self, name), 1)
-        for name in ("qk_norm", "null_class", "learn_variance"):
+        for name in ("long_skips", "qk_norm", "null_class", "learn_variance"):
             _flag(name, getattr(self, name))
-        for name in ("conditioning", "attention", "position", "path", "objective"):
+        for name in ("mlp", "conditioning", "attention", "position", "path", "objective"):
             choose(name, getattr(self, name), CHOICES[name])
         _number("mlp_ratio", self.mlp_ratio, 0, 64, open_low=True)
         if self.hidden < 1:
@@ -149,8 +153,8 @@ class DiTConfig:
 
     @property
     def hidden(self) -> int:
-        """Hidden width of the MLP, mlp_ratio D to the nearest whole number."""
-        return round(self.width * self.mlp_ratio)
+        """Hidden width of the MLP to the nearest whole number: mlp_ratio D, or two thirds of that where its first layer is twice as wide."""
+        return round(self.width * self.mlp_ratio * (2 / 3 if self.mlp == "swiglu" else 1))
 
     @property
     def out_channels(self) -> int:
@@ -213,9 +217,10 @@ class TrainConfig:
     changes: dict = _note("fields of the model that differ from the preset", default_factory=dict)
     steps: int | None = _note("optimiser steps", None)
     batch_size: int | None = _note("images a step", None)
-    lr: float | None = _note("peak learning rate of AdamW", None)
+    lr: float | None = _note("peak learning rate", None)
     warmup: int | None = _note("steps over which the learning rate rises from zero", None)
     schedule: str = _note("learning rate after warm-up", "cosine")
+    optimiser: str = _note("adamw, or muon on the matrices of attention and MLP and adamw on the rest", "adamw")
     weight_decay: float = _note("decoupled weight decay of AdamW on matrices", 0.0)
     beta2: float = _note("AdamW's decay of the squared gradient", 0.99)
     clip: float = _note("largest global norm of the gradient", 1.0)
@@ -258,7 +263,7 @@ class TrainConfig:
             raise ConfigError(f"model=... is given together with preset={self.preset!r} and changes={self.changes}; give one or the other")
         for name, low in dict(steps=1, batch_size=1, warmup=0, seed=0, save_every=0, log_every=1).items():
             _whole(name, getattr(self, name), low)
-        for name in ("schedule", "times", "precision"):
+        for name in ("schedule", "optimiser", "times", "precision"):
             if name != "precision" or self.precision is not None:
                 choose(name, getattr(self, name), CHOICES[name])
         _number("lr", self.lr, 0, 10, open_low=True)

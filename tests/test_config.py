@@ -7,17 +7,19 @@ import pytest
 
 from dit_lite.config import CHOICES, PRESETS, RECIPES, ConfigError, DiTConfig, TrainConfig, choose, preset
 from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, TIMES
-from dit_lite.model import ATTENTION, CONDITIONING, POSITIONS
-from dit_lite.training import SCHEDULES
+from dit_lite.model import ATTENTION, CONDITIONING, MLPS, POSITIONS
+from dit_lite.training import OPTIMISERS, SCHEDULES
 
 REGISTRIES = {
     "conditioning": CONDITIONING,
     "attention": ATTENTION,
+    "mlp": MLPS,
     "position": POSITIONS,
     "path": PATHS,
     "objective": OBJECTIVES,
     "times": TIMES,
     "schedule": SCHEDULES,
+    "optimiser": OPTIMISERS,
     "sampler": SAMPLERS,
 }
 
@@ -42,6 +44,8 @@ WRONG_MODELS = [
     (dict(depth=None), ["depth=None", "whole number"]),
     (dict(position_extent=0), ["position_extent=0", "at least 1"]),
     (dict(qk_norm=1), ["qk_norm=1", "True or False"]),
+    (dict(long_skips="all"), ["long_skips='all'", "True or False"]),
+    (dict(width=4, heads=1, mlp_ratio=0.15, mlp="swiglu"), ["mlp_ratio=0.15", "width=4"]),
     (dict(null_class="yes"), ["null_class='yes'", "True or False"]),
     (dict(learn_variance=None), ["learn_variance=None", "True or False"]),
     (dict(mlp_ratio=0), ["mlp_ratio=0", "(0, 64]"]),
@@ -50,7 +54,7 @@ WRONG_MODELS = [
     (dict(mlp_ratio=1e-9), ["mlp_ratio=1e-09", "width=96"]),
     (dict(data_std=0.0), ["data_std=0.0", "(0, 10]"]),
     (dict(data_mean=math.nan), ["data_mean=nan", "[-1, 1]"]),
-    *((dict([(name, "foo")]), [f"{name}='foo'", *CHOICES[name]]) for name in ("conditioning", "attention", "position", "path", "objective")),
+    *((dict([(name, "foo")]), [f"{name}='foo'", *CHOICES[name]]) for name in ("mlp", "conditioning", "attention", "position", "path", "objective")),
     (dict(conditioning=["adaln"]), ["conditioning=['adaln']", "adaln_zero"]),
     (dict(width=6, heads=1), ["width=6", "multiple of 4", "sincos"]),
     (dict(width=24, heads=4, position="rope"), ["head width 6", "width=24", "heads=4", "multiple of 4", "rope"]),

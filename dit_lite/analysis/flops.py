@@ -73,7 +73,7 @@ def flops(config: DiTConfig, batch: int = 1, *, bytes_per_value: int = 4, kernel
         "norm": s.norm(N, mechanism.affine).times(2) + s.head_norm(),
         "attention_projections": s.linear(N, D, 3 * D) + s.linear(N, D, D),
         "attention_scores": s.attention(),
-        "mlp": s.linear(N, D, config.hidden) + s.keep(N * config.hidden) + s.linear(N, config.hidden, D),  # GELU keeps its input
+        "mlp": MLP_COSTS[config.mlp](s),
         "conditioning": mechanism.block(s),
     }
     blocks = {name: cost.times(config.depth) for name, cost in inside.items()}
@@ -89,6 +89,8 @@ def flops(config: DiTConfig, batch: int = 1, *, bytes_per_value: int = 4, kernel
         **blocks,
         "final_layer": final_layer(s, mechanism.affine),
     }
+    if config.long_skips:
+        per_image["long_skips"] = s.linear(N, 2 * D, D).times(config.depth // 2)
     costs = {name: Cost(c.parameters, batch * c.macs, batch * c.activation_bytes) for name, c in per_image.items()}
     return Costs(costs | {"total": sum(costs.values(), Cost())})
 
@@ -151,6 +153,22 @@ KERNELS: dict[str, Callable[[Sizes], Cost]] = {"flash": flash, "naive": naive}
 
 #: Pairs of tokens that each head compares.
 ATTENTION_PAIRS: dict[str, Callable[[Sizes], int]] = {"full": lambda s: s.tokens**2}
+
+
+def gelu(s: Sizes) -> Cost:
+    """Two linear maps, and the input of the GELU between them."""
+    N, D, hidden = s.tokens, s.config.width, s.config.hidden
+    return s.linear(N, D, hidden) + s.keep(N * hidden) + s.linear(N, hidden, D)
+
+
+def swiglu(s: Sizes) -> Cost:
+    """Two linear maps, the first twice as wide; kept are its two halves, and the opened gate."""
+    N, D, hidden = s.tokens, s.config.width, s.config.hidden
+    return s.linear(N, D, 2 * hidden) + s.keep(3 * N * hidden) + s.linear(N, hidden, D)
+
+
+#: One entry a form, with the keys of `dit_lite.model.mlp.MLPS`.
+MLP_COSTS: dict[str, Callable[[Sizes], Cost]] = {"gelu": gelu, "swiglu": swiglu}
 
 
 def free(s: Sizes) -> Cost:

@@ -64,8 +64,9 @@ def training_cost(
     table = cost_formulas()
     if not isinstance(config, DiTConfig):
         raise ConfigError(f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') for a named size, model.config for a model")
-    if config.attention != "full" or config.position_extent is not None:
-        raise ConfigError("config has attention or positions that these formulas do not know; use attention='full' and position_extent=None")
+    for name, known in dict(attention="full", mlp="gelu", long_skips=False, position_extent=None).items():
+        if getattr(config, name) != known:
+            raise ConfigError(f"{name}={getattr(config, name)!r} is not known to these formulas; they hold for {name}={known!r}")
     choose("machine", machine, table["machines"])
     model = {name: getattr(config, name) for name in ("image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes", "mlp_ratio")}
     model |= {name: int(getattr(config, name)) for name in ("null_class", "learn_variance", "qk_norm")}

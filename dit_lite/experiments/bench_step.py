@@ -18,7 +18,7 @@ from torch import nn
 from ..config import preset
 from ..model import DiT
 from ..training.ema import EMA
-from ..training.optim import make_optimiser
+from ..training.optim import make_adamw
 
 BATCH, PAIRS = 16, 30
 
@@ -46,7 +46,7 @@ def trainer(make: Callable, plain: bool) -> Callable[[], None]:
     """A function that does one training step on fixed data: `plain` with torch's default AdamW, else what the trainer uses, EMA included."""
     torch.manual_seed(0)
     model, call = make()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4) if plain else make_optimiser(model, 1e-4, 0.0, 0.99)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4) if plain else make_adamw(model, 1e-4, 0.0, 0.99)
     average = None if plain else EMA(model, 0.999)
     x, eps = torch.randn(BATCH, 3, 32, 32), torch.randn(BATCH, 3, 32, 32)
     t, y = torch.rand(BATCH), torch.randint(10, (BATCH,))

@@ -8,13 +8,7 @@ from torch import Tensor, nn
 from ..config import DiTConfig
 from .attention import ATTENTION
 from .embedding import Condition
-
-
-class MLP(nn.Sequential):
-    """Two layers with a GELU (tanh form) between them, token by token: (B, N, D) -> (B, N, D)."""
-
-    def __init__(self, width: int, hidden: int):
-        super().__init__(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
+from .mlp import MLPS
 
 
 def layer_norm(width: int, affine: bool) -> nn.LayerNorm:
@@ -58,7 +52,7 @@ class Block(nn.Module):
         self.norm1 = layer_norm(config.width, self.affine)
         self.attention = ATTENTION[config.attention](config)
         self.norm2 = layer_norm(config.width, self.affine)
-        self.mlp = MLP(config.width, config.hidden)
+        self.mlp = MLPS[config.mlp](config)
 
     def forward(self, x: Tensor, condition: Condition, rotation: tuple[Tensor, Tensor] | None = None) -> Tensor:
         x = x + self.attention(self.norm1(x), rotation)

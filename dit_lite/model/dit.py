@@ -11,6 +11,7 @@ from .conditioning import CONDITIONING
 from .embedding import Condition, ConditionEmbedding
 from .patching import PatchEmbed, unpatchify
 from .positions import POSITIONS
+from .skips import LongSkips
 
 
 class FinalLayer(nn.Module):
@@ -50,6 +51,7 @@ class DiT(nn.Module):
         self.condition = ConditionEmbedding(config)
         self.shared = block.shared(config)
         self.blocks = nn.ModuleList(block(config) for _ in range(config.depth))
+        self.skips = LongSkips(config) if config.long_skips else None
         self.final = FinalLayer(config)
         self.enter, self.leave = block.enter, block.leave
         self.initialise()
@@ -66,6 +68,8 @@ class DiT(nn.Module):
         for module in self.modules():
             if isinstance(module, Modulation):
                 module.zero()
+        if self.skips is not None:
+            self.skips.initialise()
         nn.init.zeros_(self.final.linear.weight)
         nn.init.zeros_(self.final.linear.bias)
 
@@ -81,8 +85,11 @@ class DiT(nn.Module):
         rotation = self.position.rotation()
         tokens = self.position.add(self.embed(x))  # (B, N, D)
         tokens = self.enter(tokens, condition)
-        for block in self.blocks:
-            tokens = block(tokens, condition, rotation)
+        if self.skips is not None:
+            tokens = self.skips(tokens, self.blocks, condition, rotation)
+        else:
+            for block in self.blocks:
+                tokens = block(tokens, condition, rotation)
         tokens = self.final(self.leave(tokens), condition)  # (B, N, P*P*C_out)
         return unpatchify(tokens, self.config.patch_size, self.config.out_channels)
 

@@ -8,7 +8,7 @@ from .dit import DiT
 
 #: What that forward pass can do, and the two things the walk beside it relies on.
 ONLY = {
-    "conditioning": "adaln_zero", "attention": "full", "position": "sincos", "position_extent": None, "qk_norm": False,
+    "conditioning": "adaln_zero", "attention": "full", "mlp": "gelu", "long_skips": False, "position": "sincos", "position_extent": None, "qk_norm": False,
     "learn_variance": False, "null_class": True, "path": "linear", "objective": "flow",
 }  # fmt: skip
 KEPT = ("image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes", "data_mean", "data_std")

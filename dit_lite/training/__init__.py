@@ -4,11 +4,12 @@ from .by_time import Bins, LossByTime, loss_by_time
 from .checkpoint import CheckpointError, load, save_model, shipped
 from .ema import EMA
 from .loop import DivergedError, Interrupted, Run, Trainer, build_model, train
+from .optim import OPTIMISERS
 from .posthoc_ema import PowerEMA, synthesise
 from .schedule import SCHEDULES, learning_rate
 from .validation import validation_loss
 
 __all__ = [
-    "EMA", "SCHEDULES", "Bins", "CheckpointError", "DivergedError", "Interrupted", "LossByTime", "PowerEMA", "Run", "Trainer", "build_model", "learning_rate",
+    "EMA", "OPTIMISERS", "SCHEDULES", "Bins", "CheckpointError", "DivergedError", "Interrupted", "LossByTime", "PowerEMA", "Run", "Trainer", "build_model", "learning_rate",
     "load", "loss_by_time", "save_model", "shipped", "synthesise", "train", "validation_loss",
 ]  # fmt: skip

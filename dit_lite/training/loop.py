@@ -24,7 +24,7 @@ from .allocator import keep_freed_memory
 from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, Origin, load_weights, read_tensors, save_model, write, write_tensors
 from .ema import EMA
 from .fitting import batch_that_fits
-from .optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
+from .optim import OPTIMISERS, optimiser_tensors, restore_optimiser, set_rate
 from .precision import autocast, pick_device, preferred, products
 from .schedule import learning_rate
 
@@ -96,7 +96,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             self.model = DiT(self.model_config).to(self.device)
         self.ema = EMA(self.model, config.ema_decay)
-        self.optimiser = make_optimiser(self.model, config.lr, config.weight_decay, config.beta2)
+        self.optimiser = OPTIMISERS[config.optimiser](self.model, config.lr, config.weight_decay, config.beta2)
         self.loader = Loader(data, config.batch_size, config.seed, self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.metrics: list[dict] = []

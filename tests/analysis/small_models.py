@@ -14,7 +14,7 @@ def _configs(draw):
     fields = dict(
         image_size=grid * patch, patch_size=patch, channels=draw(st.integers(1, 4)), heads=heads, width=4 * heads * draw(st.integers(1, 3)),
         depth=draw(st.integers(1, 3)), num_classes=draw(st.integers(1, 5)), mlp_ratio=draw(st.sampled_from([0.5, 1.3, 2.0, 4.0])),
-        qk_norm=draw(st.booleans()), null_class=draw(st.booleans()), position_extent=draw(st.none() | st.integers(1, 5)),
+        mlp=draw(st.sampled_from(CHOICES["mlp"])), long_skips=draw(st.booleans()), qk_norm=draw(st.booleans()), null_class=draw(st.booleans()), position_extent=draw(st.none() | st.integers(1, 5)),
         conditioning=draw(st.sampled_from(CHOICES["conditioning"])), attention="full", position=draw(st.sampled_from(CHOICES["position"])),
     )  # fmt: skip
     if draw(st.booleans()):

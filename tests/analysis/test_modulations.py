@@ -3,7 +3,7 @@ import torch
 
 from dit_lite import DiT
 from dit_lite.analysis import hold_at_zero, not_told, vectors
-from dit_lite.training.optim import make_optimiser
+from dit_lite.training.optim import make_adamw
 
 modulated = pytest.mark.parametrize("conditioning", ["film", "adaln", "adaln_zero"])
 
@@ -70,7 +70,7 @@ def test_held_vectors_stay_at_zero_and_the_others_learn(tiny, batch, conditionin
     model = DiT(tiny(conditioning=conditioning))
     held = [name for name in vectors(model) if "scale" in name]
     hold_at_zero(model, held)
-    optimiser = make_optimiser(model, 1e-2, 0.0, 0.99)
+    optimiser = make_adamw(model, 1e-2, 0.0, 0.99)
     x, t, y = batch(model.config)
     for _ in range(4):
         optimiser.zero_grad()

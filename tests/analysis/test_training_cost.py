@@ -12,7 +12,7 @@ from dit_lite import ConfigError, DiT, flops, preset
 from dit_lite.analysis import cost_formulas, saved_bytes, training_cost
 from dit_lite.config import CHOICES
 from dit_lite.training.ema import EMA
-from dit_lite.training.optim import make_optimiser
+from dit_lite.training.optim import make_adamw
 
 CASES = random_cases()
 LATENT = dict(learn_variance=True, path="ddpm", objective="eps")
@@ -66,7 +66,7 @@ def test_every_machine_is_complete(machine):
 def test_state_bytes_are_those_of_a_real_optimiser(tiny, batch):
     config = tiny()
     model = DiT(config)
-    optimiser, average = make_optimiser(model, 1e-4, 0.0, 0.99), EMA(model, 0.99)
+    optimiser, average = make_adamw(model, 1e-4, 0.0, 0.99), EMA(model, 0.99)
     model.denoise(*batch(config, 3)).square().mean().backward()
     optimiser.step()
     size = lambda tensors: sum(t.numel() * t.element_size() for t in tensors)  # noqa: E731

@@ -47,6 +47,7 @@ class ReadsBack(TorchDispatchMode):
 MODELS = {
     "flow": dict(),
     "bound": dict(path="ddpm", objective="eps", learn_variance=True),
+    "options": dict(mlp="swiglu", long_skips=True),
     "rope": dict(path="cosine", objective="v", position="rope", conditioning="adaln", qk_norm=True),
 }
 

@@ -25,7 +25,7 @@ def test_classes_without_names_are_numbered():
 @pytest.mark.parametrize(
     "change",
     [
-        {"conditioning": "film"}, {"position": "rope"}, {"position_extent": 2}, {"qk_norm": True}, {"null_class": False}, {"path": "cosine"}, {"objective": "eps"},
+        {"conditioning": "film"}, {"position": "rope"}, {"position_extent": 2}, {"qk_norm": True}, {"mlp": "swiglu"}, {"long_skips": True}, {"null_class": False}, {"path": "cosine"}, {"objective": "eps"},
         {"learn_variance": True, "path": "ddpm", "objective": "eps"},
     ],
     ids=lambda change: next(iter(change)),

@@ -118,6 +118,17 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, short, same_run, step)
     same_run(tmp_path / "halves", tmp_path / "whole")
 
 
+def test_a_run_with_every_option_resumes_too(tmp_path, short, same_run):
+    options = dict(model=dict(mlp="swiglu", long_skips=True, qk_norm=True, position="rope", width=32), optimiser="muon")
+    train(short(out=str(tmp_path / "whole"), **options), progress=False)
+    trainer = Trainer(short(out=str(tmp_path / "halves"), save_every=0, **options))
+    stop_at(trainer, 7, interrupt)
+    with pytest.raises(Interrupted):
+        trainer.run(progress=False)
+    train(short(out=str(tmp_path / "halves"), **options), resume=True, progress=False)
+    same_run(tmp_path / "halves", tmp_path / "whole")
+
+
 def test_a_signal_that_comes_late_in_a_step_stops_the_next_one(tmp_path, short):
     trainer = Trainer(short(out=str(tmp_path / "run")))
     log = trainer._log

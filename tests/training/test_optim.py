@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dit_lite.training import SCHEDULES, learning_rate
-from dit_lite.training.optim import make_optimiser, optimiser_tensors, restore_optimiser, set_rate
+from dit_lite.training.optim import make_adamw, optimiser_tensors, restore_optimiser, set_rate
 
 
 def stepped(model, optimiser, steps: int, seed: int = 0):
@@ -18,7 +18,7 @@ def stepped(model, optimiser, steps: int, seed: int = 0):
 def test_only_matrices_decay(alive):
     model = alive(qk_norm=True, conditioning="additive")
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    optimiser = make_optimiser(model, 0.1, 0.5, 0.99)
+    optimiser = make_adamw(model, 0.1, 0.5, 0.99)
     for p in model.parameters():
         p.grad = torch.zeros_like(p)
     optimiser.step()
@@ -29,7 +29,7 @@ def test_only_matrices_decay(alive):
 
 def test_a_step_is_adamw(alive):
     model = alive()
-    optimiser = make_optimiser(model, 0.01, 0.1, 0.95)
+    optimiser = make_adamw(model, 0.01, 0.1, 0.95)
     mine, first, second = model.embed.weight.detach().double().clone(), 0, 0
     generator = torch.Generator().manual_seed(0)
     for step in range(1, 6):
@@ -44,7 +44,7 @@ def test_a_step_is_adamw(alive):
 
 def test_the_state_survives_as_named_tensors(alive):
     model, other = alive(), alive()
-    optimiser, fresh = make_optimiser(model, 0.1, 0.1, 0.99), make_optimiser(other, 0.1, 0.1, 0.99)
+    optimiser, fresh = make_adamw(model, 0.1, 0.1, 0.99), make_adamw(other, 0.1, 0.1, 0.99)
     stepped(model, optimiser, 3)
     other.load_state_dict(model.state_dict())
     restore_optimiser(fresh, other, {name: value.clone() for name, value in optimiser_tensors(optimiser, model).items()})
@@ -54,7 +54,7 @@ def test_the_state_survives_as_named_tensors(alive):
 
 
 def test_the_rate_is_set_for_every_group(alive):
-    optimiser = make_optimiser(alive(), 0.1, 0.0, 0.99)
+    optimiser = make_adamw(alive(), 0.1, 0.0, 0.99)
     set_rate(optimiser, 0.025)
     assert [group["lr"] for group in optimiser.param_groups] == [0.025, 0.025]
 
