@@ -14,6 +14,7 @@ from .judges import judges
 from .live import live
 from .memorisation_check import memorisation_check
 from .objectives import objectives
+from .options import options
 from .patch_sizes import patch_sizes
 from .pending import Status, list_experiments, run_pending, status
 from .pixel_order import pixel_order
@@ -36,7 +37,7 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
     "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "guidance_scale", "judges",
-    "list_experiments", "live", "load_result", "memorisation_check", "objectives", "patch_sizes", "pixel_order", "positions", "quickstart",
+    "list_experiments", "live", "load_result", "memorisation_check", "objectives", "options", "patch_sizes", "pixel_order", "positions", "quickstart",
     "read_result", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
     "two_averages",
 ]  # fmt: skip
