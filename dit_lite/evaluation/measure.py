@@ -102,7 +102,8 @@ def real_against_real(
 ) -> Scores:
     """The row of real images: one random half of the reference in the place of samples, or `count` of that half, against the other half.
 
-    No honest model scores better at this count, which is what makes the other rows readable. Raises what `measure` raises.
+    A model about as good as real images scores near this row, on either side of it: another half gives another row, so average over several seeds
+    before you compare closely. Raises what `measure` raises.
     """
     real, others = halves(reference.features, reference.probabilities, reference.labels, seed=seed)
     others = [part[:count] for part in others]

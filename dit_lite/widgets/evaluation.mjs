@@ -204,7 +204,7 @@ function render({ model, el }) {
     const trade = from === to ? `${capital(scoreNames[x])} and ${scoreNames[y]} choose the same setting, ${knob.values[to]}.`
       : `${capital(scoreNames[x])} chooses ${knob.values[from]}, ${scoreNames[y]} ${knob.values[to]}${moves.length ? `: from the one to the other ${joined(moves)}` : ""}.`;
     const all = `The ${scoreNames.length} scores choose ${chosen === 1 ? "one and the same setting" : `${chosen} different settings`}.`;
-    const yard = gone.length ? `Beyond real images here: ${joined(gone)}. No honest model scores better.` : "";
+    const yard = gone.length ? `Beyond real images here: ${joined(gone)}. Ask what that rewards.` : "";
     return [first, trade, all, yard].filter(Boolean).join(" ");
   }
   for (const key of ["index", "x", "y", "by"]) model.on("change:" + key, draw);

@@ -73,10 +73,12 @@ def band(ax, x, values, color: str, label: str = "", **options):
     return ax.plot(x, values.mean(1), color=PALETTE[color], label=label, **options)[0]
 
 
-def image_grid(images, alt: str, titles: Sequence[str] | None = None, columns: int = 10, caption: str = "", size: int | None = None) -> Html:
+def image_grid(
+    images, alt: str, titles: Sequence[str] | None = None, columns: int = 10, caption: str = "", size: int | None = None, rows: Sequence[str] = ()
+) -> Html:
     """Images (n, C, H, W) in [-1,1] as a grid of crisp tiles, `columns` in a row, each at most `size` pixels wide.
 
-    titles one an image; alt and caption as in `figure`. Raises ValueError or TypeError, naming the argument.
+    titles one an image; rows one a row, written above it; alt and caption as in `figure`. Raises ValueError or TypeError, naming the argument.
     """
     check_text("alt", alt, inline=False)
     check_text("caption", caption, empty=True)
@@ -87,9 +89,13 @@ def image_grid(images, alt: str, titles: Sequence[str] | None = None, columns: i
         raise ValueError(f"columns={columns!r} must be a whole number of at least 1")
     if titles is not None and len(titles) != len(images):
         raise ValueError(f"titles has {len(titles)} entries; expected {len(images)}, one an image")
+    if rows and len(rows) != -(-len(images) // columns):
+        raise ValueError(f"rows has {len(rows)} entries; expected {-(-len(images) // columns)}, one a row")
     names = [""] * len(images) if titles is None else [f"<span>{escape(str(title))}</span>" for title in titles]
     cells = [f'<div><img alt="" src="data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}">{name}</div>'
              for pixels, name in zip(to_pixels(images), names, strict=True)]  # fmt: skip
+    for i, row in reversed(list(enumerate(rows))):
+        cells.insert(i * columns, f'<span class="dit-grid-row">{escape(str(row))}</span>')
     size = size or max(64, min(128, 640 // min(columns, len(images))))
     grid = f'<div class="dit-grid-images" role="img" aria-label="{escape(alt)}" style="--columns:{min(columns, len(images))};--size:{size}px">'
     return _wrap(grid + "".join(cells) + "</div>", caption)

@@ -61,7 +61,7 @@ def test_each_score_chooses_its_best_setting_by_mouse_and_keyboard(show):
     assert page.get_by_role("radio", name="accuracy").is_checked()
     assert story.inner_text() == (
         "Chosen by accuracy: guidance w = 8; 4 is as good within the intervals. Recall chooses 1, accuracy 8: from the one to the other accuracy rises from 0.8 "
-        "to 0.99 and recall falls from 0.64 to 0.25. The 4 scores choose 3 different settings. Beyond real images here: accuracy. No honest model scores better."
+        "to 0.99 and recall falls from 0.64 to 0.25. The 4 scores choose 3 different settings. Beyond real images here: accuracy. Ask what that rewards."
     )
     page.get_by_role("radio", name="recall").check()
     check(page, best("recall", 1), 1)

@@ -69,6 +69,12 @@ def test_image_grid_holds_the_pixels():
     np.testing.assert_allclose(shown, (images[3].permute(1, 2, 0).numpy() + 1) * 127.5, atol=0.51)
 
 
+def test_image_grid_names_a_row_above_it():
+    data = image_grid(np.zeros((3, 1, 4, 4)), ALT, columns=2, rows=["<one>", "two"]).data
+    cells = re.findall(r'dit-grid-row">([^<]+)<|<(img)', data)
+    assert [name or tag for name, tag in cells] == ["&lt;one&gt;", "img", "img", "two", "img"]
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
@@ -81,6 +87,7 @@ def test_image_grid_holds_the_pixels():
         (lambda: image_grid(np.zeros((2, 4, 4)), ALT), ValueError, r"images has shape \(2, 4, 4\); expected \(n, C, H, W\)"),
         (lambda: image_grid(np.zeros((2, 2, 4, 4)), ALT), ValueError, "C = 1 or 3"),
         (lambda: image_grid(np.zeros((2, 1, 4, 4)), ALT, ["a"]), ValueError, "titles has 1 entries; expected 2"),
+        (lambda: image_grid(np.zeros((3, 1, 4, 4)), ALT, columns=2, rows=["a"]), ValueError, "rows has 1 entries; expected 2"),
         (lambda: image_grid(np.zeros((2, 1, 4, 4)), ALT, columns=0), ValueError, "columns=0"),
     ],
 )
