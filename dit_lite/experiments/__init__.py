@@ -21,6 +21,7 @@ from .pixel_order import pixel_order
 from .positions import positions
 from .quickstart import quickstart
 from .record import BUDGETS, Result, ResultError, read_result
+from .reports import reports
 from .runner import EXPERIMENTS, Experiment, load_result, run_experiment
 from .sampler_steps import sampler_steps
 from .sampling import sampling
@@ -38,6 +39,6 @@ __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
     "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "guidance_scale", "judges",
     "list_experiments", "live", "load_result", "memorisation_check", "objectives", "options", "patch_sizes", "pixel_order", "positions", "quickstart",
-    "read_result", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
+    "read_result", "reports", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
     "two_averages",
 ]  # fmt: skip

@@ -52,6 +52,15 @@ def test_samples_that_do_not_fit_are_refused(images, labels, error, said):
         learned_accuracy(Nearest, images, torch.tensor(labels), REAL, ANSWERS)
 
 
+def test_photographs_are_learned_by_convolutions():
+    labels = torch.arange(40) % 2
+    images = torch.rand(40, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.5 - 0.5
+    images[labels == 0, :, :16] += 0.8  # bright above, or bright below
+    images[labels == 1, :, 16:] += 0.8
+    network = LEARNERS["cifar10"](images[:20], labels[:20], 0, visits=1000)
+    assert (network(images[20:]).argmax(1) == labels[20:]).float().mean() > 0.9
+
+
 def test_digits_are_learned_by_a_judge_of_their_own(monkeypatch):
     monkeypatch.setattr("dit_lite.evaluation.learned.train_judge", lambda steps, *data: data)
     assert LEARNERS["digits"](REAL, ANSWERS, 3) == (3, REAL, ANSWERS)  # train_judge(steps, seed, images, labels)
