@@ -144,11 +144,15 @@ def _add_sampling(parser, steps: int) -> None:
 def _train(options: argparse.Namespace) -> None:
     """Train a model. Flags that are not given take the recipe of the data set."""
     from .training import train
+    from .training.precision import pick_device
 
     given = vars(options)
     fields = {f.name: given[f.name] for f in dataclasses.fields(TrainConfig) if f.name in given}
     fields["out"] = options.out or f"runs/{Path(options.data).name}"
     config = TrainConfig(**fields, changes={name: given[name] for name in MODEL_FLAGS if name in given})
+    photographs = options.data in ("cifar10", "imagenet64") or Path(options.data).is_dir()
+    if photographs and options.budget == "gpu" and options.steps is None and pick_device(options.device).type == "cpu":
+        print("note: this recipe is for a GPU and takes weeks on a CPU; --budget cpu takes about an hour and a half", file=sys.stderr)
     run = train(config, resume=options.resume)
     last = run.metrics[-1]
     print(f"{run.directory}: {last['step']} steps, {last['images']:,} images, {last['seconds']:.1f} s, loss {last['loss']:.4f}")

@@ -122,6 +122,15 @@ def test_wrong_use_is_one_line_and_exit_status_2(words, message, tmp_path, monke
     assert not list(tmp_path.iterdir()), "wrong use left something behind"
 
 
+def test_a_recipe_for_a_gpu_is_said_to_be_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("dit_lite.training.train", lambda *_, **__: exit("begun"))
+    monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path))
+    for budget, said in (("gpu", True), ("cpu", False)):
+        with pytest.raises(SystemExit, match="begun"):
+            main(["train", "cifar10", "--device", "cpu", "--budget", budget, "--out", str(tmp_path / "run")])
+        assert ("--budget cpu takes about" in capsys.readouterr().err) is said
+
+
 def test_a_second_run_in_the_same_directory_is_refused(trained):
     again = run("train", "digits", "--steps", "6", "--out", str(trained))
     assert again.returncode == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dit_lite.config import CHOICES, PRESETS, RECIPES, ConfigError, DiTConfig, TrainConfig, choose, preset
+from dit_lite.config import CHOICES, CPU_RECIPES, PRESETS, RECIPES, ConfigError, DiTConfig, TrainConfig, choose, preset
 from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, TIMES
 from dit_lite.model import ATTENTION, CONDITIONING, MLPS, POSITIONS
 from dit_lite.training import OPTIMISERS, SCHEDULES
@@ -25,7 +25,9 @@ REGISTRIES = {
 
 
 def test_registries_hold_exactly_the_choices():
-    assert {name: set(registry) for name, registry in REGISTRIES.items()} == {k: set(v) for k, v in CHOICES.items() if k != "precision"}
+    assert {name: set(registry) for name, registry in REGISTRIES.items()} == {
+        k: set(v) for k, v in CHOICES.items() if k not in ("precision", "budget")
+    }
 
 
 BASE = dict(image_size=8, patch_size=2, width=96, heads=4, num_classes=10)
@@ -76,6 +78,7 @@ def test_a_wrong_model_is_refused_with_field_value_and_way_out(changes, said):
 
 
 WRONG_RUNS = [
+    (dict(budget="smoke"), ["budget='smoke'", "gpu, cpu"]),
     (dict(data=""), ["data=''", "folder"]),
     (dict(data=3), ["data=3", "folder"]),
     (dict(out=3), ["out=3", "directory"]),
@@ -158,6 +161,15 @@ def test_fields_left_open_take_the_recipe_of_the_data(name):
     config = TrainConfig(data=name)
     assert {field: getattr(config, field) for field in RECIPES[name]} == RECIPES[name]
     assert TrainConfig(data=name, steps=7, lr=0.1).steps == 7
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_budget_cpu_has_a_recipe_of_its_own(name):
+    config, recipe = TrainConfig(data=name, budget="cpu"), CPU_RECIPES.get(name, RECIPES[name])
+    assert {field: getattr(config, field) for field in recipe} == recipe
+    assert TrainConfig.from_dict(config.to_dict()) == config
+    assert TrainConfig(data=name, budget="cpu", changes={"depth": 2}).changes == recipe.get("changes", {}) | {"depth": 2}
+    assert TrainConfig(data=name, budget="cpu", preset="S/2").changes == {}, "a size that was asked for stays what it is"
 
 
 def test_a_folder_takes_the_cifar10_recipe():
