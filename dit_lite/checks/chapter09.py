@@ -64,7 +64,7 @@ def fool_the_frechet_distance(impostor) -> None:
     require(
         max(score) < 0.05,
         f"Precision is {score.precision:.2f} and recall {score.recall:.2f}: too near to the features, or too widely scattered. Below 0.05 is wanted of both. "
-        "Think of a mirror.",
+        "A covariance is of second order: what of the centred points does it not see?",
     )
 
 
@@ -102,8 +102,8 @@ def twelve_calls(settings) -> None:
     accuracy, recall = judged(model, *got)
     require(
         accuracy >= 0.98 and recall >= 0.68,
-        f"{accuracy:.1%} are judged correct and the recall is {recall:.2f}; 98 % and 0.68 are wanted. Where on the way is guidance needed, and where "
-        "does it only cost calls and recall?",
+        f"With {calls} calls {accuracy:.1%} are judged correct and the recall is {recall:.3f}; 98.0% and 0.680 are wanted. Where on the way is guidance "
+        "needed, and where does it only cost calls and recall?",
     )
 
 

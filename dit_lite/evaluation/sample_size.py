@@ -69,7 +69,7 @@ def at_infinity(curve: Curve) -> Extrapolation:
 def halves(*samples: Tensor, seed: int = 0) -> tuple[list[Tensor], list[Tensor]]:
     """Two random halves of arrays (n, ...) whose rows belong together, equal in size: the first in the place of the data, the second of samples.
 
-    Their score is the row "real against real", the best that samples can be expected to reach at that count.
+    Their score is the row "real against real", near which samples as good as real images lie at that count, on either side.
     """
     n = len(samples[0])
     if n < 2 or any(len(part) != n for part in samples):
