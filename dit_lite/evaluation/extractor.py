@@ -84,13 +84,20 @@ def cifar10_judge() -> Extractor:
     return Extractor("cifar10-judge", 32, 3, 192, 10, load_classifier("cifar10-judge", 3, 32, 10, (64, 160, 192)))
 
 
+def imagenet64_judge() -> Extractor:
+    """The classifier of 100 classes of ImageNet at 64x64 that ships with dit_lite; its 256 features are not those of the FID that papers report."""
+    return Extractor("imagenet64-judge", 64, 3, 256, 100, load_classifier("imagenet64-judge", 3, 64, 100, (48, 128, 256)))
+
+
 def inception() -> Extractor:
     """The Inception-v3 of FID, 2048 features, 1008 classes; it needs the extra `inception` and downloads its weights (95 MB) once."""
     return Extractor("inception-v3", None, 3, 2048, 1008, Inception())
 
 
 #: Extractors by name. One more is a function that makes an Extractor, and a line here.
-EXTRACTORS: dict[str, Callable[[], Extractor]] = {"digits-judge": digits_judge, "cifar10-judge": cifar10_judge, "inception-v3": inception}
+EXTRACTORS: dict[str, Callable[[], Extractor]] = {
+    "digits-judge": digits_judge, "cifar10-judge": cifar10_judge, "imagenet64-judge": imagenet64_judge, "inception-v3": inception,
+}  # fmt: skip
 
 
 def load_extractor(name: str) -> Extractor:

@@ -24,7 +24,7 @@ from .sample_size import halves
 from .scores import Scores, ScoreTable
 
 #: data set -> the extractor whose classes are its classes, as "accuracy" needs them. Other data are seen by Inception-v3.
-JUDGES = {"digits": "digits-judge", "cifar10": "cifar10-judge"}
+JUDGES = {"digits": "digits-judge", "cifar10": "cifar10-judge", "imagenet64": "imagenet64-judge"}
 #: what is typed -> the name of a score
 NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
 

@@ -121,13 +121,6 @@ def opener(folder: Path, root: str, clean_page):
 
 
 @pytest.fixture
-def show_file(tmp_path, clean_page, static):
-    """A function that opens explorers from the file system: for what they look like."""
+def show(tmp_path, clean_page, static):
+    """A function that opens explorers from the file system, which is the stricter home; the built pages, with all explorers, come from a server."""
     return opener(tmp_path, tmp_path.as_uri(), clean_page)
-
-
-@pytest.fixture(params=["file", "http"])
-def show(request, tmp_path, clean_page, static):
-    """The same from the file system and from a server: for what they do."""
-    with serve(tmp_path) as address:
-        yield opener(tmp_path, address if request.param == "http" else tmp_path.as_uri(), clean_page)

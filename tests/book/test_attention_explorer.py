@@ -176,10 +176,10 @@ def test_the_mouse_looks_and_a_click_keeps(show):
     check(page, 0, 2, h, 11, "to")
 
 
-def test_the_ends_of_the_scale_are_told(show_file):
+def test_the_ends_of_the_scale_are_told(show):
     even, one = torch.full((2, 1, 1, N, N), 1 / N), torch.eye(N).expand(2, 1, 1, N, N)
     both = torch.cat([even[:1], one[:1]])
-    page = show_file(attention_explorer(IMAGES[:2], both, [1.0, 0.0], time=0))
+    page = show(attention_explorer(IMAGES[:2], both, [1.0, 0.0], time=0))
     story = page.locator(".dit-story")
     assert "looks almost evenly at all 16 patches" in story.inner_text()
     assert "about as far as even attention" in story.inner_text()
@@ -194,10 +194,10 @@ def test_the_ends_of_the_scale_are_told(show_file):
     assert "receives about what even attention would give. Most comes from itself" in story.inner_text()
 
 
-def test_many_times_heads_and_patches_fit_a_phone_and_a_finger_chooses(show_file):
+def test_many_times_heads_and_patches_fit_a_phone_and_a_finger_chooses(show):
     maps = (3 * torch.randn(9, 6, 6, 64, 64, generator=torch.Generator().manual_seed(0))).softmax(-1)
     images = np.random.default_rng(1).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
-    page = show_file(attention_explorer(images, maps, np.linspace(1, 0.2, 9)), width=360, has_touch=True)
+    page = show(attention_explorer(images, maps, np.linspace(1, 0.2, 9)), width=360, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("grid", name="the query patch").get_by_role("gridcell").nth(13).tap()
     page.get_by_role("gridcell", name="layer 5, head 6").tap()
@@ -211,9 +211,9 @@ def test_many_times_heads_and_patches_fit_a_phone_and_a_finger_chooses(show_file
 
 
 @pytest.mark.parametrize(("width", "theme"), [(360, "light"), (390, "dark"), (768, "light"), (1280, "dark")])
-def test_it_fits_its_width_follows_the_theme_and_nothing_moves(show_file, width, theme):
+def test_it_fits_its_width_follows_the_theme_and_nothing_moves(show, width, theme):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })"
-    page = show_file(words(), attention_explorer(IMAGES, SELF, TIMES), after=watch + "</script>", theme=f"data-theme={theme}", width=width)
+    page = show(words(), attention_explorer(IMAGES, SELF, TIMES), after=watch + "</script>", theme=f"data-theme={theme}", width=width)
     page.wait_for_timeout(200)
     assert page.evaluate("shift") < 0.05
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -237,9 +237,9 @@ def test_it_fits_its_width_follows_the_theme_and_nothing_moves(show_file, width,
     assert (np.mean([int(c) for c in re.findall(r"\d+", ink)[:3]]) > 128) == (theme == "dark")
 
 
-def test_two_on_a_page_leave_no_trace_and_keep_keys_to_themselves(show_file):
+def test_two_on_a_page_leave_no_trace_and_keep_keys_to_themselves(show):
     count = "<script>keys = 0; document.addEventListener('keydown', () => keys++); globals = new Set(Object.keys(window))</script>"
-    page = show_file(words(), words(), after=count)
+    page = show(words(), words(), after=count)
     assert page.evaluate("Object.keys(window).filter(name => !globals.has(name) && name !== 'globals')") == []
     for kind in ("the query patch", "layer and head", "words"):
         page.get_by_role("grid", name=kind).first.locator("[tabindex='0']").press("ArrowRight")

@@ -58,9 +58,9 @@ def story(page) -> str:
     return page.locator(".dit-cost-story").inner_text()
 
 
-def test_javascript_computes_what_python_does_on_200_random_configurations(show_file):
+def test_javascript_computes_what_python_does_on_200_random_configurations(show):
     module = text("base.mjs") + text("cost.mjs").replace("export default { render };", "Object.assign(window, { parsed, calculator });")
-    page = show_file(calculator(), after=f'<script type="module">{module}</script>')
+    page = show(calculator(), after=f'<script type="module">{module}</script>')
     cases = random_cases()
     runs = [{k: getattr(c, k) for k in FIELDS} | {k: int(getattr(c, k)) for k in FLAGS} | dict(downsampling=1) | run for c, run in cases]
     found = page.evaluate("([table, runs]) => runs.map(calculator(table))", [TABLE, runs])
@@ -121,8 +121,8 @@ def test_the_first_state_tells_its_story_and_every_input_counts(show):
     assert "Computing is the bottleneck" in story(page)
 
 
-def test_what_does_not_fit_is_said_with_what_would(show_file):
-    page = show_file(calculator(machine="4090"))
+def test_what_does_not_fit_is_said_with_what_would(show):
+    page = show(calculator(machine="4090"))
     assert "does not fit" in story(page)
     assert page.locator(".dit-cost-over").count() == 1
     parts = int(story(page).split("with the batch in ")[1].split()[0])
@@ -181,8 +181,8 @@ NONSENSE = {
 }  # fmt: skip
 
 
-def test_nonsense_in_the_address_is_ignored(show_file):
-    page = show_file(calculator())
+def test_nonsense_in_the_address_is_ignored(show):
+    page = show(calculator())
     for address in (urlencode(NONSENSE | {"price": "2e9"}), "%E0%A4%A", "&&&==&", "=", urlencode({"a" * 5000: 1})):
         page.goto(f"{page.url.split('#')[0].split('?')[0]}?{len(address)}#cost:{address}")
         agrees(page)
@@ -191,9 +191,9 @@ def test_nonsense_in_the_address_is_ignored(show_file):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
-def test_it_fits_its_width_and_nothing_moves(show_file, width, theme):
+def test_it_fits_its_width_and_nothing_moves(show, width, theme):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })"
-    page = show_file(calculator(), after=watch + "</script>", width=width, theme=f"data-theme={theme}")
+    page = show(calculator(), after=watch + "</script>", width=width, theme=f"data-theme={theme}")
     page.wait_for_timeout(200)
     assert page.evaluate("shift") < 0.05
     for other in (width, 360, 768):

@@ -86,8 +86,8 @@ def test_each_score_chooses_its_best_setting_by_mouse_and_keyboard(show):
     check(page, 3, 0)
 
 
-def test_the_plot_has_a_point_and_bars_for_each_setting_and_the_row_of_real_images(show_file):
-    page = show_file(explorer())
+def test_the_plot_has_a_point_and_bars_for_each_setting_and_the_row_of_real_images(show):
+    page = show(explorer())
 
     def places() -> tuple[np.ndarray, np.ndarray]:
         """Data and percent of the area, (points, 2), the real images last."""
@@ -125,8 +125,8 @@ def test_the_plot_has_a_point_and_bars_for_each_setting_and_the_row_of_real_imag
     assert page.locator(".dit-eval-area .dit-eval-point").count() == 4, "only settings where both were measured, and no real images"
 
 
-def test_cells_tell_the_best_those_as_good_and_those_beyond_real_images(show_file):
-    page = show_file(explorer(start={"steps": 5, "guidance w": 0}))
+def test_cells_tell_the_best_those_as_good_and_those_beyond_real_images(show):
+    page = show(explorer(start={"steps": 5, "guidance w": 0}))
     assert page.locator(".dit-story").inner_text().startswith("Chosen by hand: guidance w = 0.")
     for name, table in SCORES.items():
         value, low, high = table[:, 0].T
@@ -139,9 +139,9 @@ def test_cells_tell_the_best_those_as_good_and_those_beyond_real_images(show_fil
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_it_fits_the_page_nothing_moves_and_everyone_can_use_it(show_file, width, scheme):
+def test_it_fits_the_page_nothing_moves_and_everyone_can_use_it(show, width, scheme):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })</script>"
-    page = show_file(explorer(), after=watch, width=width, has_touch=width < 500, color_scheme=scheme)
+    page = show(explorer(), after=watch, width=width, has_touch=width < 500, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     sizes = "nodes => nodes.map(node => node.getBoundingClientRect()).map(box => [box.width, box.height])"
     assert np.min(page.locator(".dit-option, select, input[type=range]").evaluate_all(sizes)) >= 40

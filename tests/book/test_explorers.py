@@ -39,8 +39,8 @@ def row(page, path: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("t", [0.0, 0.001, 0.0005, 0.1234567, 0.5, 0.75, 0.999, 1.0])
-def test_paths_in_javascript_agree_with_python(show_file, t):
-    page = show_file(noise_explorer(IMAGES, EPS, t=t))
+def test_paths_in_javascript_agree_with_python(show, t):
+    page = show(noise_explorer(IMAGES, EPS, t=t))
     for name, path in PATHS.items():
         at = torch.tensor(t, dtype=torch.float64)
         (a, s), (da, ds), shown = path.alpha_sigma(at), path.derivative(at), row(page, name)
@@ -116,10 +116,10 @@ def test_sampling_shows_the_frames_of_the_chosen_walk(show):
         assert page.locator(".dit-strip canvas").nth(2 * i).get_attribute("width") == "4"
 
 
-def test_walks_of_few_and_of_many_steps_lie_side_by_side(show_file):
+def test_walks_of_few_and_of_many_steps_lie_side_by_side(show):
     times, taken = np.array([[1, 0.5, 0.5, 0], [1, 0.7, 0.3, 0]]), np.array([[0, 1, 1, 2], [0, 3, 7, 10]])
     walks = (np.broadcast_to(part[:, None], (2, 2, 4, 4, 4, 3)) for part in (FRAMES[:2, 0, :4], X0[:2, 0, :4]))
-    page = show_file(sampling_explorer(*walks, times[:, None], {"steps": [2, 10], "seed": [0, 1]}, taken=taken[:, None], step=2))
+    page = show(sampling_explorer(*walks, times[:, None], {"steps": [2, 10], "seed": [0, 1]}, taken=taken[:, None], step=2))
     state, scrub = page.get_by_role("img", name="state x_t"), page.get_by_role("slider", name="step")
     for s, steps in enumerate(("2", "10")):
         page.get_by_role("radio", name=steps, exact=True).check()
@@ -136,8 +136,8 @@ def test_walks_of_few_and_of_many_steps_lie_side_by_side(show_file):
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_play_runs_to_the_end_and_pauses(show_file, motion):
-    page = show_file(sampling_explorer(FRAMES[0, :4], X0[0, :4], np.linspace(1, 0, S + 1), {"class": list("abcd")}), reduced_motion=motion)
+def test_play_runs_to_the_end_and_pauses(show, motion):
+    page = show(sampling_explorer(FRAMES[0, :4], X0[0, :4], np.linspace(1, 0, S + 1), {"class": list("abcd")}), reduced_motion=motion)
     step, play = page.get_by_role("slider", name="step"), page.get_by_role("button", name="play")
     play.click()
     page.wait_for_function("document.querySelector('.dit-spoken').textContent.startsWith('Step 9')")
@@ -208,9 +208,9 @@ def test_choosing(show, pick, verdict):
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_page_fits_its_width_with_large_targets_and_nothing_moves(show_file, width):
+def test_page_fits_its_width_with_large_targets_and_nothing_moves(show, width):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })"
-    page = show_file(*everything(), after=watch + "</script>", width=width)
+    page = show(*everything(), after=watch + "</script>", width=width)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     sizes = "nodes => nodes.map(node => node.getBoundingClientRect()).map(box => [box.width, box.height])"
     targets = page.locator("button, .dit-option, .dit-answer, input[type=text]").evaluate_all(sizes)
@@ -232,21 +232,21 @@ def test_page_fits_its_width_with_large_targets_and_nothing_moves(show_file, wid
     ("theme", "scheme", "dark"),
     [("data-theme=dark", "light", True), ("data-theme=light", "dark", False), ("", "dark", True), ("", "light", False)],
 )
-def test_colours_follow_the_page_and_else_the_system(show_file, theme, scheme, dark):
-    page = show_file(*everything(), theme=theme, color_scheme=scheme)
+def test_colours_follow_the_page_and_else_the_system(show, theme, scheme, dark):
+    page = show(*everything(), theme=theme, color_scheme=scheme)
     for node in page.locator(".dit-explorer, .dit-figure").all():
         ink = np.mean([int(c) for c in re.findall(r"\d+", node.evaluate("node => getComputedStyle(node).color"))[:3]])
         assert (ink > 128) == dark
 
 
-def test_colours_follow_jupyterlab(show_file):
-    page = show_file(*everything()[2:3], color_scheme="light", after="<script>document.body.dataset.jpThemeLight = 'false'</script>")
+def test_colours_follow_jupyterlab(show):
+    page = show(*everything()[2:3], color_scheme="light", after="<script>document.body.dataset.jpThemeLight = 'false'</script>")
     assert page.locator(".dit-explorer").evaluate("node => getComputedStyle(node).colorScheme") == "dark"
 
 
-def test_explorers_leave_no_trace_in_the_page(show_file):
+def test_explorers_leave_no_trace_in_the_page(show):
     count = "<script>keys = 0; document.addEventListener('keydown', () => keys++); globals = new Set(Object.keys(window))</script>"
-    page = show_file(*everything(), *everything(), after=count)
+    page = show(*everything(), *everything(), after=count)
     assert page.evaluate("Object.keys(window).filter(name => !globals.has(name) && name !== 'globals')") == []
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(node => node.id)")
     assert len(ids) == len(set(ids)) == 12

@@ -83,8 +83,8 @@ def close(one, other) -> None:
 
 
 @pytest.mark.parametrize("model", [MODEL, colourful()], ids=["digits", "colourful"])
-def test_passes_and_attention_are_those_of_pytorch(model, show_file):
-    page, config = show_file(), model.config
+def test_passes_and_attention_are_those_of_pytorch(model, show):
+    page, config = show(), model.config
     x = torch.randn(1, config.channels, config.image_size, config.image_size, generator=torch.Generator().manual_seed(2))
     weights = {name: base64.b64encode(value.numpy().tobytes()).decode() for name, value in model.state_dict().items()}
     page.evaluate(LOAD, {"config": portable(model)[0], "weights": weights})
@@ -184,8 +184,8 @@ def test_attention_follows_pointer_and_keys(show):
     check(3, 0, 3)
 
 
-def test_twenty_five_guided_steps_take_less_than_three_seconds(show_file):
-    page, runs = show_file(explorer(guidance=2.0), **STILL), []
+def test_twenty_five_guided_steps_take_less_than_three_seconds(show):
+    page, runs = show(explorer(guidance=2.0), **STILL), []
     for seed in range(6):
         page.get_by_role("slider", name="seed").fill(str(20 + seed))
         at_rest(page)
@@ -196,8 +196,8 @@ def test_twenty_five_guided_steps_take_less_than_three_seconds(show_file):
     assert seconds < 3
 
 
-def test_it_plays_once_when_seen_and_pauses(show_file):
-    page, step = show_file(explorer(steps=50)), "Number(document.querySelector('.dit-explorer').dataset.step)"
+def test_it_plays_once_when_seen_and_pauses(show):
+    page, step = show(explorer(steps=50)), "Number(document.querySelector('.dit-explorer').dataset.step)"
     page.wait_for_function(f"0 < {step} && {step} < 40")
     page.get_by_role("button", name="pause").click()
     paused = page.evaluate(step)
@@ -214,9 +214,9 @@ def test_it_plays_once_when_seen_and_pauses(show_file):
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_it_fits_its_width_with_large_targets_and_nothing_moves(show_file, width):
+def test_it_fits_its_width_with_large_targets_and_nothing_moves(show, width):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })"
-    page = show_file(explorer(), after=watch + "</script>", width=width, **STILL)
+    page = show(explorer(), after=watch + "</script>", width=width, **STILL)
     at_rest(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     sizes = "nodes => nodes.map(node => node.getBoundingClientRect()).map(box => [box.width, box.height])"

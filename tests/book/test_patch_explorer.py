@@ -244,8 +244,8 @@ def test_a_finger_chooses_a_patch(show):
 
 
 @pytest.mark.parametrize(("image", "patch"), [("landscape", 4), ("landscape", 32), ("grey", 2)])
-def test_a_token_is_the_flattened_patch(show_file, image, patch):
-    page = show_file(patch_explorer(IMAGES, patch=patch))
+def test_a_token_is_the_flattened_patch(show, image, patch):
+    page = show(patch_explorer(IMAGES, patch=patch))
     pick(page, "image", image)
     page.get_by_role("slider", name="patch of the image").press("End")
     drawn = pixels(page.locator(".dit-token"))[0]
@@ -258,9 +258,9 @@ def test_a_token_is_the_flattened_patch(show_file, image, patch):
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_it_fits_its_width_and_nothing_moves(show_file, width):
+def test_it_fits_its_width_and_nothing_moves(show, width):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })"
-    page = show_file(patch_explorer(IMAGES), after=watch + "</script>", width=width)
+    page = show(patch_explorer(IMAGES), after=watch + "</script>", width=width)
     for size, patch in ((None, None), (64, 1), (64, 64), (8, 1)):
         if size:
             pick(page, "size H", size)
@@ -283,8 +283,8 @@ def test_it_fits_its_width_and_nothing_moves(show_file, width):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_gaps_follow_the_theme(show_file, theme):
-    page = show_file(patch_explorer(IMAGES), theme=f"data-theme={theme}")
+def test_gaps_follow_the_theme(show, theme):
+    page = show(patch_explorer(IMAGES), theme=f"data-theme={theme}")
     page.get_by_role("button", name="drop half").click()
     row = page.locator(".dit-ribbon canvas")
     assert (pixels(row, 4)[..., 3] == 0).any(), "the page shows through"

@@ -163,9 +163,9 @@ def test_steps_tell_who_wakes_up_by_keyboard_and_mouse(show):
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_page_fits_its_width_and_nothing_moves(show_file, width):
+def test_page_fits_its_width_and_nothing_moves(show, width):
     watch = "<script>shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (shift += e.value))).observe({ type: 'layout-shift', buffered: true })</script>"
-    page = show_file(laboratory(), after=watch, width=width, has_touch=width < 500)
+    page = show(laboratory(), after=watch, width=width, has_touch=width < 500)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     sizes = "nodes => nodes.map(node => node.getBoundingClientRect()).map(box => [box.width, box.height])"
     assert np.min(page.locator(".dit-option").evaluate_all(sizes)) >= 40
@@ -196,8 +196,8 @@ def test_page_fits_its_width_and_nothing_moves(show_file, width):
 
 
 @pytest.mark.parametrize(("theme", "dark"), [("data-theme=dark", True), ("data-theme=light", False)])
-def test_colours_follow_the_page_and_small_norms_are_told_from_none(show_file, theme, dark):
-    page = show_file(laboratory(reading=GATED), theme=theme)
+def test_colours_follow_the_page_and_small_norms_are_told_from_none(show, theme, dark):
+    page = show(laboratory(reading=GATED), theme=theme)
     ink = np.mean([int(c) for c in re.findall(r"\d+", page.locator(".dit-explorer").evaluate("node => getComputedStyle(node).color"))[:3]])
     assert (ink > 128) == dark
     dashed = page.locator("[role=cell].dit-zero").evaluate_all("cells => cells.map(cell => getComputedStyle(cell).borderStyle)")
@@ -205,9 +205,9 @@ def test_colours_follow_the_page_and_small_norms_are_told_from_none(show_file, t
     assert page.locator("[role=cell]:not(.dit-zero)").evaluate_all("cells => cells.every(cell => getComputedStyle(cell).borderStyle === 'none')")
 
 
-def test_two_of_them_on_a_page_leave_no_trace_and_keep_keys_to_themselves(show_file):
+def test_two_of_them_on_a_page_leave_no_trace_and_keep_keys_to_themselves(show):
     count = "<script>keys = 0; document.addEventListener('keydown', () => keys++); globals = new Set(Object.keys(window))</script>"
-    page = show_file(laboratory(), laboratory(), after=count)
+    page = show(laboratory(), laboratory(), after=count)
     assert page.evaluate("Object.keys(window).filter(name => !globals.has(name) && name !== 'globals')") == []
     for kind in ("slider", "radio"):
         for node in page.get_by_role(kind).all():

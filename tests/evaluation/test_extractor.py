@@ -44,7 +44,7 @@ def test_images_of_nan_are_counted_and_left_out(judge):
         (
             -torch.ones(2, 1, 32, 32),
             ValueError,
-            "1 channels and 32x32; choose an extractor for these images, one of: digits-judge, cifar10-judge, inception-v3",
+            "1 channels and 32x32; choose an extractor for these images, one of: digits-judge, cifar10-judge, imagenet64-judge, inception-v3",
         ),
     ],
 )
@@ -59,7 +59,7 @@ def test_the_scale_from_zero_to_one_is_warned_of(judge):
 
 
 def test_an_unknown_extractor_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="extractor='vgg' is not known; choose one of: digits-judge, cifar10-judge, inception-v3"):
+    with pytest.raises(ValueError, match="extractor='vgg' is not known; choose one of: digits-judge, cifar10-judge, imagenet64-judge, inception-v3"):
         load_extractor("vgg")
 
 
