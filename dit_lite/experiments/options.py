@@ -31,7 +31,7 @@ CIFAR = dict(data="cifar10", preset="S/4", changes=dict(width=256, depth=8, head
     "What do rotary positions, QK-norm, SwiGLU, long skips and Muon give, each alone and all together, at equal time?",
     seconds=dict(cpu=1500.0, gpu=900.0),
     smoke=dict(race=DIGITS | dict(repeats=1), seeds=[0], tuning_seed=10, rates=[4e-3], steps=2, rounds=2, least=0.0),
-    cpu=dict(race=DIGITS, seeds=[0, 1, 2], tuning_seed=10, rates=[4e-3, 8e-3, 1.6e-2], steps=400, rounds=12, least=0.2),
+    cpu=dict(race=DIGITS, seeds=[0, 1, 2], tuning_seed=10, rates=[8e-3, 1.6e-2, 3.2e-2], steps=400, rounds=12, least=0.2),
     gpu=dict(race=CIFAR, seeds=[0, 1, 2], tuning_seed=10, rates=[5e-4, 1e-3, 2e-3, 4e-3], steps=4000, rounds=12, least=0.5),
 )
 def options(work: Slices, race: dict, seeds: list[int], tuning_seed: int, rates: list[float], steps: int, rounds: int, least: float) -> dict:
