@@ -17,20 +17,22 @@ from .learning import as_images
 from .runner import experiment
 from .slices import Slices
 
+MANY = dict(count=1000, guidances=[1.0, 2.0])
 SHARES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
 DIGITS = dict(data="digits", features=["pixels", "digits-judge"], count=1000, guidances=[1.0, 2.0])
 CIFAR = dict(data="cifar10", features=["pixels", "cifar10-judge"], count=200, guidances=[2.0])
+IMAGENET = dict(data="imagenet64", features=["pixels", "imagenet64-judge"], count=200, guidances=[2.0])
 HEART = dict(data="digits", features=["pixels", "digits-judge"], count=200, guidances=[1.0], images=20, train_steps=1500)
 
 
 @experiment(
     "Do the shipped models draw, or do they copy?",
-    seconds=dict(cpu=200.0, gpu=120.0),
+    seconds=dict(cpu=900.0, gpu=120.0),
     smoke=dict(seeds=[0], steps=2, models=[DIGITS | dict(count=20, guidances=[1.0]), HEART | dict(count=10, train_steps=2)]),
-    cpu=dict(seeds=[0, 1, 2], steps=12, models=[DIGITS, CIFAR, HEART]),
+    cpu=dict(seeds=[0, 1, 2], steps=12, models=[DIGITS, CIFAR, IMAGENET, HEART]),
     gpu=dict(
         seeds=[0, 1, 2], steps=25,
-        models=[DIGITS, CIFAR | dict(count=1000, guidances=[1.0, 2.0]), HEART | dict(train_steps=5000)],
+        models=[DIGITS, CIFAR | MANY, IMAGENET | MANY, HEART | dict(train_steps=5000)],
     ),
 )  # fmt: skip
 def memorisation_check(work: Slices, seeds: list[int], steps: int, models: list[dict]) -> dict:

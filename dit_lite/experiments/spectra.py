@@ -16,18 +16,16 @@ from .learning import as_images, held_out
 from .runner import experiment
 from .slices import Slices
 
-DIGITS, CIFAR = dict(data="digits", judge="digits-judge"), dict(data="cifar10", judge=None)
+DIGITS, CIFAR = dict(data="digits", judge="digits-judge"), dict(data="cifar10", judge="cifar10-judge")
 TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 
 
 @experiment(
     "What does a model know of an image at each noise level: which frequencies, and which class?",
-    seconds=dict(cpu=150.0, gpu=60.0),
+    seconds=dict(cpu=300.0, gpu=60.0),
     smoke=dict(models=[DIGITS], seeds=[0], guidances=[1.0], times=[0.3, 0.7], images=40, samples=20, steps=3),
     cpu=dict(models=[DIGITS, CIFAR], seeds=[0, 1, 2], guidances=[1.0, 2.0], times=TIMES, images=200, samples=100, steps=20),
-    gpu=dict(
-        models=[DIGITS, CIFAR | dict(judge="cifar10-judge")], seeds=[0, 1, 2], guidances=[1.0, 2.0], times=TIMES, images=355, samples=500, steps=20
-    ),
+    gpu=dict(models=[DIGITS, CIFAR], seeds=[0, 1, 2], guidances=[1.0, 2.0], times=TIMES, images=355, samples=500, steps=20),
 )
 def spectra(
     work: Slices, models: list[dict], seeds: list[int], guidances: list[float], times: list[float], images: int, samples: int, steps: int
@@ -57,7 +55,7 @@ def one_spectrum(data: str, times: list[float]) -> dict:
 
 
 @torch.no_grad()
-def beliefs(data: str, judge: str | None, seed: int, times: list[float], images: int) -> list[dict]:
+def beliefs(data: str, judge: str, seed: int, times: list[float], images: int) -> list[dict]:
     """What the model sees in noised held-out images, a row a noise level."""
     device, some = pick_device("auto"), held_out(data)
     model = load(data).to(device)
@@ -70,12 +68,12 @@ def beliefs(data: str, judge: str | None, seed: int, times: list[float], images:
         seen = denoise(denoise.path.mix(x, eps, torch.full((len(x),), t)).to(device), t).x0.cpu()
         read = reading(judge, model.config, seen)
         row = {"kind": "belief", "data": data, "seed": seed, "t": t, "power": power(seen), "found": found(seen, x)}
-        rows.append(row | {"accuracy": None if read is None else (read == labels).double().mean().item()})
+        rows.append(row | {"accuracy": (read == labels).double().mean().item()})
     return rows
 
 
 @torch.no_grad()
-def walk_rows(data: str, judge: str | None, seed: int, guidance: float, samples: int, steps: int) -> list[dict]:
+def walk_rows(data: str, judge: str, seed: int, guidance: float, samples: int, steps: int) -> list[dict]:
     """What the model believes on the way from noise to an image, a row a step."""
     model = load(data).to(pick_device("auto"))
     classes = model.config.num_classes
@@ -95,10 +93,9 @@ def walk_rows(data: str, judge: str | None, seed: int, guidance: float, samples:
             "held": found(belief, finished),
         }
         read = reading(judge, model.config, belief)
-        if read is not None:
-            right = (read == labels).double()
-            row |= {"accuracy": right.mean().item(), "settled": (read == last).double().mean().item()}
-            row |= {"by_class": [right[labels == k].mean().item() for k in range(classes)]}
+        right = (read == labels).double()
+        row |= {"accuracy": right.mean().item(), "settled": (read == last).double().mean().item()}
+        row |= {"by_class": [right[labels == k].mean().item() for k in range(classes)]}
         rows.append(row)
     return rows
 
@@ -118,9 +115,7 @@ def found(images: Tensor, truth: Tensor) -> list[float]:
     return (1 - radial_spectrum(images - truth).power / radial_spectrum(truth).power).tolist()
 
 
-def reading(judge: str | None, config, x: Tensor) -> Tensor | None:
+def reading(judge: str, config, x: Tensor) -> Tensor:
     """The classes (n,) that a judge reads in x (n, C, H, W) in the model's units."""
-    if judge is None:
-        return None
     network = load_extractor(judge).network
     return network.head(network.features(to_images(x, config))).argmax(1)
