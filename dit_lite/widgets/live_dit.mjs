@@ -45,7 +45,7 @@ function render({ model, el }) {
     const { output: [conditional, unconditional], attention } = network(x, t, w === 1 ? [y] : [y, none]);
     const velocity = w === 1 ? conditional : unconditional.map((u, i) => u + w * (conditional[i] - u));
     const belief = x.map((value, i) => value - t * velocity[i]);
-    return { x, t, y, w, velocity, belief, maps: attention.map((layer) => layer[0]), calls: w === 1 ? 1 : 2, ms: performance.now() - began };
+    return { x, t, y, velocity, belief, maps: attention.map((layer) => layer[0]), calls: w === 1 ? 1 : 2, ms: performance.now() - began };
   }
   const begin = () => (passed = [ask(noiseOf(model.get("seed"), channels * size * size), 0)]);
   function advance() {
@@ -212,7 +212,7 @@ function render({ model, el }) {
     const called = (y) => (y === none ? "no class in particular" : `class ${names[y]}`), asked = passed.slice(0, Math.max(1, step));
     const turns = asked.flatMap(({ y }, k) => (k && y !== asked[k - 1].y ? [{ y: asked[k - 1].y, k }] : []));
     const history = turns.map(({ y, k }) => `${called(y)} until step ${k}`).concat(`${turns.length ? "then " : ""}${called(asked.at(-1).y)}`).join(", ");
-    if (step === 0) return `Pure noise. Asked for ${called(passed[0].y)}, all that the network can say is what is typical${passed[0].w > 1 ? ", and guidance exaggerates it" : ""}.`;
+    if (step === 0) return `Pure noise. The network answers with what is typical of ${called(passed[0].y)}.`;
     if (step === last()) {
       const [calls, ms] = ["calls", "ms"].map((key) => asked.reduce((sum, pass) => sum + pass[key], 0));
       return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of arithmetic in your browser.`;
@@ -232,7 +232,7 @@ function render({ model, el }) {
     gaze.paint(mixed);
     Object.assign(spot.style, { left: `${(100 * (patch % grid)) / grid}%`, top: `${(100 * Math.floor(patch / grid)) / grid}%` });
     const spread = Math.exp(-row.reduce((sum, w) => sum + (w > 0 ? w * Math.log(w) : 0), 0)), first = row.indexOf(most);
-    said.textContent = `Looks most ${first === patch ? "at itself" : `at ${where(first)}`} (${Math.round(100 * most)} %); its attention is as wide as if spread evenly over ${number(spread, 2)} of ${count} patches.`;
+    said.textContent = `Looks most ${first === patch ? "at itself" : `at ${where(first)}`} (${Math.round(100 * most)} %), spread over about ${number(spread, 2)} of ${count} patches.`;
     area.dataset.weights = row.join(" ");
     build(area, { "aria-valuenow": patch + 1, "aria-valuetext": `${where(patch)}: ${said.textContent}` }, []);
     layer.set(model.get("layer"));

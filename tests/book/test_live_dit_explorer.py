@@ -169,7 +169,7 @@ def test_attention_follows_pointer_and_keys(show):
         close(torch.tensor([float(w) for w in area.get_attribute("data-weights").split()]), row)
         said = page.locator(".dit-story").last.inner_text()
         assert f"({100 * row.max():.0f} %)" in said
-        assert f"at {(row.pow(-row)).prod():.2g} of 16 patches" in said
+        assert f"over about {(row.pow(-row)).prod():.2g} of 16 patches" in said
 
     check(1, 2, 10)
     area.focus()
