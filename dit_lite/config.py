@@ -21,6 +21,7 @@ CHOICES = {
     "precision": ("fp32", "tf32", "bf16"),
     "budget": ("gpu", "cpu"),
     "sampler": ("heun", "euler", "dpmpp_2m", "ddim", "ddpm"),
+    "extractor": ("digits-judge", "cifar10-judge", "imagenet64-judge", "inception-v3"),
 }
 
 #: width, depth and heads of the DiT paper's four sizes (Peebles & Xie 2212.09748, table 1).
@@ -196,7 +197,7 @@ RECIPES = {
     "cifar10": dict(preset="S/2", steps=20_000, batch_size=256, lr=4e-4, warmup=500, ema_decay=0.999, label_dropout=0.1),
     "imagenet64": dict(preset="B/4", steps=40_000, batch_size=256, lr=3e-4, warmup=1000, ema_decay=0.9995, label_dropout=0.1),
 }
-#: The same at budget cpu, where it differs: about an hour and a half of two cores. A token of D = 128
+#: The same at budget cpu, where it differs: a little over an hour on two cores. A token of D = 128
 #: numbers cannot carry the noise of an 8x8 patch, which has 192 (chapter 2), so the model of 64x64 pixels predicts the image.
 CPU_RECIPES = {
     "cifar10": dict(
@@ -234,7 +235,7 @@ class TrainConfig:
     model: DiTConfig | None = _note("the model itself, instead of a preset", None)
     changes: dict = _note("fields of the model that differ from the preset", default_factory=dict)
     budget: str = _note(
-        "whose recipe the fields left open take: gpu, minutes of a data-centre GPU, or cpu, about an hour and a half of two cores", "gpu"
+        "whose recipe the fields left open take: gpu, minutes of a data-centre GPU, or cpu, a little over an hour on two cores", "gpu"
     )
     steps: int | None = _note("optimiser steps", None)
     batch_size: int | None = _note("images a step", None)

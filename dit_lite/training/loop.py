@@ -23,7 +23,7 @@ from ..model.dit import DiT
 from .allocator import keep_freed_memory
 from .checkpoint import CONFIG, METRICS, STATE, CheckpointError, Origin, load_weights, read_tensors, save_model, write, write_tensors
 from .ema import EMA
-from .fitting import batch_that_fits
+from .fitting import batch_that_fits, fits, free_memory, memory_needed
 from .optim import OPTIMISERS, optimiser_tensors, restore_optimiser, set_rate
 from .precision import autocast, pick_device, preferred, products
 from .schedule import learning_rate
@@ -91,6 +91,8 @@ class Trainer:
         self._check_directory(resume)
         data = load_data(config.data, "train", config.image_size) if data is None else data
         self.model_config = build_model(config, data.shape)
+        if self.device.type == "cpu" and not fits(self.model_config, config.batch_size, config.precision, free := free_memory()):
+            raise self._too_large(free, f", and {free / 1e9:.1f} GB are free")
         self._make_directory()
         with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
             torch.manual_seed(config.seed)
@@ -170,16 +172,30 @@ class Trainer:
 
     @contextlib.contextmanager
     def _memory(self) -> Iterator[None]:
-        """Say what to do when the memory of a GPU runs out."""
+        """Say what to do when the memory runs out."""
         try:
             yield
-        except torch.OutOfMemoryError:
-            B, less = self.config.batch_size, " or precision='bf16'" if self.config.precision == "fp32" else ""
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+                raise
             on_gpu = self.device.type == "cuda"
-            memory = torch.cuda.get_device_properties(self.device).total_memory if on_gpu else float("inf")
-            fits = batch_that_fits(self.model_config, B, self.config.precision, memory)
-            way_out = f"batch_size={fits}{less}" if fits else "a smaller preset, or a patch_size twice as large"
-            raise ConfigError(f"batch_size={B} needs more memory than {self.device} has free; choose {way_out}") from None
+            raise self._too_large(torch.cuda.get_device_properties(self.device).total_memory if on_gpu else free_memory()) from None
+
+    def _too_large(self, memory: float, free: str = "") -> ConfigError:
+        """What to say of a run that does not fit into so many bytes."""
+        config, B = self.config, self.config.batch_size
+        need = memory_needed(self.model_config, B, config.precision)
+        ways = []
+        if self.device.type == "cpu" and config.budget != "cpu" and config.data != "digits":
+            ways.append("--budget cpu")
+        if less := batch_that_fits(self.model_config, B, config.precision, memory):
+            ways.append(f"--batch-size {less}")
+        if self.device.type == "cuda" and config.precision == "fp32":
+            ways.append("--precision bf16")
+        ways.append("a smaller --preset or a --patch-size twice as large")
+        return ConfigError(
+            f"batch_size={B} needs more memory than {self.device} can spare: at least {need / 1e9:.1f} GB{free}; choose {', or '.join(ways)}"
+        )
 
     def _look(self, fresh: list) -> None:
         """Wait for the losses that nobody has looked at, all at once; raises DivergedError when one is not finite."""
@@ -251,9 +267,11 @@ class Trainer:
             raise ConfigError(f"out={str(self.directory)!r} is a file; give a directory")
         there = [name for name in (STATE, CONFIG, METRICS) if (self.directory / name).exists()]
         if not resume and there:
-            raise ConfigError(f"out={str(self.directory)!r} already holds a run ({there[0]}); continue it with resume, or choose another directory")
+            raise ConfigError(
+                f"out={str(self.directory)!r} already holds a run ({there[0]}); continue it with --resume (resume=True), or choose another directory"
+            )
         if resume and STATE not in there:
-            raise CheckpointError(f"nothing to resume in {self.directory}: {STATE} is missing; start the run without resume")
+            raise CheckpointError(f"nothing to resume in {self.directory}: {STATE} is missing; start the run without --resume")
 
     def _make_directory(self) -> None:
         """Make the directory of the run before anything is computed, so that a wrong one does not cost a training."""
@@ -270,7 +288,7 @@ class Trainer:
             raise CheckpointError(f"{path} is not the state of a run of this package")
         before = TrainConfig.from_dict(json.loads(about["config"])).to_dict()
         now = TrainConfig.from_dict(json.loads(json.dumps(self.config.to_dict()))).to_dict()  # tuples as JSON has them
-        ignore = ("out", "device", "save_every", "log_every", "tensorboard")
+        ignore = ("out", "device", "budget", "save_every", "log_every", "tensorboard")  # what a budget decides is compared itself
         for name in now:
             if name not in ignore and before[name] != now[name]:
                 raise CheckpointError(

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from dit_lite import ConfigError, flops, preset
+from dit_lite.analysis import training_cost
 from dit_lite.training import Trainer
-from dit_lite.training.fitting import batch_that_fits
+from dit_lite.training.fitting import batch_that_fits, free_memory, memory_needed
 
 MODEL = preset("S/2", channels=3, num_classes=10)
 
@@ -27,14 +28,46 @@ def test_one_image_that_does_not_fit_asks_for_a_smaller_model():
 
 
 @pytest.mark.parametrize(
-    ("batch", "way_out"), [(64, "choose batch_size=32 or precision='bf16'"), (1, "choose a smaller preset, or a patch_size twice as large")]
+    ("batch", "way_out"),
+    [(64, "choose --batch-size 32, or a smaller --preset or a --patch-size twice as large"), (1, "choose a smaller --preset")],
 )
-def test_a_memory_that_runs_out_says_what_to_lower(short, monkeypatch, batch, way_out):
+@pytest.mark.parametrize(
+    "full",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 EiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes. Error code 12"
+        ),
+    ],
+)
+def test_a_memory_that_runs_out_says_what_to_lower(short, monkeypatch, full, batch, way_out):
     trainer = Trainer(short(batch_size=batch))
-
-    def full():
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 EiB")
-
-    monkeypatch.setattr(trainer, "train_step", full)
-    with pytest.raises(ConfigError, match=f"batch_size={batch} needs more memory than cpu has free; {way_out}"):
+    monkeypatch.setattr(trainer, "train_step", lambda: (_ for _ in ()).throw(full))
+    with pytest.raises(ConfigError, match=f"batch_size={batch} needs more memory than cpu can spare: at least .* GB; {way_out}"):
         trainer.run(progress=False)
+
+
+def test_another_error_of_torch_is_passed_on(short, monkeypatch):
+    trainer = Trainer(short())
+    monkeypatch.setattr(trainer, "train_step", lambda: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        trainer.run(progress=False)
+
+
+def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(short, tmp_path, monkeypatch):
+    config = short(batch_size=64, out=str(tmp_path / "run"))
+    need = memory_needed(config.model, 64, "fp32")
+    monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: need)
+    with pytest.raises(ConfigError, match=f"at least {need / 1e9:.1f} GB, and {need / 1e9:.1f} GB are free; choose --batch-size 32"):
+        Trainer(config)
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: need / 0.9)
+    Trainer(config)
+
+
+def test_the_estimate_is_that_of_the_cost_calculator():
+    assert memory_needed(MODEL, 256, "fp32") == training_cost(MODEL, 256)["total_memory"]
+
+
+def test_free_memory_is_part_of_what_is_built_in():
+    assert 0 < free_memory() < 1e15

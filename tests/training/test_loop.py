@@ -190,7 +190,9 @@ def test_a_changed_configuration_does_not_resume(finished, short, changes):
         train(short(out=config.out, **changes), resume=True, progress=False)
 
 
-@pytest.mark.parametrize("changes", [dict(save_every=3), dict(log_every=2), dict(tensorboard=True), dict(device="cpu:0")], ids=str)
+@pytest.mark.parametrize(
+    "changes", [dict(save_every=3), dict(log_every=2), dict(budget="cpu"), dict(tensorboard=True), dict(device="cpu:0")], ids=str
+)
 def test_what_does_not_touch_the_numbers_may_change(finished, changes):
     train(dataclasses.replace(finished[0], **changes), resume=True, progress=False)
 
@@ -213,7 +215,7 @@ def test_a_run_that_was_moved_resumes(finished, short, tmp_path):
 def test_a_new_run_refuses_an_occupied_directory(tmp_path, short, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("")
-    with pytest.raises(ConfigError, match=rf"already holds a run \({name}\); continue it with resume, or choose another directory"):
+    with pytest.raises(ConfigError, match=rf"already holds a run \({name}\); continue it with --resume .*, or choose another directory"):
         train(short(out=str(tmp_path / "run")), progress=False)
 
 
@@ -228,7 +230,7 @@ def test_a_directory_that_is_none_is_refused_before_training(tmp_path, short):
 def test_nothing_to_resume(tmp_path, short):
     with pytest.raises(ConfigError, match="resume needs the directory of a run: set out=DIR"):
         train(short(), resume=True, progress=False)
-    with pytest.raises(CheckpointError, match=r"nothing to resume in .*: state\.safetensors is missing; start the run without resume"):
+    with pytest.raises(CheckpointError, match=r"nothing to resume in .*: state\.safetensors is missing; start the run without --resume"):
         train(short(out=str(tmp_path / "nowhere")), resume=True, progress=False)
     assert not (tmp_path / "nowhere").exists()
 
