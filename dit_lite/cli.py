@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import sys
 import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
 
-from .config import CHOICES, PRESETS, RECIPE_FIELDS, DiTConfig, TrainConfig
+from .config import CHOICES, CPU_RECIPES, PRESETS, RECIPE_FIELDS, DiTConfig, TrainConfig
 
 #: Fields of the model that `train` offers as flags; the data decide the others.
 MODEL_FLAGS = (
     "patch_size", "width", "depth", "heads", "mlp_ratio", "mlp", "long_skips", "conditioning", "attention", "position", "qk_norm", "path", "objective", "learn_variance",
     "data_mean", "data_std",
 )  # fmt: skip
+#: What a flag is called and says here, where that is not what the field is called and says.
+METAVARS = {"out": "DIR", "warmup": "STEPS", "save_every": "STEPS", "log_every": "STEPS", "label_dropout": "SHARE"}
+HELP = {"out": "directory of the run (default: runs/DATA)"}
+#: What decides a field that is left open.
+DECIDED_BY = dict.fromkeys(RECIPE_FIELDS, "data set") | {"budget": "device"}
+#: Below so many pictures in a folder, learning by heart is likely enough to be mentioned.
+FEW_PICTURES = 500
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,19 +65,23 @@ def build_parser() -> Parser:
     command.set_defaults(run=_train)
 
     command = commands.add_parser("sample", help="make images and write them as a PNG grid", description=_sample.__doc__)
-    _add_sampling(command, steps=50)
-    command.add_argument("--label", type=int, nargs="+", metavar="K", help="classes to draw (default: all of them)")
+    _add_sampling(command)
+    command.add_argument("--label", nargs="+", metavar="CLASS", help="classes to draw, by name or number; a name goes first (default: all of them)")
     command.add_argument("--count", type=int, default=8, metavar="n", help="images of each class (default: 8)")
     command.add_argument("--out", default="grid.png", metavar="PNG", help="where the grid goes: a row a class (default: grid.png)")
     command.set_defaults(run=_sample)
 
     command = commands.add_parser("evaluate", help="score the samples of a model beside real images", description=_evaluate.__doc__)
-    _add_sampling(command, steps=25)
+    _add_sampling(command)
     command.add_argument("--interval", type=float, nargs=2, default=(0.0, 1.0), metavar="T", help="the t between which guidance acts (default: 0 1)")
     count = command.add_mutually_exclusive_group()
     count.add_argument("--samples", type=int, default=1000, metavar="n", help="samples, spread evenly over the classes (default: 1000)")
     count.add_argument("--per-class", type=int, metavar="n", help="samples of each class, instead of a number of all")
-    command.add_argument("--extractor", metavar="NAME", help="what sees the images (default: the judge of the data set, else inception-v3)")
+    command.add_argument(
+        "--extractor",
+        metavar="NAME",
+        help=f"what sees the images, one of {', '.join(CHOICES['extractor'])} (default: the judge of the data set, else inception-v3)",
+    )
     command.add_argument("--reference", metavar="DATA", help="real images: a data set or folder, digits:test for held-out ones, or a saved reference")
     command.add_argument("--scores", nargs="+", metavar="NAME", help="which scores (default: all that can be had; a wrong name lists them)")
     command.add_argument("--repeats", type=int, default=50, metavar="n", help="draws for the interval of a score (default: 50)")
@@ -91,7 +103,7 @@ def build_parser() -> Parser:
     command.set_defaults(run=_bench)
 
     command = commands.add_parser("data", help="list data sets, or decode one ahead of time", description=_data.__doc__)
-    command.add_argument("action", choices=("list", "prepare"))
+    command.add_argument("action", choices=("list", "prepare"), nargs="?", default="list", help="what to do (default: list)")
     command.add_argument("name", nargs="?", help="the data set to prepare")
     command.set_defaults(run=_data)
 
@@ -119,10 +131,11 @@ def _add_fields(parser, config: type, skip: Sequence[str] = (), only: Sequence[s
         if f.name in skip or (only and f.name not in only):
             continue
         flag, kind, text = "--" + f.name.replace("_", "-"), _kind(kinds[f.name]), f.metadata["help"]
-        default = None if f.name in RECIPE_FIELDS else f.default
-        shown = "by data set" if f.name in RECIPE_FIELDS else default
+        default = None if f.name in DECIDED_BY else f.default
+        shown = f"by {DECIDED_BY[f.name]}" if f.name in DECIDED_BY else default
         keyword = {"default": argparse.SUPPRESS} if unset else {"default": default}
-        help_text = text if unset or (default is None and f.name not in RECIPE_FIELDS) else f"{text} (default: {shown})"
+        metavar = METAVARS.get(f.name, f.name.split("_")[-1].upper())
+        help_text = HELP.get(f.name, text if unset or shown is None else f"{text} (default: {shown})")
         if kind is bool and f.default is None:  # --flag, --no-flag, or as the device prefers
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text, **keyword)
         elif kind is bool:
@@ -130,29 +143,37 @@ def _add_fields(parser, config: type, skip: Sequence[str] = (), only: Sequence[s
         else:
             names = tuple(PRESETS) if f.name == "preset" else CHOICES.get(f.name)
             help_text += f"; one of {', '.join(names)}" if names else ""
-            parser.add_argument(flag, type=kind, metavar=f.name.split("_")[-1].upper(), help=help_text, **keyword)
+            parser.add_argument(flag, type=kind, metavar=metavar, help=help_text, **keyword)
 
 
-def _add_sampling(parser, steps: int) -> None:
+def _add_sampling(parser) -> None:
     parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_DIR", help="a shipped model (digits, cifar10) or the directory of a run")
     parser.add_argument("--guidance", type=float, default=1.5, metavar="W", help="guidance weight, 1 for none (default: 1.5)")
-    parser.add_argument("--steps", type=int, default=steps, metavar="S", help=f"sampling steps (default: {steps})")
+    parser.add_argument("--steps", type=int, default=25, metavar="S", help="sampling steps (default: 25)")
     parser.add_argument("--sampler", default="heun", metavar="NAME", help=f"one of {', '.join(CHOICES['sampler'])} (default: heun)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
 
 
 def _train(options: argparse.Namespace) -> None:
     """Train a model. Flags that are not given take the recipe of the data set."""
+    from .data import DATASETS, load_data
     from .training import train
     from .training.precision import pick_device
 
     given = vars(options)
+    on_cpu, by_device = pick_device(options.device).type == "cpu", options.budget is None
     fields = {f.name: given[f.name] for f in dataclasses.fields(TrainConfig) if f.name in given}
-    fields["out"] = options.out or f"runs/{Path(options.data).name}"
+    fields |= {"out": options.out or f"runs/{Path(options.data).name}", "budget": options.budget or ("cpu" if on_cpu else "gpu")}
     config = TrainConfig(**fields, changes={name: given[name] for name in MODEL_FLAGS if name in given})
-    photographs = options.data in ("cifar10", "imagenet64") or Path(options.data).is_dir()
-    if photographs and options.budget == "gpu" and options.steps is None and pick_device(options.device).type == "cpu":
-        print("note: this recipe is for a GPU and takes weeks on a CPU; --budget cpu takes about an hour and a half", file=sys.stderr)
+    of_ones_own = config.data not in DATASETS and Path(config.data).is_dir()
+    if on_cpu and by_device and (of_ones_own or config.data in CPU_RECIPES):
+        size = " ".join([config.preset, *(f"{name}={value}" for name, value in config.changes.items())])
+        print(f"note: no GPU, so the recipe is that of --budget cpu: {size}, {config.steps:,} steps of {config.batch_size} images", file=sys.stderr)
+    if of_ones_own and (count := len(load_data(config.data, image_size=config.image_size))) < FEW_PICTURES:
+        print(
+            f"note: {config.data} holds {count} pictures. A model can learn so few by heart: watch the loss on held-out ones, and stop early",
+            file=sys.stderr,
+        )
     run = train(config, resume=options.resume)
     last = run.metrics[-1]
     print(f"{run.directory}: {last['step']} steps, {last['images']:,} images, {last['seconds']:.1f} s, loss {last['loss']:.4f}")
@@ -167,11 +188,23 @@ def _sample(options: argparse.Namespace) -> None:
     if options.count < 1:
         raise ValueError(f"--count {options.count} is too small; ask for at least 1 image")
     model = load(options.checkpoint)
-    classes = list(range(model.config.num_classes)) if options.label is None else options.label
+    names = model.config.class_names or tuple(map(str, range(model.config.num_classes)))
+    classes = list(range(len(names))) if options.label is None else [_class(label, names) for label in options.label]
     labels = [k for k in classes for _ in range(options.count)]
     images = sample(model, labels, steps=options.steps, guidance=options.guidance, sampler=options.sampler, seed=options.seed)
     write_grid(images, options.count, Path(options.out))
     print(f"{options.out}: {len(classes)} x {options.count} images of {options.checkpoint}")
+
+
+def _class(label: str, names: Sequence[str], shown: int = 10) -> int:
+    """The number of a class given by name or number."""
+    if label in names:
+        return names.index(label)
+    if label.lstrip("-").isdigit():
+        return int(label)
+    near = sorted(range(len(names)), key=lambda k: -difflib.SequenceMatcher(None, label.lower(), names[k].lower()).ratio())[:shown]
+    some = "the classes are" if len(names) <= shown else f"of {len(names)} classes the nearest are"
+    raise ValueError(f"label {label!r} is no class of this model; {some}: {', '.join(f'{names[k]} ({k})' for k in near)}")
 
 
 def write_grid(images, columns: int, path: Path) -> None:

@@ -5,7 +5,7 @@ import sys
 import pytest
 from PIL import Image
 
-from dit_lite.cli import main
+from dit_lite.cli import _class, main
 
 COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment")
 
@@ -64,7 +64,7 @@ def test_evaluate_prints_a_table_and_writes_the_report(trained, tmp_path, capsys
 
 def test_data_list_names_every_set(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path))
-    assert main(["data", "list"]) == 0
+    assert main(["data"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("digits", "cifar10", "imagenet64"))
     assert main(["data", "prepare", "digits"]) == 0
@@ -89,6 +89,9 @@ def test_experiment_list_shows_state(capsys):
         (["train", "digits", "--device", "warp"], "device='warp'"),
         (["sample", "--checkpoint", "nope"], "no model 'nope'"),
         (["sample", "--checkpoint", "digits", "--label", "10", "11"], "label 11 is out of range"),
+        (["sample", "--checkpoint", "digits", "--label", "seven"], "label 'seven' is no class of this model; the classes are: 0 (0)"),
+        (["train", "digits", "--budget", "tpu"], "budget='tpu' is not known; choose one of: gpu, cpu"),
+        (["evaluate", "--checkpoint", "digits", "--extractor", "vgg"], "choose one of: digits-judge, cifar10-judge"),
         (["sample", "--checkpoint", "digits", "--sampler", "magic"], "sampler='magic' is not known; choose one of: heun"),
         (["sample", "--checkpoint", "digits", "--count", "0"], "at least 1"),
         (["evaluate", "--checkpoint", "nope"], "no model"),
@@ -122,19 +125,105 @@ def test_wrong_use_is_one_line_and_exit_status_2(words, message, tmp_path, monke
     assert not list(tmp_path.iterdir()), "wrong use left something behind"
 
 
-def test_a_recipe_for_a_gpu_is_said_to_be_one(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("dit_lite.training.train", lambda *_, **__: exit("begun"))
-    monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path))
-    for budget, said in (("gpu", True), ("cpu", False)):
-        with pytest.raises(SystemExit, match="begun"):
-            main(["train", "cifar10", "--device", "cpu", "--budget", budget, "--out", str(tmp_path / "run")])
-        assert ("--budget cpu takes about" in capsys.readouterr().err) is said
+@pytest.fixture
+def begun(monkeypatch):
+    """Training that only keeps its configuration."""
+    configs = []
+
+    def train(config, resume):
+        configs.append(config)
+        raise ValueError("begun")
+
+    monkeypatch.setattr("dit_lite.training.train", train)
+    return configs
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A folder of two classes with three pictures each."""
+    monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path / "cache"))
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "pets" / name / f"{i}.png")
+    return str(tmp_path / "pets")
+
+
+@pytest.mark.parametrize("data", ["cifar10", "pets"])
+def test_without_a_gpu_the_recipe_is_that_of_budget_cpu_and_this_is_said(begun, pictures, capsys, data):
+    command = ["train", pictures if data == "pets" else data, "--device", "cpu"]
+    main(command)
+    assert "--budget cpu: S/4 width=128 depth=6 heads=4, 10,000 steps of 64 images" in capsys.readouterr().err
+    main([*command, "--budget", "gpu"])
+    assert "--budget cpu" not in capsys.readouterr().err
+    main([*command, "--preset", "S/8", "--steps", "5"])
+    assert "--budget cpu: S/8, 5 steps of 64 images" in capsys.readouterr().err
+    assert [config.budget for config in begun] == ["cpu", "gpu", "cpu"]
+    assert [config.preset for config in begun] == ["S/4", "S/2", "S/8"]
+
+
+def test_digits_have_one_recipe_and_need_no_word(begun, capsys):
+    main(["train", "digits", "--device", "cpu"])
+    assert capsys.readouterr().err == "dit_lite train: begun\n"
+
+
+def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
+    main(["train", pictures])
+    assert "holds 6 pictures. A model can learn so few by heart" in capsys.readouterr().err
+    monkeypatch.setattr("dit_lite.cli.FEW_PICTURES", 6)
+    main(["train", pictures])
+    assert "by heart" not in capsys.readouterr().err
+
+
+def test_a_run_that_does_not_fit_is_refused_with_the_way_out(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: 8e9)
+    out = tmp_path / "run"
+    assert main(["train", pictures, "--device", "cpu", "--budget", "gpu", "--steps", "2", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "at least 25.2 GB, and 8.0 GB are free; choose --budget cpu, or --batch-size 64, or a smaller --preset" in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train", ["runs/DATA", "--warmup STEPS", "--save-every STEPS", "--log-every STEPS", "a little over an hour on two cores"]),
+        ("sample", ["by name or number", "(default: 25)"]),
+        ("evaluate", ["digits-judge, cifar10-judge, imagenet64-judge, inception-v3", "(default: 25)"]),
+    ],
+)
+def test_help_names_the_choices(words, said, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        main([words, "--help"])
+    printed = capsys.readouterr().out
+    for text in said:
+        assert text in printed, text
+
+
+def test_a_class_is_drawn_by_its_name(pictures, tmp_path, capsys):
+    out = str(tmp_path / "run")
+    small = ("--batch-size", "4", "--preset", "digits", "--width", "16", "--depth", "1", "--steps", "2", "--image-size", "8")
+    assert main(["train", pictures, *small, "--out", out]) == 0
+    draw = ("sample", "--checkpoint", out, "--count", "2", "--steps", "1", "--out")
+    for name, label in (("name", "dog"), ("number", "1")):
+        assert main([*draw, str(tmp_path / f"{name}.png"), "--label", label]) == 0
+    assert (tmp_path / "name.png").read_bytes() == (tmp_path / "number.png").read_bytes()
+    assert main([*draw, str(tmp_path / "x.png"), "--label", "dot"]) == 2
+    assert "label 'dot' is no class of this model; the classes are: dog (1), cat (0)" in capsys.readouterr().err
+
+
+def test_of_many_classes_the_nearest_are_named():
+    with pytest.raises(ValueError, match=r"of 100 classes the nearest are: name 42 \(42\)") as error:
+        _class("Name 42x", [f"name {k}" for k in range(100)])
+    assert str(error.value).count("name ") == 10
 
 
 def test_a_second_run_in_the_same_directory_is_refused(trained):
     again = run("train", "digits", "--steps", "6", "--out", str(trained))
     assert again.returncode == 2
     assert "already holds a run" in again.stderr
+    assert "continue it with --resume" in again.stderr
     assert "Traceback" not in again.stderr
 
 

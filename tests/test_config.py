@@ -7,6 +7,7 @@ import pytest
 
 from dit_lite.config import CHOICES, CPU_RECIPES, PRESETS, RECIPES, ConfigError, DiTConfig, TrainConfig, choose, preset
 from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, TIMES
+from dit_lite.evaluation import EXTRACTORS
 from dit_lite.model import ATTENTION, CONDITIONING, MLPS, POSITIONS
 from dit_lite.training import OPTIMISERS, SCHEDULES
 
@@ -21,6 +22,7 @@ REGISTRIES = {
     "schedule": SCHEDULES,
     "optimiser": OPTIMISERS,
     "sampler": SAMPLERS,
+    "extractor": EXTRACTORS,
 }
 
 

@@ -19,10 +19,12 @@ from .dataset import DataError
 
 def decode(encoded: bytes, size: int | None, where: str) -> np.ndarray:
     """A picture file as (3, size, size) uint8: the largest centred square, resized when `size` differs. Raises DataError naming `where`."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         picture = Image.open(io.BytesIO(encoded)).convert("RGB")
+    except UnidentifiedImageError:  # its own words name an object in memory
+        raise DataError(f"{where} cannot be read as a picture (of no kind that is known); remove or replace it") from None
     except Exception as error:  # a decoder raises whatever it stumbles over
         raise DataError(f"{where} cannot be read as a picture ({error}); remove or replace it") from None
     if size is not None and picture.size != (size, size):

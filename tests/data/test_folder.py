@@ -123,4 +123,5 @@ def test_a_broken_picture_is_named(photos, pixels, png, root, kind):
     assert str(photos / "dog" / "a.png") in said
     assert "cannot be read as a picture" in said
     assert "remove or replace it" in said
+    assert " object at 0x" not in said
     assert not [file for file in (root / "decoded").iterdir() if "part" in file.name]
