@@ -41,7 +41,7 @@ def euler_sampler(sampler) -> None:
         return (x - goal) / max(float(t), 1e-9)  # on the straight line from noise to the goal
 
     same(
-        sampler(velocity, x, 8),
+        sampler(velocity, x.clone(), 8),  # a copy, since `x -= ...` is a right answer too
         goal,
         "On this straight line Euler's steps end exactly at the image. Do all steps have length 1/steps, downwards?",
         1e-4,
@@ -51,7 +51,7 @@ def euler_sampler(sampler) -> None:
     require(
         all(abs(t - (1 - i / 8)) < 1e-6 for i, t in enumerate(asked)), f"The network was asked at t = {', '.join(f'{t:.3g}' for t in asked)}. {hint}"
     )
-    curved = sampler(lambda x, t: 2 * float(t) * x, x, 4)
+    curved = sampler(lambda x, t: 2 * float(t) * x, x.clone(), 4)
     wanted = x
     for i in range(4):
         wanted = wanted - 2 * (1 - i / 4) * wanted / 4

@@ -80,10 +80,13 @@ def images(batch: int = 4, channels: int = 2, size: int = 4, seed: int = 0) -> t
 
 
 class ByClass:
-    """A model to test with, whose answer (B, C, H, W) depends on the image, the time and the class; class 3 is "no class"."""
+    """A model to test with, whose answer (B, C, H, W) depends on the image, the time and the class; class 3 is "no class".
+
+    It is quadratic in the class: were it affine, guiding the label would do as well as guiding the answer.
+    """
 
     class config:
         num_classes = 3
 
     def __call__(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return x * (1 + y[:, None, None, None]) + t[:, None, None, None]
+        return x * (1 + y[:, None, None, None] ** 2) + t[:, None, None, None]

@@ -34,6 +34,17 @@ def guided_everywhere(model, x, t, y, w):
     return null + w * (model(x, t, y) - null)
 
 
+def guided_label(model, x, t, y, w):
+    null = torch.full_like(y, model.config.num_classes)
+    return model(x, t, null + w * (y - null))
+
+
+def euler_in_place(velocity, x, steps: int):
+    for i in range(steps):
+        x -= velocity(x, 1 - i / steps) / steps
+    return x
+
+
 def euler(velocity, x, steps: int):
     for i in range(steps):
         x = x - velocity(x, 1 - i / steps) / steps
@@ -68,6 +79,7 @@ def test_every_check_has_a_stub_and_a_solution():
         ("01.3", lambda velocity, x, steps: x + sum(velocity(x, 1 - i / steps) / steps for i in range(steps)), "downwards"),
         ("01.3", lambda velocity, x, steps: x - velocity(x, 1.0), "8 times"),
         ("01.4", lambda model, x, t, y, w: w * model(x, t, y), "num_classes"),
+        ("01.4", guided_label, "num_classes"),
         ("01.5", lambda x, t, data: data.mean(0).expand_as(x), "softmax"),
         ("02.1", lambda x, P: x.unfold(2, P, P).unfold(3, P, P).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2), "row, column, channel"),
         ("02.2", lambda side, D: 2, "N = 6D"),
@@ -109,6 +121,10 @@ def test_every_check_has_a_stub_and_a_solution():
 def test_a_typical_mistake_gets_its_hint(name, wrong, hint):
     with pytest.raises(CheckFailed, match=hint):
         check(name, wrong)
+
+
+def test_a_sampler_may_work_in_place():
+    check("01.3", euler_in_place)
 
 
 def test_a_crash_in_the_answer_is_reported_as_such():
