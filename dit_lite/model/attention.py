@@ -12,6 +12,13 @@ from ..config import DiTConfig
 from .positions import rotate
 
 
+class HeadNorm(nn.RMSNorm):
+    """RMSNorm of queries or keys (B, h, N, d_h), with its gain in their type: torch fuses only what is of one type."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention over all tokens, x (B, N, D) -> (B, N, D). Source: 1706.03762 eq. 1 and sec. 3.2.2.
 
@@ -23,8 +30,8 @@ class Attention(nn.Module):
         self.head_width = config.head_width
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.query_norm = nn.RMSNorm(self.head_width, eps=1e-6) if config.qk_norm else None
-        self.key_norm = nn.RMSNorm(self.head_width, eps=1e-6) if config.qk_norm else None
+        self.query_norm = HeadNorm(self.head_width, eps=1e-6) if config.qk_norm else None
+        self.key_norm = HeadNorm(self.head_width, eps=1e-6) if config.qk_norm else None
         self.show = None  # a function that is given the weights (B, h, N, N) of every pass; see record_attention
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None = None) -> Tensor:

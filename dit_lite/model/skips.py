@@ -31,7 +31,7 @@ class LongSkips(nn.Module):
         kept: list[Tensor] = []
         for i, block in enumerate(blocks):
             if i >= len(blocks) - self.pairs:
-                x = self.join[len(blocks) - 1 - i](torch.cat([x, kept.pop()], dim=-1))
+                x = self.join[len(blocks) - 1 - i](torch.cat([x, kept.pop()], dim=-1)).to(x.dtype)
             x = block(x, *condition)
             if i < self.pairs:
                 kept.append(x)

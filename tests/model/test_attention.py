@@ -51,6 +51,18 @@ def test_attention_equals_a_loop_over_heads_and_tokens(alive):
     torch.testing.assert_close(layer(x)[0], layer.out(expected))
 
 
+def test_norms_of_queries_are_fused_in_the_type_of_their_input(alive, recwarn):
+    norm, plain, x = alive(qk_norm=True).blocks[0].attention.query_norm, nn.RMSNorm(8, eps=1e-6), torch.randn(2, 3, 5, 8)
+    plain.load_state_dict(norm.state_dict())
+    assert torch.equal(norm(x), plain(x))
+    torch.set_warn_always(True)  # torch says once what it does not fuse
+    try:
+        assert norm(x.bfloat16()).dtype == torch.bfloat16
+    finally:
+        torch.set_warn_always(False)
+    assert not recwarn
+
+
 def test_the_latest_pass_wins(alive, batch):
     model = alive()
     first, second = batch(model.config, seed=1), batch(model.config, seed=2)

@@ -19,6 +19,19 @@ def test_every_combination_gives_an_image_of_the_input_size_or_is_refused(tiny, 
     assert model(*batch(model.config)).shape == (3, 2, 8, 8)
 
 
+@pytest.mark.parametrize(
+    "changes", [dict(position=name) for name in POSITIONS] + [dict(conditioning=name, position="none") for name in CONDITIONING], ids=str
+)
+@pytest.mark.parametrize("long_skips", [False, True])
+def test_in_bf16_products_the_tokens_between_blocks_stay_fp32(alive, batch, changes, long_skips):
+    model, seen = alive(depth=4, long_skips=long_skips, qk_norm=True, **changes), []
+    for block in (*model.blocks, model.final):
+        block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        model(*batch(model.config))
+    assert set(seen) == {torch.float32}
+
+
 def test_a_learned_variance_doubles_the_channels(alive, batch):
     model = alive(path="ddpm", objective="eps", learn_variance=True, channels=3)
     assert model(*batch(model.config)).shape == (3, 6, 8, 8)
