@@ -49,7 +49,10 @@ class Muon(torch.optim.Optimizer):
                     by_shape[p.shape].append(p)
             for shape, params in by_shape.items():
                 gradients = [p.grad for p in params]
-                buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
+                for p in params:
+                    if "momentum" not in self.state[p]:
+                        self.state[p]["momentum"] = torch.zeros_like(p)
+                buffers = [self.state[p]["momentum"] for p in params]
                 torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
                 ahead = torch._foreach_lerp(gradients, buffers, group["momentum"])
                 updates = orthogonalise(torch.stack(ahead)).unbind()

@@ -44,8 +44,9 @@ def make_adamw(model: nn.Module, lr: float, weight_decay: float, beta2: float) -
 
 
 def make_muon(model: nn.Module, lr: float, weight_decay: float, beta2: float) -> Together:
-    """Muon for the matrices of attention and MLP, AdamW for everything else: embeddings, modulations, the output, and all vectors."""
-    hidden = {p for name, p in model.named_parameters() if p.ndim == 2 and (".attention." in name or ".mlp." in name)}
+    """Muon for the matrices of attention, to image tokens or to the condition, and of MLP, AdamW for everything else: embeddings, modulations, the output, and all vectors."""
+    inside = (".attention.", ".cross.", ".mlp.")
+    hidden = {p for name, p in model.named_parameters() if p.ndim == 2 and any(part in name for part in inside)}
     rest = adamw((p for p in model.parameters() if p not in hidden), lr, weight_decay, beta2)
     return Together(rest, Muon([p for p in model.parameters() if p in hidden], lr, weight_decay=weight_decay))
 

@@ -50,6 +50,12 @@ def test_only_hidden_matrices_are_muons(alive):
     assert sum(len(group["params"]) for group in optimiser.param_groups) == len(names)
 
 
+def test_attention_to_the_condition_is_attention(alive):
+    model = alive(conditioning="cross_attention")
+    muons = {id(p) for p in make_muon(model, 0.1, 0.0, 0.99).parts[1].param_groups[0]["params"]}
+    assert all(id(p) in muons for p in model.blocks[0].cross.parameters() if p.ndim == 2)
+
+
 def test_the_state_survives_as_named_tensors(alive):
     model, other = alive(), alive()
     optimiser, fresh = make_muon(model, 0.1, 0.1, 0.99), make_muon(other, 0.1, 0.1, 0.99)
