@@ -71,7 +71,7 @@ def initial_branches(config: DiTConfig, image: Tensor, branch: str = "mlp", seed
     if tuple(image.shape) != expected:
         raise ValueError(f"image has shape {tuple(image.shape)}; expected {expected}, as in the configuration")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # that of the CPU; torch.manual_seed would seed GPUs too
         model = DiT(dataclasses.replace(config, conditioning="adaln_zero"))
     block, rotation = model.blocks[0], model.position.rotation()
     norm, function = (block.norm2, block.mlp) if branch == "mlp" else (block.norm1, lambda tokens: block.attention(tokens, rotation))

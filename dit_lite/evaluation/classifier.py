@@ -73,7 +73,7 @@ def train_classifier(
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # that of the CPU; torch.manual_seed would seed GPUs too
         net = Classifier(data.shape["channels"], data.shape["image_size"], data.shape["num_classes"], widths)
     loader = Loader(data, batch_size, seed, torch.device("cpu"))
     per_epoch = math.ceil(len(data) / batch_size)

@@ -46,7 +46,7 @@ def train_judge(steps: int = 1500, seed: int = 0, images: Tensor | None = None, 
         images, labels = torch.from_numpy(data.images).float() / 127.5 - 1, torch.from_numpy(data.labels)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # that of the CPU; torch.manual_seed would seed GPUs too
         judge = Judge()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

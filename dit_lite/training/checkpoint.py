@@ -25,11 +25,13 @@ class CheckpointError(ValueError):
 
 
 class Origin(NamedTuple):
-    """Where weights come from: the data set (a name, or the path of a folder), images seen in training, decay of the averaged weights, a step."""
+    """Where weights come from: the data set (a name, or the path of a folder), images seen in training, decay of the averaged weights, a step,
+    and how many steps were made, where the weights say it."""
 
     data: str
     images_seen: int
     ema_decay: float
+    steps: int | None = None
 
 
 def write(path: Path, content: bytes) -> None:
@@ -118,11 +120,11 @@ def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> D
         config = DiTConfig.from_dict(values)
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{config_at} is not valid: {error}") from None
-    weights, _ = read_tensors(weights_at, str(device))
-    with torch.random.fork_rng(devices=[]), torch.device(device):  # the global generator is left as it was
+    weights, _ = read_tensors(weights_at)
+    with torch.random.fork_rng(devices=[]):  # on the CPU, whose generator is left as it was; that of a GPU is not touched
         model = DiT(config)
     load_weights(model, weights, weights_at)
-    return model.eval()
+    return model.to(device).eval()
 
 
 def load_weights(model: DiT, weights: dict[str, Tensor], path: Path) -> None:

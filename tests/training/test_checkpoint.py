@@ -46,6 +46,12 @@ def test_loading_leaves_the_global_generator_alone(saved):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_model_is_made_on_the_cpu_and_then_moved(saved):
+    before = torch.get_rng_state()
+    assert {value.device.type for value in load(saved[1], "meta").state_dict().values()} == {"meta"}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_every_shipped_model_loads_by_name(batch):
     assert shipped()
     for name in shipped():
