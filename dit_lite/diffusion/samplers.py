@@ -6,6 +6,7 @@ noise shaped like x. Each yields (t, x, x0): the time it has reached, the state 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -101,7 +102,7 @@ def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noi
         if u == 0:
             x = b * x0
         else:
-            step = None if a == 0 else float(torch.tensor(b * s / (a * u)).double().log())
+            step = None if a == 0 else math.log(b * s / (a * u))
             if before is not None and step and past:
                 guess = x0 + (x0 - before) * (step / (2 * past))
             ratio = 0.0 if step is None else a * u / (b * s)  # exp(-step)

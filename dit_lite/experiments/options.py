@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from ..analysis import flops
 from ..config import DiTConfig, TrainConfig, preset
 from ..data import load_data
-from ..training import Trainer
+from ..training import DivergedError, Trainer
 from .learning import held_out, learn, mean_loss
 from .runner import experiment
 from .slices import Slices
@@ -37,7 +38,8 @@ CIFAR = dict(data="cifar10", preset="S/4", changes=dict(width=256, depth=8, head
 def options(work: Slices, race: dict, seeds: list[int], tuning_seed: int, rates: list[float], steps: int, rounds: int, least: float) -> dict:
     """Steps of all arms are timed in turns; each arm then trains for as long as the arm `none` needs for `steps` steps, compilation left out.
 
-    Every arm gets the rate that was best for it in a run with `tuning_seed`. Rows hold the held-out loss of the averaged weights.
+    Every arm gets the rate that was best for it in a run with `tuning_seed`. Rows hold the held-out loss of the averaged weights, infinity
+    for a run that diverged.
     """
     (timing,) = work.map(step_times, [{"race": race}], rounds=rounds, least=least)
     arms = {name: max(1, round(steps * timing["none"][0] / seconds)) for name, (seconds, *_) in timing.items()}
@@ -72,10 +74,13 @@ def one_run(race: dict, option: str, steps: int, lr: float, seed: int) -> dict:
     """Train one arm; its held-out loss, and what it took."""
     config, data = run_config(race, option, steps, lr, seed), held_out(race["data"], race["images"])
     began = time.perf_counter()
-    _, (loss,) = learn(config, [steps], lambda model: mean_loss(model, data, race["repeats"]))
+    try:
+        _, (loss,) = learn(config, [steps], lambda model: mean_loss(model, data, race["repeats"]))
+    except DivergedError:
+        loss = math.inf
     seconds = time.perf_counter() - began
     cost = flops(config.model)["total"]
     return {
-        "data": race["data"], "option": option, "seed": seed, "lr": lr, "steps": steps, "loss": loss, "seconds": round(seconds, 1),
+        "data": race["data"], "option": option, "seed": seed, "lr": lr, "steps": steps, "loss": loss if loss == loss else math.inf, "seconds": round(seconds, 1),
         "parameters": cost.parameters, "macs": cost.macs,
     }  # fmt: skip

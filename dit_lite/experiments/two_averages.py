@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import chain, product
 
 import torch
@@ -62,7 +63,7 @@ def one_run(
     labels, real = torch.arange(10).repeat(per_class), judge.features(real_images("train")[0])
 
     def row(length: float, tracked: bool, weights: DiT, error: float | None = None) -> dict:
-        weights = weights.cpu()
+        weights = copy.deepcopy(weights).cpu()  # a copy forgets that its original was compiled for a GPU
         images = sample(weights, labels, sampling_steps, 1.0, "dpmpp_2m", seed)
         return {
             "schedule": schedule, "seed": seed, "length": length, "tracked": tracked, "loss": mean_loss(weights, data, repeats), "error": error,

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -64,6 +66,12 @@ def test_averages_of_the_past_can_be_made(walked):
     step = STEPS * 3 // 4 + 5  # between two snapshots
     followed = profile(0.1, step, STEPS) @ past
     assert (synthesise(model, ema, 0.1, step).weights - followed).norm() < 0.05 * (past[step - 1] - followed).norm()
+
+
+def test_a_copy_forgets_that_its_original_was_compiled():
+    model = torch.nn.Linear(2, 2)
+    model.compile(backend=lambda *_: pytest.fail("the compiled form was called"))
+    copy.deepcopy(model)(torch.zeros(1, 2))
 
 
 def test_a_snapshot_is_made_from_itself():
