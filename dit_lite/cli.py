@@ -200,7 +200,7 @@ def _class(label: str, names: Sequence[str], shown: int = 10) -> int:
     """The number of a class given by name or number."""
     if label in names:
         return names.index(label)
-    if label.lstrip("-").isdigit():
+    if label.lstrip("-").isdecimal():
         return int(label)
     near = sorted(range(len(names)), key=lambda k: -difflib.SequenceMatcher(None, label.lower(), names[k].lower()).ratio())[:shown]
     some = "the classes are" if len(names) <= shown else f"of {len(names)} classes the nearest are"

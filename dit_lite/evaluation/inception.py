@@ -27,7 +27,7 @@ class Inception(nn.Module):
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ImportError:
-            raise ImportError('the extractor inception-v3 needs torch-fidelity: pip install "dit-lite[inception]"') from None
+            raise ImportError("it needs torch-fidelity: pip install torch-fidelity") from None
         path = _download() if weights is None else Path(weights)
         _check(path)
         try:
@@ -51,9 +51,7 @@ def _download() -> Path:
         try:
             torch.hub.download_url_to_file(URL, str(path), hash_prefix=path.stem.rsplit("-", 1)[1])
         except (URLError, OSError, RuntimeError) as error:
-            raise FileNotFoundError(
-                f"the weights of inception-v3 could not be downloaded ({error}); put {URL} at {path}, or choose an extractor that ships with dit_lite"
-            ) from None
+            raise FileNotFoundError(f"the weights of inception-v3 could not be downloaded ({error}); put {URL} at {path}") from None
     return path
 
 

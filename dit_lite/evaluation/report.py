@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -15,37 +15,59 @@ from ..data import DATASETS, Dataset, load_data
 from ..diffusion import sample, trajectory
 from ..model.dit import DiT
 from ..training.checkpoint import Origin
-from .extractor import Extracted, Extractor, extract, load_extractor
+from ..training.ema import reach
+from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
 from .learned import LEARNERS, learned_accuracy
 from .measure import SCORES, measure, real_against_real
 from .reference import ReferenceError, load_reference, make_reference
 from .sample_size import halves
 from .scores import Scores, ScoreTable
+from .told import ToldLoss, told_loss
 
 #: data set -> the extractor whose classes are its classes, as "accuracy" needs them. Other data are seen by Inception-v3.
 JUDGES = {"digits": "digits-judge", "cifar10": "cifar10-judge", "imagenet64": "imagenet64-judge"}
 #: what is typed -> the name of a score
 NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
+#: Of n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer than FEWEST real images say nothing, ENOUGH give 5 points.
+FEWEST, ENOUGH = 50, 400
 
 
 @dataclass(frozen=True)
 class Report:
     """Two rows, the samples and real images in their place; `left_out`, the scores that could not be had and why; `by_class` (K,), the share of
-    samples judged to be of their class, NaN for a class without samples, or None without a judge; `class_names`, K names or none."""
+    samples judged to be of their class, NaN for a class without samples, or None without a judge; `class_names`, K names or none; `loss`, what the model loses on the real images by
+    what it is told, or None without the images themselves."""
 
     samples: Scores
     real: Scores
     left_out: dict[str, str]
     by_class: tuple[float, ...] | None = None
     class_names: tuple[str, ...] = ()
+    loss: ToldLoss | None = None
 
     def __str__(self) -> str:
         lines = [str(ScoreTable([self.samples, self.real]))]
         if self.by_class:
             share, k = min((share, k) for k, share in enumerate(self.by_class) if share == share)
             lines.append(f"Accuracy of the worst class, {self.class_names[k] if self.class_names else k}: {share:.1%}.")
-        return "\n".join(lines + [f"Left out: {name}: {reason}." for name, reason in self.left_out.items()])
+        if (few := min(count for row in (self.samples, self.real) for count in (row.samples, row.reference_count))) < ENOUGH:
+            near, nearer = (100 / n**0.5 for n in (few, ENOUGH))
+            lines.append(f"Few images: of {few} a share such as precision is known to about {near:.0f} points in 100, of {ENOUGH} to {nearer:.0f}.")
+        if self.loss:
+            lines.append(str(self.loss))
+        return "\n".join(lines + self._left_out())
+
+    def _left_out(self) -> list[str]:
+        """A line for each reason; where both rows lack a score, the reason of the first."""
+        rows, reasons, lines = {}, {}, {}
+        for name, reason in self.left_out.items():
+            score, row = name.split(" of ", 1)
+            rows.setdefault(score, []).append(row)
+            reasons.setdefault(score, reason)
+        for score, reason in reasons.items():
+            lines.setdefault((" and ".join(rows[score]), reason), []).append(score)
+        return [f"Left out of {row}: {', '.join(scores)}: {reason}." for (row, reason), scores in lines.items()]
 
     def to_dict(self) -> dict:
         """Everything, as JSON can hold it: both rows whole, and each score once more by its plain name, real_NAME that of real images."""
@@ -55,16 +77,18 @@ class Report:
         row = self.samples
         how = {"samples": row.samples, "guidance": row.guidance, "steps": row.steps, "sampler": row.sampler, "seed": row.seeds[0]}
         flat = made | worst | {f"real_{name}": value for name, value in real.items()} | shares | how
-        return flat | {"rows": [self.samples.to_dict(), self.real.to_dict()], "left_out": self.left_out}
+        loss = {"loss": asdict(self.loss)} if self.loss else {}
+        return flat | {"rows": [self.samples.to_dict(), self.real.to_dict()], "left_out": self.left_out} | loss
 
 
 class Real(NamedTuple):
-    """Real images (n, C, H, W) in [-1,1] with labels (n,), and what tables say of them."""
+    """Real images (n, C, H, W) in [-1,1] with labels (n,), what tables say of them, and the data set that they are."""
 
     name: str
     images: Tensor
     labels: Tensor
     note: str
+    data: Dataset
 
 
 def evaluate_model(
@@ -90,7 +114,7 @@ def evaluate_model(
     None. scores: plain names (`NAMES`), all that can be had if None; those that refuse are then left out with their reason. "cas" trains a
     classifier on the samples and tests it on held-out real images. repeats: draws for an interval.
     Raises ValueError for data, a reference or labels that do not fit the model, for a score that was asked for and refuses, when every sample
-    is NaN, and what `sample` and `load_data` refuse; ReferenceError for statistics of another extractor or resolution.
+    is NaN, and what `sample` and `load_data` refuse; ReferenceError for statistics of another extractor or resolution, or fewer than FEWEST images.
     """
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         raise ValueError(f"samples={samples!r} must be a whole number of at least 1")
@@ -103,6 +127,11 @@ def evaluate_model(
     else:
         real = _real(name or data, split, model)
         against = make_reference(real.name, real.images, real.labels, seer, real.note)
+    if len(against) < FEWEST:
+        raise ReferenceError(
+            f"the reference {against.name!r} has {len(against)} images, too few for any score: of so few a share is known to "
+            f"{100 / len(against) ** 0.5:.0f} points in 100; have {FEWEST} or more, better {ENOUGH}"
+        )
     labels = torch.arange(samples) % model.config.num_classes
     calls = network_calls(model, sampler, steps, guidance, interval)
     images = _draw(model, labels, steps, guidance, sampler, seed, interval, progress)
@@ -131,7 +160,8 @@ def evaluate_model(
                 left_out[f"{name} of {row}"] = str(error)
         rows.append(replace(base, values=values))
     judged = JUDGES.get(data) == seer.name
-    return Report(*rows, left_out, _by_class(made, kept, model.config.num_classes) if judged else None, model.config.class_names)
+    by_class = _by_class(made, kept, model.config.num_classes) if judged else None
+    return Report(*rows, left_out, by_class, model.config.class_names, told_loss(model, real.data, samples, seed) if real else None)
 
 
 @torch.no_grad()
@@ -166,8 +196,9 @@ def _wanted(scores: Sequence[str] | None, data: str, extractor: str | None) -> l
 def _opened(name: str) -> Extractor:
     try:
         return load_extractor(name)
-    except ImportError as error:
-        raise ValueError(f"extractor={name!r}: {error}") from None
+    except (ImportError, FileNotFoundError) as error:
+        others = ", ".join(other for other in EXTRACTORS if other != name)
+        raise ValueError(f"extractor={name!r}: {error}; or choose one that ships, for images of the size of its data: {others}") from None
 
 
 def _named(reference: str) -> tuple[str, str]:
@@ -186,7 +217,7 @@ def _real(name: str, split: str, model: DiT) -> Real:
         mine = getattr(config, field)
         if mine != theirs and not (field == "class_names" and not mine):
             raise ReferenceError(f"the reference {name!r} has {field}={theirs!r}, the model {mine!r}; choose the data that the model was trained on")
-    return Real(f"{data.name} {split}", *_floats(data), data.note)
+    return Real(f"{data.name} {split}" if name in DATASETS else data.name, *_floats(data), data.note, data)
 
 
 def _floats(data: Dataset) -> tuple[Tensor, Tensor]:
@@ -222,4 +253,4 @@ def _by_class(made: Extracted, labels: Tensor, classes: int) -> tuple[float, ...
 def _average(origin: Origin | None) -> str | None:
     if origin is None:
         return None
-    return f"{1 / (1 - origin.ema_decay):,.0f} steps" if origin.ema_decay else "none"
+    return f"{reach(origin.ema_decay, origin.steps):,.0f} steps" if origin.ema_decay else "none"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config import ConfigError
 from .checkpoint import METRICS, load, origin_of
+from .ema import reach
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
 
@@ -23,13 +24,13 @@ def model_card(directory: str | Path) -> str:
     lines = [
         f"# {directory.resolve().name}",
         f"A class-conditional Diffusion Transformer for images of {c.image_size}x{c.image_size}x{c.channels} in {c.num_classes} classes: "
-        f"P = {c.patch_size} (N = {c.tokens}), D = {c.width}, L = {c.depth}, h = {c.heads}, {parameters:,} parameters.",
+        f"patch {c.patch_size} ({c.tokens} tokens), width {c.width}, {c.depth} blocks, {c.heads} heads, {parameters:,} parameters.",
     ]
     if (directory / GRID).exists():
         lines.append(f"![uncurated samples, a row a class]({GRID})")
     facts = [f"- **Classes** {', '.join(c.class_names)}."] if c.class_names else []
     if origin:
-        average = f"weights averaged over about {1 / (1 - origin.ema_decay):,.0f} steps" if origin.ema_decay else "weights as they are"
+        average = f"weights averaged over about {reach(origin.ema_decay, origin.steps):,.0f} steps" if origin.ema_decay else "weights as they are"
         facts.append(
             f"- **Trained on** `{origin.data}`, {origin.images_seen:,} images seen, objective {c.objective} on the {c.path} path, {average}."
         )
@@ -40,7 +41,7 @@ def model_card(directory: str | Path) -> str:
     lines.append(_scores(directory / REPORT) if (directory / REPORT).exists() else "- **How good** NOT MEASURED.")
     lines.append(
         "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER THEY MAY BE USED FOR THIS.\n"
-        f'- **Use** `dit_lite.load("{directory.name}")`. It draws what its pictures show, and nothing else.\n'
+        f'- **Use** `dit_lite.load("{directory.as_posix()}")`. It draws what its pictures show, and nothing else.\n'
         "- **Licence** of the weights: CHOOSE ONE THAT THE PICTURES ALLOW."
     )
     return "\n\n".join(lines) + "\n"
@@ -59,6 +60,16 @@ def _scores(file: Path) -> str:
             table.append(f"| {row['row']} | {row['samples']:,} | {' | '.join(cells)} |")
         how = f"guidance {first['guidance']:g}, {first['steps']} steps of {first['sampler']}, {first['network_calls']} network calls an image"
         against = f"against {first['reference_count']:,} images of {first['reference']} in the features of {first['extractor']}"
+        losses = _losses(report["loss"], first["reference"]) if "loss" in report else []
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ConfigError(f"{file} is no report ({error!r}); write it again with evaluate --out") from None
-    return f"- **How good** {how}; {against}; 95 % intervals over samples. {first['note']}".rstrip() + "\n\n" + "\n".join(table)
+    return "\n\n".join([f"- **How good** {how}; {against}; 95 % intervals over samples. {first['note']}".rstrip(), "\n".join(table), *losses])
+
+
+def _losses(loss: dict, reference: str) -> list[str]:
+    """The losses of a report by what the model was told, as a table."""
+    rows = [f"| {told} | {mean:.4f} ± {error:.4f} |" for told, (mean, error) in loss["losses"].items()]
+    return [
+        f"Loss ({loss['objective']}) on {loss['images']:,} images of {reference}, with standard errors:",
+        "\n".join(["| told | loss |", "|---|---|", *rows]),
+    ]

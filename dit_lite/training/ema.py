@@ -8,11 +8,18 @@ import torch
 from torch import nn
 
 
-class EMA:
-    """An exponential moving average of a model's weights, updated in one fused pass.
+def rising(decay: float, updates: int) -> float:
+    """The decay of the next update: it warms up, so that the first random weights are soon forgotten."""
+    return min(decay, (1 + updates) / (10 + updates))
 
-    The decay warms up as min(decay, (1+s)/(10+s)) after s updates, so that the first random weights are soon forgotten.
-    """
+
+def reach(decay: float, steps: int | None = None) -> float:
+    """Over how many steps an average reaches back, 1 / (1 - decay), with the decay as it was in the last of `steps` updates if they are known."""
+    return 1 / (1 - (decay if steps is None else rising(decay, steps - 1)))
+
+
+class EMA:
+    """An exponential moving average of a model's weights, updated in one fused pass, with the decay that `rising` gives."""
 
     def __init__(self, model: nn.Module, decay: float):
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
@@ -22,7 +29,7 @@ class EMA:
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the current weights."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        decay = rising(self.decay, self.updates)
         averaged, current = self._pairs
         torch._foreach_lerp_(averaged, current, 1 - decay)
         self.updates += 1

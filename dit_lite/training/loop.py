@@ -255,7 +255,7 @@ class Trainer:
         self._write_results()
 
     def _write_results(self) -> None:
-        save_model(self.ema.model, self.directory, Origin(self.config.data, self.loader.seen, self.config.ema_decay))
+        save_model(self.ema.model, self.directory, Origin(self.config.data, self.loader.seen, self.config.ema_decay, self.step))
         write(self.directory / METRICS, "".join(json.dumps(line) + "\n" for line in self.metrics).encode())
 
     def _check_directory(self, resume: bool) -> None:

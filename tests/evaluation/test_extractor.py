@@ -78,7 +78,7 @@ def test_a_class_that_the_reference_lacks_is_named(labels, reference, said):
 
 def test_inception_without_its_extra_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
-    with pytest.raises(ImportError, match=r'pip install "dit-lite\[inception\]"'):
+    with pytest.raises(ImportError, match="pip install torch-fidelity"):
         EXTRACTORS["inception-v3"]()
 
 

@@ -86,7 +86,7 @@ def test_the_images_are_those_of_sample(monkeypatch, alive):
 def test_too_few_samples_leave_scores_out_with_the_reason(untrained):
     found = evaluate_model(untrained, **QUICK)
     assert "n=30 images are too few for the Fréchet distance in d=64" in found.left_out["Fréchet of samples"]
-    assert "Left out: Fréchet of samples: n=30" in str(found)
+    assert "Left out of samples and real against real: Fréchet: n=30" in str(found)
     assert "precision" in found.samples.values
     with pytest.raises(ValueError, match=r"too few for the Fréchet distance in d=64 features.*better 640"):
         evaluate_model(untrained, **QUICK, scores=["frechet"])
@@ -102,6 +102,38 @@ def test_lost_samples_are_counted_and_a_diverged_model_is_refused(untrained, bro
         evaluate_model(untrained, **QUICK)
 
 
+def test_scores_left_out_for_one_reason_share_a_line(shipped):
+    reasons = {f"{score} of {row}": f"n={n}" for row, n in (("samples", 6), ("real against real", 3)) for score in ("density", "coverage")}
+    text = str(dataclasses.replace(shipped, left_out=reasons | {"recall of real against real": "n=3"}))
+    assert [line for line in text.splitlines() if "Left out" in line] == [
+        "Left out of samples and real against real: density, coverage: n=6.",
+        "Left out of real against real: recall: n=3.",
+    ]
+
+
+def test_a_report_says_whether_the_model_listens(shipped):
+    loss = shipped.loss
+    assert loss.losses["its class"][0] < loss.losses["no class"][0] < loss.losses["another class"][0]
+    assert loss.penalty[0] == pytest.approx(loss.losses["another class"][0] - loss.losses["its class"][0])
+    assert loss.penalty[0] > 5 * loss.penalty[1] > 0
+    assert f"Loss (flow) on 140 images of the reference, told its class {loss.losses['its class'][0]:.4f} ±" in str(shipped)
+    assert shipped.to_dict()["loss"]["losses"] == loss.losses
+
+
+def test_few_images_are_said_to_be_few(shipped):
+    assert "Few images: of 140 a share such as precision is known to about 8 points in 100, of 400 to 5." in str(shipped)
+    many = [dataclasses.replace(row, samples=400, reference_count=400) for row in (shipped.samples, shipped.real)]
+    assert "Few images" not in str(dataclasses.replace(shipped, samples=many[0], real=many[1]))
+
+
+def test_a_reference_of_too_few_images_is_refused_before_sampling(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(reporting, "_draw", None)
+    images, labels = real_images("test")
+    save_reference(make_reference("mine", images[:49], labels[:49], load_extractor("digits-judge")), tmp_path / "few.safetensors")
+    with pytest.raises(ValueError, match=r"'mine' has 49 images, too few for any score: .* 14 points in 100; have 50 or more, better 400"):
+        evaluate_model(untrained, **QUICK, reference=str(tmp_path / "few.safetensors"))
+
+
 def saved(tmp_path, **changes) -> str:
     """A file of statistics of real digits."""
     images, labels = real_images("test")
@@ -114,7 +146,8 @@ def test_a_saved_reference_takes_the_place_of_the_training_images(untrained, tmp
     found = evaluate_model(untrained, **QUICK, scores=["precision"], reference=saved(tmp_path))
     assert (found.samples.reference, found.samples.reference_count) == ("digits test", 355)
     held_out = evaluate_model(untrained, **QUICK, scores=["precision"], reference="digits:test")
-    assert held_out == found
+    assert (held_out.samples, held_out.real) == (found.samples, found.real)
+    assert (held_out.loss.images, found.loss) == (30, None), "a file of statistics holds no images"
 
 
 @pytest.mark.parametrize(
@@ -187,10 +220,12 @@ def test_a_model_of_unknown_data_asks_for_them(alive):
 
 def test_an_extractor_whose_extra_is_missing_names_it(untrained, monkeypatch):
     def missing():
-        raise ImportError('pip install "dit-lite[inception]"')
+        raise ImportError("pip install torch-fidelity")
 
     monkeypatch.setitem(reporting.load_extractor.__globals__["EXTRACTORS"], "inception-v3", missing)
-    with pytest.raises(ValueError, match=r"extractor='inception-v3': pip install"):
+    with pytest.raises(
+        ValueError, match=r"extractor='inception-v3': pip install .* choose one that ships, .*: digits-judge, cifar10-judge, imagenet64-judge"
+    ):
         evaluate_model(untrained, **QUICK, extractor="inception-v3")
 
 

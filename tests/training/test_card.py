@@ -16,7 +16,8 @@ def run(tmp_path, short):
 def test_a_card_says_what_the_files_of_a_run_say(run):
     card = model_card(run)
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    for words in ("# birds", "8x8x1 in 10 classes", "**Classes** 0, 1, 2", "Trained on** `digits`", f"{last['images']:,} images seen",
+    for words in ("# birds", "8x8x1 in 10 classes", "patch 2 (16 tokens), width 16, 2 blocks, 2 heads", "averaged over about 2 steps",
+                  f'dit_lite.load("{run.as_posix()}")', "**Classes** 0, 1, 2", "Trained on** `digits`", f"{last['images']:,} images seen",
                   f"{last['step']} steps", f"last loss was {last['loss']:.4f}", "NOT MEASURED", "CHOOSE ONE"):  # fmt: skip
         assert words in card, words
     assert "samples.png" not in card
@@ -31,7 +32,34 @@ def test_a_card_shows_the_samples_and_quotes_the_report(run):
     assert "![uncurated samples, a row a class](samples.png)" in card
     assert "1,442 images of digits train in the features of digits-judge" in card
     assert f"| samples | 30 | {report['precision']:.4g} [" in card
+    mean, error = report["loss"]["losses"]["another class"]
+    assert f"| another class | {mean:.4f} ± {error:.4f} |" in card
+    assert "Loss (flow) on 30 images of digits train" in card
     assert "NOT MEASURED" not in card
+
+
+def test_a_report_without_losses_is_a_report(run):
+    main(
+        [
+            "evaluate",
+            "--checkpoint",
+            str(run),
+            "--samples",
+            "30",
+            "--steps",
+            "1",
+            "--scores",
+            "precision",
+            "--repeats",
+            "21",
+            "--out",
+            str(run / "report.json"),
+        ]
+    )
+    report = json.loads((run / "report.json").read_text())
+    del report["loss"]
+    (run / "report.json").write_text(json.dumps(report))
+    assert "| told | loss |" not in model_card(run)
 
 
 def test_what_was_written_by_hand_is_kept(run, capsys):

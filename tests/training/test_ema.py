@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from dit_lite.training import EMA
+from dit_lite.training.ema import reach
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.999])
@@ -27,3 +28,10 @@ def test_the_average_is_another_model_that_needs_no_gradient(alive):
     assert not ema.model.training
     assert not any(p.requires_grad for p in ema.model.parameters())
     assert not {p.data_ptr() for p in model.parameters()} & {p.data_ptr() for p in ema.model.parameters()}
+
+
+def test_an_average_reaches_back_no_further_than_its_decay_had_risen():
+    assert reach(0.999) == pytest.approx(1000)
+    assert reach(0.999, 10_000) == pytest.approx(1000)
+    assert reach(0.999, 10) == pytest.approx(19 / 9)  # the last decay was 10/19
+    assert reach(0.999, 1) == pytest.approx(10 / 9)

@@ -31,7 +31,7 @@ def test_a_run_directory_is_a_model_directory(tmp_path, short):
     assert [json.loads(line) for line in (run.directory / "metrics.jsonl").read_text().splitlines()] == run.metrics
     model = load(run.directory)
     assert model.config == run.model.config
-    assert origin_of(run.directory) == Origin("digits", run.metrics[-1]["images"], run.config.ema_decay)
+    assert origin_of(run.directory) == Origin("digits", run.metrics[-1]["images"], run.config.ema_decay, run.config.steps)
     assert model.config.class_names == tuple("0123456789")
     assert torch.equal(sample(model, [3], steps=2), sample(run.model, [3], steps=2))
     weights, ema = load_file(run.directory / "model.safetensors"), load_file(run.directory / "state.safetensors")
