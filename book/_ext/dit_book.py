@@ -120,7 +120,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
 
     The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
     of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
-    its spread, a formula beside its comma, and GAP-12 whole; the tick of a table needs no font of emoji.
+    its spread, a formula beside its comma, and GAP-12 whole; the tick of a table needs no font of emoji. Colab opens notebooks only, and
+    the theme offers it for every page with cells.
     """
 
     def kept(script) -> bool:
@@ -130,6 +131,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     for kind in ("script_files", "css_files"):
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
+    if not str(app.env.doc2path(pagename)).endswith(".ipynb"):
+        context["header_buttons"] = [button for button in context.get("header_buttons", []) if button.get("label") != "launch-buttons"]
     if "body" in context:
         body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
         body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)

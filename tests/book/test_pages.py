@@ -72,6 +72,11 @@ def test_a_chapter_opens_in_colab(name, read):
     assert f"https://colab.research.google.com/github/{url}/blob/main/book/{name}.ipynb" in links
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in CHAPTERS])
+def test_a_page_that_is_no_notebook_is_not_offered_to_colab(name, read):
+    assert read(name).locator("a[href*='colab.research.google.com/github']").count() == 0
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_prediction_hides_its_answer_until_the_reader_commits(name, address, clean_page):
     page = clean_page(f"{address}/{name}.html")
