@@ -91,6 +91,7 @@ def build_parser() -> Parser:
 
     command = commands.add_parser("card", help="write the card of a model from the files of its run", description=_card.__doc__)
     command.add_argument("--checkpoint", required=True, metavar="DIR", help="the directory of a run")
+    command.add_argument("--held-out", metavar="DATA", help="held-out pictures of the same classes: the loss on them goes into the card")
     command.set_defaults(run=_card)
 
     command = commands.add_parser("bench", help="measure speed on this machine", description=_bench.__doc__)
@@ -261,10 +262,10 @@ def _card(options: argparse.Namespace) -> None:
     from .training.checkpoint import directory_of, write
 
     directory = directory_of(options.checkpoint)
-    out, text = directory / CARD, model_card(directory)
+    out = directory / CARD
     if out.exists():
         raise ValueError(f"{out} is already there; rename it first, so that nothing that you wrote is lost")
-    write(out, text.encode())
+    write(out, model_card(directory, options.held_out).encode())
     print(f"{out}: fill in what stands in capitals")
 
 

@@ -103,6 +103,7 @@ def test_experiment_list_shows_state(capsys):
         (["evaluate", "--checkpoint", "digits", "--interval", "0.8", "0.2"], "low <= high"),
         (["evaluate", "--checkpoint", "digits", "--out", "."], "--out . is a directory"),
         (["card", "--checkpoint", "nope"], "no model"),
+        (["card", "--checkpoint", "digits", "--held-out", "digits"], "README.md is already there"),
         (["card", "--checkpoint", "digits"], "README.md is already there"),
         (["bench", "nope"], "choose one of: quickstart, step, train"),
         (["bench", "step", "--smoke"], "--smoke is a flag of bench train"),

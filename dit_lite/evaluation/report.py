@@ -16,6 +16,7 @@ from ..diffusion import sample, trajectory
 from ..model.dit import DiT
 from ..training.checkpoint import Origin
 from ..training.ema import reach
+from ..training.told import ToldLoss, told_loss
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
 from .learned import LEARNERS, learned_accuracy
@@ -23,7 +24,6 @@ from .measure import SCORES, measure, real_against_real
 from .reference import ReferenceError, load_reference, make_reference
 from .sample_size import halves
 from .scores import Scores, ScoreTable
-from .told import ToldLoss, told_loss
 
 #: data set -> the extractor whose classes are its classes, as "accuracy" needs them. Other data are seen by Inception-v3.
 JUDGES = {"digits": "digits-judge", "cifar10": "cifar10-judge", "imagenet64": "imagenet64-judge"}
@@ -161,7 +161,7 @@ def evaluate_model(
         rows.append(replace(base, values=values))
     judged = JUDGES.get(data) == seer.name
     by_class = _by_class(made, kept, model.config.num_classes) if judged else None
-    return Report(*rows, left_out, by_class, model.config.class_names, told_loss(model, real.data, samples, seed) if real else None)
+    return Report(*rows, left_out, by_class, model.config.class_names, told_loss(model, real.data, samples, seed, real.name) if real else None)
 
 
 @torch.no_grad()

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from ..config import ConfigError
+from ..data import DATASETS, load_data
+from ..model.dit import DiT
 from .checkpoint import METRICS, load, origin_of
 from .ema import reach
+from .told import ToldLoss, told_loss
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
 
 
-def model_card(directory: str | Path) -> str:
+def model_card(directory: str | Path, held_out: str | None = None) -> str:
     """The card of the model in `directory`, as Markdown.
 
-    It holds what config.json, metrics.jsonl and the weights say, the table of report.json (`evaluate --out`) and the picture samples.png (`sample
-    --out`) where these are there, and in capitals what only you can know. Raises FileNotFoundError or CheckpointError as `load` does.
+    It holds what config.json, metrics.jsonl and the weights say, the tables of report.json (`evaluate --out`) and the picture samples.png (`sample
+    --out`) where these are there, and in capitals what only you can know. `held_out` is a data set or folder on which the loss is measured now,
+    by what the model is told, in the place of the losses of the report. Raises FileNotFoundError or CheckpointError as `load` does, DataError as `load_data` does, and ConfigError for
+    pictures of another shape or other classes.
     """
     directory = Path(directory)
     model, origin = load(directory), origin_of(directory)
@@ -38,7 +44,8 @@ def model_card(directory: str | Path) -> str:
         last = json.loads((directory / METRICS).read_text().splitlines()[-1])
         facts.append(f"- **Training** took {last['step']:,} steps and {last['seconds']:,.0f} s; the last loss was {last['loss']:.4f}.")
     lines.append("\n".join(facts))
-    lines.append(_scores(directory / REPORT) if (directory / REPORT).exists() else "- **How good** NOT MEASURED.")
+    scores, losses = _report(directory / REPORT) if (directory / REPORT).exists() else ([], [])
+    lines += scores + (_losses(asdict(_held_out(model, held_out))) if held_out else losses) or ["- **How good** NOT MEASURED."]
     lines.append(
         "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER THEY MAY BE USED FOR THIS.\n"
         f'- **Use** `dit_lite.load("{directory.as_posix()}")`. It draws what its pictures show, and nothing else.\n'
@@ -47,8 +54,16 @@ def model_card(directory: str | Path) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _scores(file: Path) -> str:
-    """The rows of a report as a table, with what they were measured against."""
+def _held_out(model: DiT, name: str) -> ToldLoss:
+    data = load_data(name, "test", None if name in DATASETS else model.config.image_size)
+    for field, theirs in data.shape.items():
+        if theirs != (mine := getattr(model.config, field)):
+            raise ConfigError(f"{name!r} has {field}={theirs!r}, the model {mine!r}; give held-out pictures like those it was trained on")
+    return told_loss(model, data, of=name)
+
+
+def _report(file: Path) -> tuple[list[str], list[str]]:
+    """The rows of a report as a table, with what they were measured against, and its losses as another."""
     try:
         report = json.loads(file.read_text())
         rows = report["rows"]
@@ -60,16 +75,16 @@ def _scores(file: Path) -> str:
             table.append(f"| {row['row']} | {row['samples']:,} | {' | '.join(cells)} |")
         how = f"guidance {first['guidance']:g}, {first['steps']} steps of {first['sampler']}, {first['network_calls']} network calls an image"
         against = f"against {first['reference_count']:,} images of {first['reference']} in the features of {first['extractor']}"
-        losses = _losses(report["loss"], first["reference"]) if "loss" in report else []
+        losses = _losses(report["loss"]) if "loss" in report else []
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ConfigError(f"{file} is no report ({error!r}); write it again with evaluate --out") from None
-    return "\n\n".join([f"- **How good** {how}; {against}; 95 % intervals over samples. {first['note']}".rstrip(), "\n".join(table), *losses])
+    return [f"- **How good** {how}; {against}; 95 % intervals over samples. {first['note']}".rstrip(), "\n".join(table)], losses
 
 
-def _losses(loss: dict, reference: str) -> list[str]:
-    """The losses of a report by what the model was told, as a table."""
+def _losses(loss: dict) -> list[str]:
+    """Losses by what the model was told, as a table."""
     rows = [f"| {told} | {mean:.4f} ± {error:.4f} |" for told, (mean, error) in loss["losses"].items()]
     return [
-        f"Loss ({loss['objective']}) on {loss['images']:,} images of {reference}, with standard errors:",
+        f"- **Loss** ({loss['objective']}) on {loss['images']:,} images of `{loss['of']}`, with standard errors:",
         "\n".join(["| told | loss |", "|---|---|", *rows]),
     ]

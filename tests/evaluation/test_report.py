@@ -116,7 +116,7 @@ def test_a_report_says_whether_the_model_listens(shipped):
     assert loss.losses["its class"][0] < loss.losses["no class"][0] < loss.losses["another class"][0]
     assert loss.penalty[0] == pytest.approx(loss.losses["another class"][0] - loss.losses["its class"][0])
     assert loss.penalty[0] > 5 * loss.penalty[1] > 0
-    assert f"Loss (flow) on 140 images of the reference, told its class {loss.losses['its class'][0]:.4f} ±" in str(shipped)
+    assert f"Loss (flow) on 140 images of digits train, told its class {loss.losses['its class'][0]:.4f} ±" in str(shipped)
     assert shipped.to_dict()["loss"]["losses"] == loss.losses
 
 

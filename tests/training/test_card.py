@@ -1,9 +1,12 @@
+import dataclasses
 import json
 
 import pytest
 
-from dit_lite import ConfigError, train
+from dit_lite import ConfigError, load, train
 from dit_lite.cli import main
+from dit_lite.data import digits
+from dit_lite.training import told_loss
 from dit_lite.training.card import model_card
 
 
@@ -34,7 +37,7 @@ def test_a_card_shows_the_samples_and_quotes_the_report(run):
     assert f"| samples | 30 | {report['precision']:.4g} [" in card
     mean, error = report["loss"]["losses"]["another class"]
     assert f"| another class | {mean:.4f} ± {error:.4f} |" in card
-    assert "Loss (flow) on 30 images of digits train" in card
+    assert "**Loss** (flow) on 30 images of `digits train`" in card
     assert "NOT MEASURED" not in card
 
 
@@ -60,6 +63,21 @@ def test_a_report_without_losses_is_a_report(run):
     del report["loss"]
     (run / "report.json").write_text(json.dumps(report))
     assert "| told | loss |" not in model_card(run)
+
+
+def test_a_card_measures_the_loss_on_held_out_pictures(run):
+    assert main(["card", "--checkpoint", str(run), "--held-out", "digits"]) == 0
+    card, expected = (run / "README.md").read_text(), told_loss(load(run), digits("test"))
+    assert "**Loss** (flow) on 355 images of `digits`" in card
+    for told in ("its class", "no class", "another class"):
+        assert "| {} | {:.4f} ± {:.4f} |".format(told, *expected.losses[told]) in card
+    assert "NOT MEASURED" not in card
+
+
+def test_held_out_pictures_of_other_classes_are_refused(run, monkeypatch):
+    monkeypatch.setattr("dit_lite.training.card.load_data", lambda *_: dataclasses.replace(digits("test"), class_names=tuple("abcdefghij")))
+    with pytest.raises(ConfigError, match=r"'mine' has class_names=\('a', .*; give held-out pictures like those it was trained on"):
+        model_card(run, "mine")
 
 
 def test_what_was_written_by_hand_is_kept(run, capsys):
