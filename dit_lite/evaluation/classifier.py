@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from ..data import Dataset, Loader
 from ..resources import resource
 from ..training.checkpoint import load_weights, read_tensors
+from ..training.precision import pick_device
 
 
 class Stage(nn.Module):
@@ -69,13 +70,15 @@ def train_classifier(
     """Train a classifier on images that are shifted by up to two pixels, and mirrored where the data allow it, at every visit.
 
     SGD with Nesterov's momentum and one cycle of the learning rate, from 0 up to `lr` in a fifth of the steps and down to 0; labels are smoothed by 0.1
-    (Page, "How to train your ResNet", 2018). `log` is called with (step, loss) at the end of each epoch.
+    (Page, "How to train your ResNet", 2018). `log` is called with (step, loss) at the end of each epoch. Trained on a GPU when there is one
+    (`pick_device`), returned on the CPU.
     """
-    generator = torch.Generator().manual_seed(seed)
+    device = pick_device("auto")
+    generator = torch.Generator(device).manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # that of the CPU; torch.manual_seed would seed GPUs too
-        net = Classifier(data.shape["channels"], data.shape["image_size"], data.shape["num_classes"], widths)
-    loader = Loader(data, batch_size, seed, torch.device("cpu"))
+        net = Classifier(data.shape["channels"], data.shape["image_size"], data.shape["num_classes"], widths).to(device)
+    loader = Loader(data, batch_size, seed, device)
     per_epoch = math.ceil(len(data) / batch_size)
     steps = round(epochs * per_epoch)
     decayed, free = [], []
@@ -96,16 +99,16 @@ def train_classifier(
     with torch.no_grad():
         net.head.weight /= 8
         net.head.bias /= 8
-    return net.eval().requires_grad_(False)
+    return net.cpu().eval().requires_grad_(False)
 
 
 def _shifted(x: Tensor, generator: torch.Generator, by: int = 2) -> Tensor:
     """Each image of x (B, C, H, W) moved by up to `by` pixels in each direction; what comes in is a reflection."""
     B, _, H, W = x.shape
-    down, across = torch.randint(2 * by + 1, (2, B), generator=generator)
-    rows, columns = down[:, None] + torch.arange(H), across[:, None] + torch.arange(W)  # (B, H), (B, W)
+    down, across = torch.randint(2 * by + 1, (2, B), generator=generator, device=x.device)
+    rows, columns = down[:, None] + torch.arange(H, device=x.device), across[:, None] + torch.arange(W, device=x.device)  # (B, H), (B, W)
     padded = rearrange(F.pad(x, (by,) * 4, "reflect"), "b c h w -> b h w c")
-    return rearrange(padded[torch.arange(B)[:, None, None], rows[:, :, None], columns[:, None, :]], "b h w c -> b c h w")
+    return rearrange(padded[torch.arange(B, device=x.device)[:, None, None], rows[:, :, None], columns[:, None, :]], "b h w c -> b c h w")
 
 
 def load_classifier(name: str, channels: int, image_size: int, classes: int, widths: tuple[int, ...]) -> Classifier:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import choose
+from ..training.precision import pick_device
 from .classifier import load_classifier
 from .inception import Inception
 from .inputs import finite, image_batch
@@ -101,6 +102,9 @@ EXTRACTORS: dict[str, Callable[[], Extractor]] = {
 
 
 def load_extractor(name: str) -> Extractor:
-    """The extractor of that name, frozen, on the CPU. Raises ConfigError for an unknown name, ImportError when its extra is missing."""
+    """The extractor of that name, frozen, on a GPU when there is one (`pick_device`). Raises ConfigError for an unknown name, ImportError when its
+    extra is missing."""
     choose("extractor", name, EXTRACTORS)
-    return EXTRACTORS[name]()
+    extractor = EXTRACTORS[name]()
+    extractor.network.to(pick_device("auto"))
+    return extractor

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..config import ConfigError
 from ..resources import resource
+from .live import live_on_cpu
 from .record import read_result
 from .runner import EXPERIMENTS, experiment
 from .slices import Slices
@@ -47,7 +48,8 @@ def one_chapter(chapter: str) -> dict:
 
 
 def cost(chapter: str, gpu: str = "none needed") -> str:
-    """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured."""
+    """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured. The live cells that follow run on the CPU, as `live` says."""
+    live_on_cpu()
     result = read_result("chapters", "cpu", EXPERIMENTS["chapters"].full_settings("cpu"))
     if result is None or chapter not in result.values["rows"]:
         return "Costs of this chapter: not yet measured (`python -m dit_lite experiment run chapters --budget cpu`)."

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..diffusion import Denoiser, start_time, to_images, trajectory
 from ..evaluation import load_judge
 from ..training import load
+from ..training.precision import pick_device
 from .learning import held_out
 from .runner import experiment
 from .shipped import TOLD
@@ -22,6 +23,7 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 @experiment(
     "At which noise level does the class leave an image, and at which does a sample get one?",
     seconds=dict(cpu=60.0, gpu=30.0),
+    maps=2,
     smoke=dict(seeds=[0], times=[0.3, 0.9], samples=20, steps=3),
     cpu=dict(seeds=[0, 1, 2], times=TIMES, samples=300, steps=20),
     gpu=dict(seeds=[0, 1, 2, 3, 4], times=TIMES, samples=1000, steps=50),
@@ -41,15 +43,16 @@ def class_settled(work: Slices, seeds: list[int], times: list[float], samples: i
 @torch.no_grad()
 def noised_digits(seed: int, times: list[float]) -> list[dict]:
     """What the model sees in noised held-out digits when told this or that."""
-    model, data = load("digits"), held_out("digits")
-    x, labels = in_units(model.config, data), torch.from_numpy(data.labels)
-    eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    device, data = pick_device("auto"), held_out("digits")
+    model = load("digits", device)
+    x, labels = in_units(model.config, data).to(device), torch.from_numpy(data.labels).to(device)
+    eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     rows = []
     for told, relabel in TOLD.items():
         given = relabel(labels, model.config.num_classes)
         denoise = Denoiser(model, given)
         for t in times:
-            read = reading(model.config, denoise(denoise.path.mix(x, eps, torch.full((len(x),), t)), t).x0)
+            read = reading(model.config, denoise(denoise.path.mix(x, eps, torch.full((len(x),), t, device=device)), t).x0)
             row = {"kind": "noised", "told": told, "seed": seed, "t": t, "true": share(read == labels)}
             rows.append(row | {"told_one": share(read == given) if told != "no class" else None})
     return rows
@@ -58,7 +61,7 @@ def noised_digits(seed: int, times: list[float]) -> list[dict]:
 @torch.no_grad()
 def free_walks(seed: int, samples: int, steps: int) -> list[dict]:
     """How the class of samples that were given none forms on the way."""
-    model = load("digits")
+    model = load("digits", pick_device("auto"))
     labels = torch.full((samples,), model.config.num_classes)
     passed = [state for _, state in trajectory(model, labels, steps, 1.0, "dpmpp_2m", seed)]
     last = reading(model.config, passed[-1][1])
@@ -71,7 +74,7 @@ def free_walks(seed: int, samples: int, steps: int) -> list[dict]:
 
 def reading(config, x: Tensor) -> Tensor:
     """The digits (n,) that the judge reads in x (n, 1, 8, 8), which is in the model's units."""
-    return load_judge()(to_images(x, config)).argmax(1)
+    return load_judge().to(x.device)(to_images(x, config)).argmax(1)
 
 
 def share(right: Tensor) -> float:

@@ -24,6 +24,7 @@ GUIDED += [[3.0, [0.0, 0.4]], [3.0, [0.3, 0.7]], [3.0, [0.6, 1.0]], [6.0, [0.3, 
     "What does guidance do to every score of a model's samples, and to what can be learned from them?",
     recipe="digits",
     seconds=dict(cpu=1200.0, gpu=900.0),
+    maps=2,
     smoke=dict(runs=[1], seeds=[0], guided=[[1.0, EVERYWHERE], [3.0, [0.3, 0.7]]], per_class=20, steps=2, judge_steps=2, train_steps=2),
     cpu=dict(runs=[0, 1, 2], seeds=[0, 1], guided=GUIDED, per_class=72, steps=10, judge_steps=100, train_steps=None),
     gpu=dict(runs=[0, 1, 2, 3, 4], seeds=[0, 1, 2], guided=GUIDED, per_class=72, steps=25, judge_steps=500, train_steps=None),
@@ -35,9 +36,9 @@ def guidance_scale(work: Slices, runs: list[int], seeds: list[int], per_class: i
     "cas" trains a judge on the row's images and tests it on the held-out digits (1905.10887). "spread" is the mean distance between two images
     of a class in the judge's features, over that of real digits.
     """
-    rows = work.map(one_half, [{"seed": seed} for seed in seeds], cost=lambda part: 1, images=10 * per_class, judge_steps=judge_steps)
+    rows = work.map(one_half, [{"seed": seed} for seed in seeds], images=10 * per_class, judge_steps=judge_steps)
     parts = [{"run": run} for run in runs]
-    made = work.map(one_run, parts, cost=lambda part: 24, seeds=seeds, per_class=per_class, judge_steps=judge_steps, **settings)
+    made = work.map(one_run, parts, seeds=seeds, per_class=per_class, judge_steps=judge_steps, **settings)
     return {"rows": rows + list(chain(*made))}
 
 
@@ -72,7 +73,8 @@ def one_row(
     seen = extract(extractor, images)
     how = dict(guidance=guidance, guidance_interval=interval, network_calls=calls, seeds=(seed,)) | how
     scores = measure(name, reference, seen, labels, repeats=50, **how)
-    by_class = class_accuracy(extractor.network, images, labels, 10)[1]
+    device = next(extractor.network.parameters()).device
+    by_class = class_accuracy(extractor.network, images.to(device), labels.to(device), 10)[1]
     others, answers = real_images("test")
     learned = train_judge(judge_steps, seed, images, labels)(others).argmax(1) == answers
     return {

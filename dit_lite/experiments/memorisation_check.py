@@ -81,4 +81,5 @@ def seen(features: str, images: Tensor) -> Tensor:
     if features == "pixels":
         return images.flatten(1)
     network = load_extractor(features).network
-    return torch.cat([network.features(some) for some in images.split(500)])
+    device = next(network.parameters()).device
+    return torch.cat([network.features(some.to(device)).cpu() for some in images.split(500)])

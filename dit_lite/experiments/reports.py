@@ -12,10 +12,10 @@ from .slices import Slices
 
 @experiment(
     "How good are the samples of the shipped models, by every score that can be had without a network?",
-    seconds=dict(cpu=1500.0, gpu=300.0),
+    seconds=dict(cpu=1500.0, gpu=1200.0),
     smoke=dict(models=["digits"], guidances=[1.0], seeds=[0], samples=60, steps=1, repeats=21),
     cpu=dict(models=["digits", "cifar10", "imagenet64"], guidances=[1.0, 2.0, 4.0], seeds=[0], samples=1000, steps=12, repeats=50),
-    gpu=dict(models=["digits", "cifar10", "imagenet64"], guidances=[1.0, 1.5, 2.0, 3.0], seeds=[0, 1, 2], samples=5000, steps=25, repeats=50),
+    gpu=dict(models=["digits", "cifar10", "imagenet64"], guidances=[1.0, 1.5, 2.0, 3.0], seeds=[0, 1, 2], samples=2000, steps=25, repeats=50),
 )
 def reports(work: Slices, models: list[str], guidances: list[float], seeds: list[int], **settings) -> dict:
     """One report a model, guidance and seed, as `python -m dit_lite evaluate` gives it, in the features of the model's own judge."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..data import load_data
 from ..diffusion import LinearDenoiser
 from ..training import load, validation_loss
+from ..training.precision import pick_device
 from .learning import held_out
 from .runner import experiment
 from .slices import Slices
@@ -47,7 +48,7 @@ def one_denoiser(model: str, told: str, images: int | None, bins: int) -> dict:
         config = denoiser.config
         denoiser = LinearDenoiser((seen - config.data_mean) / config.data_std, config)
     labels = TOLD.get(told, TOLD["class"])(torch.from_numpy(data.labels), len(data.class_names))
-    t, loss = validation_loss(denoiser, data, repeats=1, labels=labels)
+    t, loss = validation_loss(denoiser.to(pick_device("auto")), data, repeats=1, labels=labels)
     at = (t * bins).long().clamp(max=bins - 1)
     return {
         "model": model, "told": told, "parameters": parameters, "images": len(data.images), "loss": loss.mean().item(),

@@ -23,6 +23,7 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 @experiment(
     "What does a model know of an image at each noise level: which frequencies, and which class?",
     seconds=dict(cpu=300.0, gpu=60.0),
+    maps=3,
     smoke=dict(models=[DIGITS], seeds=[0], guidances=[1.0], times=[0.3, 0.7], images=40, samples=20, steps=3),
     cpu=dict(models=[DIGITS, CIFAR], seeds=[0, 1, 2], guidances=[1.0, 2.0], times=TIMES, images=200, samples=100, steps=20),
     gpu=dict(models=[DIGITS, CIFAR], seeds=[0, 1, 2], guidances=[1.0, 2.0], times=TIMES, images=355, samples=500, steps=20),
@@ -118,4 +119,5 @@ def found(images: Tensor, truth: Tensor) -> list[float]:
 def reading(judge: str, config, x: Tensor) -> Tensor:
     """The classes (n,) that a judge reads in x (n, C, H, W) in the model's units."""
     network = load_extractor(judge).network
-    return network.head(network.features(to_images(x, config))).argmax(1)
+    images = to_images(x, config).to(next(network.parameters()).device)
+    return network.head(network.features(images)).argmax(1).cpu()

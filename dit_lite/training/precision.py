@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Iterator
 
 import torch
 
 from ..config import CPU, GPU, ConfigError
 
+#: The environment variable that says what "auto" is; the pages of the book and the experiments at a budget set it.
+DEVICE = "DIT_LITE_DEVICE"
+
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is a GPU when there is one; any torch device name otherwise. Raises ConfigError for one that is not there."""
+    """ "auto" is $DIT_LITE_DEVICE, or where that is not set a GPU when there is one; else cpu, cuda, or one GPU of several such as cuda:1.
+
+    Raises ConfigError for a device that is not there, and for one of another kind.
+    """
+    field = "device"
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        field, name = DEVICE, os.environ.get(DEVICE) or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError(f"dit_lite computes on cpu and cuda, not on {device.type}")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device={name!r} cannot be used ({str(error).splitlines()[0]}); leave it out, or choose cpu") from None
+        raise ConfigError(f"{field}={name!r} cannot be used ({str(error).splitlines()[0]}); leave it out, or choose cpu") from None
     return device
 
 

@@ -5,7 +5,7 @@ import torch
 
 from dit_lite import ConfigError, TrainConfig, train
 from dit_lite.config import COMPILE_FROM, CPU, GPU
-from dit_lite.training.precision import autocast, pick_device, preferred, products
+from dit_lite.training.precision import DEVICE, autocast, pick_device, preferred, products
 
 
 def test_what_is_left_open_is_chosen_by_the_device():
@@ -28,12 +28,22 @@ def test_the_setting_of_products_is_put_back(precision, inside):
     assert torch.get_float32_matmul_precision() == before == "highest"
 
 
-def test_the_device_is_the_one_that_is_there():
+def test_the_device_is_the_one_that_is_there(monkeypatch):
+    monkeypatch.delenv(DEVICE, raising=False)
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "cpu:x"])
+def test_auto_is_what_the_environment_says(monkeypatch):
+    monkeypatch.setenv(DEVICE, "cpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert pick_device("auto") == torch.device("cpu")
+    monkeypatch.setenv(DEVICE, "mps")
+    with pytest.raises(ConfigError, match=r"DIT_LITE_DEVICE='mps' cannot be used .*not on mps"):
+        pick_device("auto")
+
+
+@pytest.mark.parametrize("name", ["mps", "meta", "tpu", "cuda:99", "", "cpu:x"])
 def test_a_device_that_cannot_be_used_is_refused(name):
     with pytest.raises(ConfigError, match=f"device='{name}' cannot be used"):
         pick_device(name)
