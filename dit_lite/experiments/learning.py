@@ -12,6 +12,7 @@ from ..config import TrainConfig
 from ..data import Dataset, load_data
 from ..model.dit import DiT
 from ..training import DivergedError, Trainer, validation_loss
+from ..training.precision import pick_device, preferred
 
 
 def held_out(name: str, images: int | None = None) -> Dataset:
@@ -33,6 +34,11 @@ def mislabelled(data: Dataset) -> Dataset:
 def mean_loss(model: DiT, data: Dataset, repeats: int) -> float:
     """Mean loss on fixed triples, see `validation_loss`."""
     return validation_loss(model, data, repeats)[1].mean().item()
+
+
+def compiled() -> bool:
+    """Whether the arms of a comparison by time are compiled: where their device prefers it, all of them, however many steps each takes."""
+    return preferred(pick_device("auto"))[1]
 
 
 def learn(

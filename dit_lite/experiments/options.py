@@ -9,7 +9,7 @@ from ..analysis import flops
 from ..config import DiTConfig, TrainConfig, preset
 from ..data import load_data
 from ..training import DivergedError, Trainer
-from .learning import held_out, learn, mean_loss
+from .learning import compiled, held_out, learn, mean_loss
 from .runner import experiment
 from .slices import Slices
 from .stopwatch import in_turns, spread
@@ -31,6 +31,7 @@ CIFAR = dict(data="cifar10", preset="S/4", changes=dict(width=256, depth=8, head
 @experiment(
     "What do rotary positions, QK-norm, SwiGLU, long skips and Muon give, each alone and all together, at equal time?",
     seconds=dict(cpu=1500.0, gpu=900.0),
+    maps=3,
     smoke=dict(race=DIGITS | dict(repeats=1), seeds=[0], tuning_seed=10, rates=[4e-3], steps=2, rounds=2, least=0.0),
     cpu=dict(race=DIGITS, seeds=[0, 1, 2], tuning_seed=10, rates=[8e-3, 1.6e-2, 3.2e-2], steps=400, rounds=12, least=0.2),
     gpu=dict(race=CIFAR, seeds=[0, 1, 2], tuning_seed=10, rates=[5e-4, 1e-3, 2e-3, 4e-3], steps=4000, rounds=12, least=0.5),
@@ -56,7 +57,7 @@ def run_config(race: dict, option: str, steps: int, lr: float, seed: int) -> Tra
     model: DiTConfig = preset(race["preset"], **(load_data(race["data"]).shape | race["changes"] | chosen["model"]))
     return TrainConfig(
         data=race["data"], model=model, steps=steps, batch_size=race["batch_size"], lr=lr, warmup=max(1, steps // 20), ema_decay=0.99,
-        label_dropout=0.1, seed=seed, **chosen["run"],
+        label_dropout=0.1, seed=seed, compile=compiled(), **chosen["run"],
     )  # fmt: skip
 
 

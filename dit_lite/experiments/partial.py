@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..config import ConfigError
 from ..training.checkpoint import write
 from .record import SCHEMA, ResultError, place, read_content, read_result, settings_hash
 
@@ -18,7 +21,7 @@ class Partial:
     name: str
     budget: str
     settings: dict
-    total: int = 0  # parts of the whole experiment
+    total: int = 0  # parts of the whole experiment, 0 while that is not known
     slices: list[dict] = field(default_factory=list)
 
     @property
@@ -51,6 +54,35 @@ def changes(old: dict, new: dict) -> str:
     nothing = object()
     names = [name for name in old | new if old.get(name, nothing) != new.get(name, nothing)]
     return ", ".join(f"{name}: {old.get(name, 'unset')} -> {new.get(name, 'unset')}" for name in names)
+
+
+def tally(done: int, total: int) -> str:
+    """Finished parts in words; `total` is 0 where it is not known."""
+    return f"{done} of {total} parts" if total else f"{done} part{'s' * (done != 1)}"
+
+
+@contextlib.contextmanager
+def alone(name: str, budget: str) -> Iterator[None]:
+    """Inside, no other process runs this experiment in this checkout, where the system has locks. Raises ConfigError when one does."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none of these
+        yield
+        return
+    folder = place(name, budget).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"no result can be kept in {folder} ({error.strerror}); run this in a checkout that can be written") from None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system gives it back when the process ends, however it ends
+        except BlockingIOError:
+            raise ConfigError(f"experiment {name!r} is being run by another process in this checkout; wait for it, or stop it") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def partial_file(name: str, budget: str) -> Path:

@@ -13,7 +13,7 @@ from ..data import Dataset, load_data
 from ..diffusion import sample
 from ..model.dit import DiT
 from ..training import Trainer
-from .learning import held_out, learn, mean_loss
+from .learning import compiled, held_out, learn, mean_loss
 from .runner import experiment
 from .slices import Slices
 
@@ -24,6 +24,7 @@ CIFAR = dict(data="cifar10", patches=[2, 4, 8, 16], batch_size=64, lr=2e-3, imag
 @experiment(
     "What is a patch worth at equal steps, at equal multiply-adds and at equal time?",
     seconds=dict(cpu=1500.0, gpu=900.0),
+    maps=2,
     smoke=dict(arms=[DIGITS | dict(patches=[4, 8], steps=8, most=12)], seeds=[0], width=64, depth=4, heads=4),
     cpu=dict(arms=[DIGITS | dict(steps=500, most=4000), CIFAR | dict(steps=200, most=3200)], seeds=[0, 1, 2], width=64, depth=4, heads=4),
     gpu=dict(arms=[DIGITS | dict(steps=1600, most=12800), CIFAR | dict(steps=8000, most=64000)], seeds=[0, 1, 2, 3, 4], width=128, depth=6, heads=4),
@@ -51,6 +52,7 @@ def config(arm: dict, patch: int, seed: int) -> TrainConfig:
     return TrainConfig(
         data=arm["data"], preset="S/2", changes=arm["model"] | {"patch_size": patch}, steps=max(arm["steps"], min(arm["most"], round(matched))),
         batch_size=arm["batch_size"], lr=arm["lr"], warmup=min(50, arm["steps"] // 4), schedule="constant", ema_decay=0.99, seed=seed,
+        compile=compiled(),
     )  # fmt: skip
 
 

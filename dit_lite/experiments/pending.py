@@ -9,7 +9,7 @@ import traceback
 from dataclasses import dataclass
 
 from ..config import ConfigError, choose
-from .partial import changes, read_partial
+from .partial import changes, read_partial, tally
 from .record import BUDGETS, RECORDED, Result, ResultError, read_result
 from .runner import EXPERIMENTS, Experiment, need_device, run_experiment
 from .slices import OutOfTime, TimeLimit
@@ -53,8 +53,11 @@ def _status(chosen: Experiment, budget: str) -> Status:
         return is_("recorded", result.provenance["seconds"], result.provenance["hardware"])
     seconds, note = _planned(chosen, budget, result)
     if partial and partial.parts and not changes(partial.settings, settings):
-        done, each = len(partial.parts), partial.seconds / len(partial.parts)
-        return is_(f"{done} of {partial.total} parts", each * (partial.total - done), partial.slices[-1]["provenance"]["hardware"])
+        done = len(partial.parts)
+        left = seconds and max(0.0, seconds - partial.seconds)
+        if partial.total:
+            left = partial.seconds / done * (partial.total - done)
+        return is_(tally(done, partial.total), left, partial.slices[-1]["provenance"]["hardware"])
     return is_("stale" if result else "pending", seconds, note)
 
 

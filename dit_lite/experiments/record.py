@@ -17,6 +17,7 @@ import torch
 from ..config import ConfigError, choose
 from ..resources import resource
 from ..training.checkpoint import write
+from ..training.precision import preferred
 
 BUDGETS = ("smoke", "cpu", "gpu")
 RECORDED = BUDGETS[1:]  # a result at smoke shows that the code runs, not what is true
@@ -99,7 +100,9 @@ def device_of(budget: str) -> str:
 
 
 def provenance(seconds: float, device: str = "cpu") -> dict:
-    """Where a number comes from: date (UTC), commit, hardware, versions, wall time in seconds."""
+    """Where a number comes from: date (UTC), commit, hardware, versions, wall time in seconds; of a GPU also the arithmetic of runs that leave it
+    open, and whether long ones of them are compiled."""
+    precision, compiler = preferred(torch.device(device))
     return {
         "date": now(),
         "commit": commit(),
@@ -107,7 +110,7 @@ def provenance(seconds: float, device: str = "cpu") -> dict:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "seconds": round(seconds, 1),
-    }
+    } | ({"precision": precision, "compiled": compiler} if device == "cuda" else {})
 
 
 def place(name: str, budget: str) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 
-from ..config import CPU, GPU, PRESETS, RECIPES, ConfigError, TrainConfig, choose
-from .partial import partial_file
+from ..config import CPU, PRESETS, RECIPES, ConfigError, TrainConfig, choose
+from ..training.precision import DEVICE
+from .partial import alone, partial_file
 from .record import BUDGETS, Result, ResultError, device_of, hardware, read_result, save_result
 from .slices import Slices, TimeLimit
 
@@ -23,12 +26,14 @@ class Experiment:
     settings: dict[str, dict]
     recipe: str | None = None  # the data set whose training recipe it follows
     seconds: dict[str, float] = field(default_factory=dict)  # planned at each budget, until a record says better
+    maps: int = 1  # how many times `run` calls Slices.map
 
     def full_settings(self, budget: str) -> dict:
         """The settings at a budget together with the recipe they build on, as recorded: a changed recipe makes a result stale."""
         if self.recipe is None:
             return self.settings[budget]
-        recipe = TrainConfig(data=self.recipe).on(*(GPU if budget == "gpu" else CPU)).to_dict()
+        recipe = TrainConfig(data=self.recipe)
+        recipe = (recipe if budget == "gpu" else recipe.on(*CPU)).to_dict()  # what GPUs prefer differs: the provenance says it
         return self.settings[budget] | {"recipe": recipe | {"model": PRESETS[RECIPES[self.recipe]["preset"]]}}
 
     def planned(self, budget: str) -> float | None:
@@ -45,10 +50,11 @@ class Experiment:
 EXPERIMENTS: dict[str, Experiment] = {}
 
 
-def experiment(question: str, recipe: str | None = None, seconds: dict[str, float] | None = None, **settings: dict) -> Callable:
+def experiment(question: str, recipe: str | None = None, seconds: dict[str, float] | None = None, maps: int = 1, **settings: dict) -> Callable:
     """Register a function of a `Slices` as the experiment of its name; `settings` are its other arguments at smoke, cpu and gpu.
 
-    `recipe` names the data set whose training recipe it follows, `seconds` what it is expected to take at a budget where nothing is recorded:
+    `recipe` names the data set whose training recipe it follows, `seconds` what it is expected to take at a budget where nothing is recorded,
+    `maps` how many times it calls `Slices.map`:
 
         @experiment("Do averaged weights help?", recipe="digits", smoke=dict(seeds=[0], steps=5), cpu=dict(seeds=[0, 1, 2], steps=None))
         def averaged(work: Slices, seeds: list[int], steps: int | None) -> dict:
@@ -56,7 +62,7 @@ def experiment(question: str, recipe: str | None = None, seconds: dict[str, floa
     """
 
     def register(run: Callable[..., dict]) -> Callable[..., dict]:
-        EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings, recipe, seconds or {})
+        EXPERIMENTS[run.__name__] = Experiment(run.__name__, question, run, settings, recipe, seconds or {}, maps)
         return run
 
     return register
@@ -77,24 +83,39 @@ def need_device(budget: str) -> None:
         raise ConfigError(f"budget={budget!r} needs a CUDA device, and there is none; choose cpu or smoke")
 
 
+@contextlib.contextmanager
+def on_device(name: str) -> Iterator[None]:
+    """Inside, and in the processes started there, the device "auto" is this one."""
+    before = os.environ.get(DEVICE)
+    os.environ[DEVICE] = name
+    try:
+        yield
+    finally:
+        os.environ.pop(DEVICE, None)
+        if before is not None:
+            os.environ[DEVICE] = before
+
+
 def run_experiment(name: str, budget: str, save: bool = True, limit: TimeLimit | None = None, restart: bool = False) -> Result:
     """Run an experiment, or what is left of it, and record it under data/results (at smoke nothing is recorded).
 
-    Parts that an earlier run finished are taken from disk, unless `restart`. Raises OutOfTime when `limit` ends it early, ConfigError for an
-    unknown experiment or a limit shorter than one part, ResultError when the finished parts are of other settings or other hardware.
+    Everything runs on the device of the budget. Parts that an earlier run finished are taken from disk, unless `restart`. Raises OutOfTime when
+    `limit` ends it early, ConfigError for an unknown experiment, a limit shorter than one part, or an experiment that another process runs,
+    ResultError when the finished parts are of other settings or other hardware.
     """
     chosen, settings = find(name, budget)
     need_device(budget)
     keep = save and budget != "smoke"
-    if restart and keep:
-        partial_file(name, budget).unlink(missing_ok=True)
-    work = Slices(name, budget, chosen.full_settings(budget), keep, limit, chosen.planned(budget))
-    print(f"{name} at {budget}: {chosen.question}", flush=True)
-    values = chosen.run(work, **settings)
-    result = Result(name, budget, values, chosen.full_settings(budget), work.provenance())
-    if keep:
-        print(f"recorded in {save_result(result)}")
-        partial_file(name, budget).unlink(missing_ok=True)
+    with on_device(device_of(budget)), alone(name, budget) if keep else contextlib.nullcontext():
+        if restart and keep:
+            partial_file(name, budget).unlink(missing_ok=True)
+        work = Slices(name, budget, chosen.full_settings(budget), keep, limit, chosen.planned(budget), chosen.maps)
+        print(f"{name} at {budget}: {chosen.question}", flush=True)
+        values = chosen.run(work, **settings)
+        result = Result(name, budget, values, chosen.full_settings(budget), work.provenance())
+        if keep:
+            print(f"recorded in {save_result(result)}")
+            partial_file(name, budget).unlink(missing_ok=True)
     return result
 
 

@@ -26,7 +26,14 @@ SCORES = ("accuracy", "precision", "recall", "Inception")
         widths=[16, 24, 32, 48, 64], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=500, batch_size=32, per_class=40, sampling_steps=8, repeats=2
     ),
     gpu=dict(
-        widths=[8, 16, 32, 64, 128], seeds=[0, 1, 2, 3, 4], guidances=[1.0, 1.5], steps=1000, lr=4e-3, per_class=100, sampling_steps=20, repeats=4
+        widths=[8, 16, 32, 64, 128],
+        seeds=[0, 1, 2, 3, 4],
+        guidances=[1.0, 1.5],
+        steps=1000,
+        batch_size=96,
+        per_class=100,
+        sampling_steps=20,
+        repeats=4,
     ),
 )
 def size_and_class(work: Slices, widths: list[int], seeds: list[int], guidances: list[float], **settings) -> dict:

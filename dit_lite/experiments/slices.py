@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tqdm.auto import tqdm
 
 from ..config import ConfigError
-from .partial import Partial, read_partial, save_partial
+from .partial import Partial, read_partial, save_partial, tally
 from .record import device_of, now, provenance
 
 
@@ -38,34 +38,38 @@ class TimeLimit:
 class Slices:
     """The parts of one experiment at one budget; `map` does those that are not yet on disk.
 
-    `keep` says whether finished parts are written beside the result. `planned` is the time of the whole experiment in seconds, if known.
+    `keep` says whether finished parts are written beside the result. `planned` is the time of the whole experiment in seconds, if known, and
+    `maps` how many times it calls `map`: with more than one, `planned` does not say what a part takes, and parts are counted up to the last.
     Raises ResultError when parts are on disk that were made with other settings or on other hardware.
     """
 
-    def __init__(self, name: str, budget: str, settings: dict, keep: bool, limit: TimeLimit | None = None, planned: float | None = None):
-        self.name, self.budget, self.keep, self.limit, self.planned = name, budget, keep, limit or TimeLimit(), planned
+    def __init__(
+        self, name: str, budget: str, settings: dict, keep: bool, limit: TimeLimit | None = None, planned: float | None = None, maps: int = 1
+    ):
+        self.name, self.budget, self.keep, self.limit = name, budget, keep, limit or TimeLimit()
+        self.planned, self.maps, self.reached = planned, maps, 0
         self.began = time.monotonic()
         self.here = {"provenance": provenance(0.0, device_of(budget)), "parts": {}}  # the slice that this run adds
         self.partial = (read_partial(name, budget) if keep else None) or Partial(name, budget, settings)
         self.partial.check(settings, self.here["provenance"]["hardware"])
         self.partial.slices.append(self.here)
-        self.asked: set[str] = set()
+        self.costs: dict[str, float] = {}  # of every part asked for so far, by its key
 
     def map(self, part: Callable, parts: Sequence[dict], cost: Callable[[dict], float] = lambda arguments: 1.0, **shared) -> list:
         """What `part(**arguments, **shared)` returns for every arguments in `parts`, in their order.
 
         A part returns plain JSON values, and depends on its arguments alone. `cost(arguments)` is proportional to the time that a part takes,
-        where parts are not alike. Raises OutOfTime before the part that would pass the time limit, going by the slowest part so far, and
-        ConfigError when the limit is shorter than one part.
+        where parts are not alike. Raises OutOfTime before the part that would pass the time limit, going by the slowest part of this function
+        so far, and ConfigError when the limit is shorter than one part.
         """
         calls = {_key(part, one | shared): one | shared for one in parts}
-        costs = {key: cost(one) for key, one in calls.items()}
-        self.asked |= calls.keys()
-        self.partial.total = len(self.asked)
+        self.costs |= {key: cost(one) for key, one in calls.items()}
+        self.reached += 1
+        self.partial.total = len(self.costs) if self.reached == self.maps else 0
         done = self.partial.parts
         with tqdm(total=len(calls), initial=len(calls.keys() & done.keys()), desc=f"{self.name} at {self.budget}", unit="part") as bar:
             for key in [key for key in calls if key not in done]:
-                self._plan(key, costs, bar)
+                self._plan(key, bar)
                 done[key] = self._do(key, part, calls[key])
                 bar.update()
             bar.set_postfix_str("")
@@ -87,9 +91,10 @@ class Slices:
             save_partial(self.partial)
         return self.here["parts"][key]
 
-    def _plan(self, key: str, costs: dict[str, float], bar: tqdm) -> None:
+    def _plan(self, key: str, bar: tqdm) -> None:
         """Show the seconds planned; raise OutOfTime or ConfigError when the next part does not fit."""
-        per_cost = slowest = self.planned and self.planned / sum(costs.values())
+        costs = {k: c for k, c in self.costs.items() if k.split("(")[0] == key.split("(")[0]}  # of this function
+        per_cost = slowest = self.planned / sum(costs.values()) if self.planned and self.maps == 1 else None
         done = {k: part["seconds"] for k, part in self.partial.parts.items() if k in costs}
         if done:
             per_cost, slowest = sum(done.values()) / sum(costs[k] for k in done), max(s / costs[k] for k, s in done.items())
@@ -110,7 +115,7 @@ class Slices:
         raise OutOfTime(f"{self._progress()}, {more}; {self._again()}")
 
     def _progress(self) -> str:
-        return f"{self.name}: {len(self.asked & self.partial.parts.keys())} of {self.partial.total} parts done"
+        return f"{self.name}: {tally(len(self.costs.keys() & self.partial.parts.keys()), self.partial.total)} done"
 
     def _again(self) -> str:
         return "run the same command again to continue" if self.keep else "they are not kept here, so the next run begins again"
@@ -119,7 +124,7 @@ class Slices:
         """Where the finished result comes from: as of its last slice, with the seconds of all; several slices are listed."""
         slices = []
         for one in self.partial.slices:
-            parts = {key: part for key, part in one["parts"].items() if key in self.asked}
+            parts = {key: part for key, part in one["parts"].items() if key in self.costs}
             if parts:
                 slices.append(one["provenance"] | {"seconds": round(sum(p["seconds"] for p in parts.values()), 1), "parts": len(parts)})
         if not slices:

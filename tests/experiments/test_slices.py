@@ -9,7 +9,7 @@ import pytest
 
 from dit_lite.cli import main
 from dit_lite.config import ConfigError
-from dit_lite.experiments import EXPERIMENTS, Experiment, OutOfTime, ResultError, TimeLimit, load_result, run_experiment
+from dit_lite.experiments import EXPERIMENTS, Experiment, OutOfTime, ResultError, TimeLimit, load_result, run_experiment, status
 
 ROWS = [[k, k**2] for k in range(4)]
 
@@ -178,6 +178,36 @@ def test_parts_that_are_not_alike_are_planned_by_their_cost(squares, clock):
     with pytest.raises(OutOfTime, match="3 of 4 parts done, 8 s more planned"):
         run_experiment("toy", "cpu", limit=TimeLimit(14))
     assert did == [1, 2, 4]
+
+
+def two_maps(clock):
+    """An experiment of one part of a minute, and then four of ten seconds."""
+
+    def one(k):
+        clock(60)
+
+    def another(k):
+        clock(10)
+
+    def toy(work):
+        work.map(one, [dict(k=0)])
+        return {"rows": work.map(another, [dict(k=k) for k in range(4)])}
+
+    EXPERIMENTS["toy"] = Experiment("toy", "?", toy, dict(cpu={}), seconds=dict(cpu=900.0), maps=2)
+
+
+def test_what_a_whole_experiment_takes_does_not_refuse_a_part_of_it(squares, clock):
+    two_maps(clock)
+    with pytest.raises(OutOfTime, match="1 of 5 parts done, time not known yet"):
+        run_experiment("toy", "cpu", limit=TimeLimit(100))  # less than half is left for a part of which nothing is known
+    assert [(one.state, one.seconds) for one in status()] == [("1 part", 840)]
+    with pytest.raises(OutOfTime, match="3 of 5 parts done, 20 s more planned"):
+        run_experiment("toy", "cpu", limit=TimeLimit(25))
+    assert [(one.state, one.seconds) for one in status()] == [("3 of 5 parts", pytest.approx(80 / 3 * 2))]
+    with pytest.raises(ConfigError, match=r"time_limit=9 s is too short for one part of toy at cpu, about 10 s"):
+        run_experiment("toy", "cpu", limit=TimeLimit(9))
+    run_experiment("toy", "cpu", limit=TimeLimit(25))
+    assert [one.state for one in status()] == ["recorded"]
 
 
 @pytest.mark.parametrize("seconds", [0, -3, 0.5, float("nan")])
