@@ -45,7 +45,8 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
         facts.append(f"- **Training** took {last['step']:,} steps and {last['seconds']:,.0f} s; the last loss was {last['loss']:.4f}.")
     lines.append("\n".join(facts))
     scores, losses = _report(directory / REPORT) if (directory / REPORT).exists() else ([], [])
-    lines += scores + (_losses(asdict(_held_out(model, held_out))) if held_out else losses) or ["- **How good** NOT MEASURED."]
+    lines += scores or ["- **How good** the samples are: NOT MEASURED."]
+    lines += _losses(asdict(_held_out(model, held_out))) if held_out else losses
     lines.append(
         "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER THEY MAY BE USED FOR THIS.\n"
         f'- **Use** `dit_lite.load("{directory.as_posix()}")`. It draws what its pictures show, and nothing else.\n'
