@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import os
 from dataclasses import dataclass, field
 
@@ -44,13 +45,17 @@ def choose(name: str, value, choices) -> None:
         raise ConfigError(f"{name}={value!r} is not known; choose one of: {', '.join(map(str, choices))}")
 
 
-def _whole(name: str, value, low: int, high: int = 2**63 - 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name}={value!r} must be a whole number (int), got {type(value).__name__}")
-    if value < low:
-        raise ConfigError(f"{name}={value} is too small; it must be at least {low}")
-    if value > high:
-        raise ConfigError(f"{name}={value} is too large; it must be at most {high}")
+def _whole(name: str, value, low: int, high: int = 2**63 - 1) -> int:
+    """The value as an int, also when it is one of numpy's."""
+    try:
+        whole = operator.index(None if isinstance(value, bool) else value)
+    except TypeError:
+        raise ConfigError(f"{name}={value!r} must be a whole number (int), got {type(value).__name__}") from None
+    if whole < low:
+        raise ConfigError(f"{name}={whole} is too small; it must be at least {low}")
+    if whole > high:
+        raise ConfigError(f"{name}={whole} is too large; it must be at most {high}")
+    return whole
 
 
 def _number(name: str, value, low: float, high: float, *, open_low=False, open_high=False) -> None:
@@ -103,7 +108,7 @@ class DiTConfig:
 
     def __post_init__(self):
         for name in ("image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes"):
-            _whole(name, getattr(self, name), 1)
+            object.__setattr__(self, name, _whole(name, getattr(self, name), 1))
         for name in ("long_skips", "qk_norm", "null_class", "learn_variance"):
             _flag(name, getattr(self, name))
         for name in ("mlp", "conditioning", "attention", "position", "path", "objective"):
@@ -114,7 +119,7 @@ class DiTConfig:
         _number("data_mean", self.data_mean, -1, 1)
         _number("data_std", self.data_std, 0, 10, open_low=True)
         if self.position_extent is not None:
-            _whole("position_extent", self.position_extent, 1)
+            object.__setattr__(self, "position_extent", _whole("position_extent", self.position_extent, 1))
         if self.image_size % self.patch_size:
             fits = [p for p in range(1, self.image_size + 1) if self.image_size % p == 0]
             raise ConfigError(f"patch_size={self.patch_size} does not divide image_size={self.image_size}; choose one of {fits}")
@@ -240,7 +245,9 @@ class TrainConfig:
     steps: int | None = _note("optimiser steps", None)
     batch_size: int | None = _note("images a step", None)
     lr: float | None = _note("peak learning rate", None)
-    warmup: int | None = _note("steps over which the learning rate rises from zero", None)
+    warmup: int | None = _note(
+        "steps over which the learning rate rises from zero; left out: as in the recipe, or a tenth of a run that would be shorter than that", None
+    )
     schedule: str = _note("learning rate after warm-up", "cosine")
     optimiser: str = _note("adamw, or muon on the matrices of attention and MLP and adamw on the rest", "adamw")
     weight_decay: float = _note("decoupled weight decay of AdamW on matrices", 0.0)
@@ -251,7 +258,7 @@ class TrainConfig:
     times: str = _note("how the noise level t of a training image is drawn", "logit_normal")
     precision: str | None = _note("arithmetic of matrix products; left out: bf16 on a GPU that has it, fp32 elsewhere", None)
     compile: bool | None = _note(f"torch.compile, block by block; left out: on a GPU, for runs of {COMPILE_FROM:,} steps or more", None)
-    device: str = _note("auto, cpu, or a torch device such as cuda:0", "auto")
+    device: str = _note("cpu, cuda, or one GPU of several such as cuda:1; auto: what DIT_LITE_DEVICE says, or a GPU when there is one", "auto")
     image_size: int | None = _note("side to which the images of a folder are cropped and resized", None)
     seed: int = _note("seeds initial weights, order of the data, noise", 0)
     save_every: int = _note("steps between checkpoints (0: only at the end)", 0)
@@ -274,6 +281,7 @@ class TrainConfig:
             raise ConfigError(f"changes={self.changes!r} must be a dict of fields of the model, such as {{'width': 128}}")
         if self.preset is None and self.model is None:
             object.__setattr__(self, "changes", recipe.get("changes", {}) | self.changes)
+        asked = self.warmup
         for name in RECIPE_FIELDS:
             if getattr(self, name) is None and not (name == "preset" and self.model is not None):
                 object.__setattr__(self, name, recipe[name])
@@ -287,7 +295,11 @@ class TrainConfig:
         elif self.preset is not None or self.changes:
             raise ConfigError(f"model=... is given together with preset={self.preset!r} and changes={self.changes}; give one or the other")
         for name, low in dict(steps=1, batch_size=1, warmup=0, seed=0, save_every=0, log_every=1).items():
-            _whole(name, getattr(self, name), low)
+            object.__setattr__(self, name, _whole(name, getattr(self, name), low))
+        if self.warmup > self.steps:
+            if asked is not None:
+                raise ConfigError(f"warmup={self.warmup} is longer than the run, steps={self.steps}; leave it out, or choose at most {self.steps}")
+            object.__setattr__(self, "warmup", max(1, self.steps // 10))
         for name in ("schedule", "optimiser", "times", "precision"):
             if name != "precision" or self.precision is not None:
                 choose(name, getattr(self, name), CHOICES[name])
@@ -298,7 +310,7 @@ class TrainConfig:
         _number("ema_decay", self.ema_decay, 0, 1, open_high=True)
         _number("label_dropout", self.label_dropout, 0, 1, open_high=True)
         if self.image_size is not None:
-            _whole("image_size", self.image_size, 1)
+            object.__setattr__(self, "image_size", _whole("image_size", self.image_size, 1))
         for name in ("compile", "tensorboard"):
             if name != "compile" or self.compile is not None:
                 _flag(name, getattr(self, name))

@@ -3,6 +3,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dit_lite.config import CHOICES, CPU_RECIPES, PRESETS, RECIPES, ConfigError, DiTConfig, TrainConfig, choose, preset
@@ -93,6 +94,7 @@ WRONG_RUNS = [
     (dict(changes="width=3"), ["changes='width=3'", "dict"]),
     *((dict([(name, 0)]), [f"{name}=0", "at least 1"]) for name in ("steps", "batch_size", "log_every")),
     *((dict([(name, -1)]), [f"{name}=-1", "at least 0"]) for name in ("warmup", "seed", "save_every")),
+    (dict(steps=20, warmup=21), ["warmup=21", "steps=20", "at most 20"]),
     (dict(steps=1e3), ["steps=1000.0", "whole number", "float"]),
     (dict(batch_size=True), ["batch_size=True", "whole number", "bool"]),
     (dict(seed=2**63), [f"seed={2**63}", "too large"]),
@@ -172,6 +174,21 @@ def test_budget_cpu_has_a_recipe_of_its_own(name):
     assert TrainConfig.from_dict(config.to_dict()) == config
     assert TrainConfig(data=name, budget="cpu", changes={"depth": 2}).changes == recipe.get("changes", {}) | {"depth": 2}
     assert TrainConfig(data=name, budget="cpu", preset="S/2").changes == {}, "a size that was asked for stays what it is"
+
+
+def test_the_warm_up_of_a_recipe_fits_into_a_short_run():
+    warmups = {steps: TrainConfig(data="digits", steps=steps).warmup for steps in (1, 20, 49, 50, 300)}
+    assert warmups == {1: 1, 20: 2, 49: 4, 50: 50, 300: 50}
+    assert TrainConfig(data="digits", steps=20, warmup=20).warmup == 20
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    model = DiTConfig(width=np.int64(32), depth=np.uint8(2), position_extent=np.int32(4))
+    run = TrainConfig(model=model, steps=np.int64(7), seed=np.int16(3))
+    assert TrainConfig.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+    assert {type(value) for value in (model.width, model.depth, model.position_extent, run.steps, run.seed)} == {int}
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        DiTConfig(width=np.float64(32))
 
 
 def test_a_folder_takes_the_cifar10_recipe():

@@ -19,7 +19,14 @@ def short(tiny):
     def make(model: dict | None = None, **changes) -> TrainConfig:
         config = tiny(**dict(num_classes=10) | (model or {}))
         base = dict(
-            device="cpu", steps=12, batch_size=8, lr=3e-3, warmup=4, log_every=4, save_every=5, label_dropout=0.1 if config.null_class else 0.0
+            device="cpu",
+            steps=12,
+            batch_size=8,
+            lr=3e-3,
+            warmup=min(4, changes.get("steps", 12)),
+            log_every=4,
+            save_every=5,
+            label_dropout=0.1 if config.null_class else 0.0,
         )
         return TrainConfig(model=config, **base | changes)
 

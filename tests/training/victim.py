@@ -78,7 +78,7 @@ def run(place: Path, config: TrainConfig, harm) -> None:
 
 def main(directory: Path, config: TrainConfig) -> None:
     places = {}
-    train(replace(config, steps=1), progress=False)  # torch imports a second's worth of modules at its first step
+    train(replace(config, steps=1, warmup=1), progress=False)  # torch imports a second's worth of modules at its first step
 
     def victim(name: str, harm, send: int | None = None, **changes) -> None:
         place = places[name] = directory / name
