@@ -1,7 +1,15 @@
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+import torch
+
 import dit_lite
+from dit_lite.analysis import initial_branches
+from dit_lite.data import Dataset
+from dit_lite.evaluation import train_classifier, train_judge
+from dit_lite.training import Trainer
 
 OPTIONAL = (
     "PIL",
@@ -18,6 +26,23 @@ OPTIONAL = (
     "pandas",
     "torch_fidelity",
 )
+
+
+@pytest.mark.parametrize(
+    "seeded",
+    [
+        lambda: Trainer(dit_lite.TrainConfig(device="cpu", changes=dict(width=16, depth=1))),
+        lambda: train_judge(1),
+        lambda: train_classifier(Dataset("grey", np.zeros((4, 3, 32, 32), np.uint8), np.arange(4) % 2, ("a", "b")), (4, 4, 4), 1, 4),
+        lambda: initial_branches(dit_lite.DiTConfig(width=8, heads=2), torch.zeros(1, 8, 8)),
+    ],
+    ids=["run", "judge", "classifier", "branches"],
+)
+def test_a_seed_is_not_that_of_the_gpus(monkeypatch, seeded):
+    before = torch.get_rng_state()
+    monkeypatch.setattr("torch.manual_seed", lambda seed: pytest.fail("this seeds the generators of all GPUs too"))
+    seeded()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_public_names_are_there():

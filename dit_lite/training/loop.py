@@ -95,7 +95,7 @@ class Trainer:
             raise self._too_large(free, f", and {free / 1e9:.1f} GB are free")
         self._make_directory()
         with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
-            torch.manual_seed(config.seed)
+            torch.default_generator.manual_seed(config.seed)  # that of the CPU; torch.manual_seed would seed GPUs too
             self.model = DiT(self.model_config).to(self.device)
         self.ema = EMA(self.model, config.ema_decay)
         self.optimiser = OPTIMISERS[config.optimiser](self.model, config.lr, config.weight_decay, config.beta2)
@@ -244,6 +244,7 @@ class Trainer:
         tensors["generator"] = self.generator.get_state()
         about = {
             "config": json.dumps(self.config.to_dict()),
+            "device": self.device.type,
             "step": str(self.step),
             "seen": str(self.loader.seen),
             "updates": str(self.ema.updates),
@@ -286,6 +287,10 @@ class Trainer:
         tensors, about = read_tensors(path)
         if "config" not in about:
             raise CheckpointError(f"{path} is not the state of a run of this package")
+        if (there := about.get("device", self.device.type)) != self.device.type:
+            raise CheckpointError(
+                f"{self.directory} holds a run on {there}, and this is {self.device.type}; resume it there, or choose another directory"
+            )
         before = TrainConfig.from_dict(json.loads(about["config"])).to_dict()
         now = TrainConfig.from_dict(json.loads(json.dumps(self.config.to_dict()))).to_dict()  # tuples as JSON has them
         ignore = ("out", "device", "budget", "save_every", "log_every", "tensorboard")  # what a budget decides is compared itself

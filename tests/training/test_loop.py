@@ -14,7 +14,7 @@ from dit_lite import ConfigError, TrainConfig, load, sample, train
 from dit_lite.config import CHOICES
 from dit_lite.data import digits
 from dit_lite.training import CheckpointError, DivergedError, Interrupted, Trainer
-from dit_lite.training.checkpoint import Origin, origin_of, read_tensors
+from dit_lite.training.checkpoint import Origin, origin_of, read_tensors, write_tensors
 
 
 def test_the_loss_falls_on_digits(short):
@@ -195,6 +195,14 @@ def test_a_changed_configuration_does_not_resume(finished, short, changes):
 )
 def test_what_does_not_touch_the_numbers_may_change(finished, changes):
     train(dataclasses.replace(finished[0], **changes), resume=True, progress=False)
+
+
+def test_a_run_of_another_kind_of_device_is_told_apart_by_it(finished):
+    config, place = finished
+    tensors, about = read_tensors(place / "state.safetensors")
+    write_tensors(place / "state.safetensors", tensors, about | {"device": "cuda"})
+    with pytest.raises(CheckpointError, match="holds a run on cuda, and this is cpu; resume it there"):
+        train(dataclasses.replace(config, precision="fp32"), resume=True, progress=False)
 
 
 def test_changes_of_a_preset_resume_too(tmp_path):
