@@ -11,7 +11,7 @@ import torch
 
 from dit_lite import ConfigError
 from dit_lite.experiments import EXPERIMENTS, Experiment, cost, live, run_experiment
-from dit_lite.training import DivergedError
+from dit_lite.training import DivergedError, Trainer
 from dit_lite.training.precision import DEVICE, pick_device
 
 options, patch_sizes = (
@@ -54,6 +54,24 @@ def test_arms_that_are_compared_by_time_are_compiled_alike(monkeypatch, device):
     runs = [patch_sizes.config(arm, patch, 0) for patch in arm["patches"]]
     runs += [options.run_config(options.DIGITS, name, steps, 1e-3, 0) for name, steps in (("none", 4000), ("all", 1500))]
     assert {run.compile for run in runs} == {device == "cuda"}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo looks at it
+def test_the_compiler_keeps_the_versions_of_all_patch_sizes():
+    """Of one function it keeps eight, and then gives up without a word."""
+    versions = []
+    arm = patch_sizes.DIGITS | dict(steps=8, most=64, model=dict(width=16, depth=2, heads=2))
+    trainers = [Trainer(patch_sizes.config(arm, patch, 0)) for patch in arm["patches"]]
+    torch.compiler.reset()
+    for trainer in trainers:
+        for part in (*trainer.model.blocks, trainer.model.final):
+            part.compile(dynamic=False, backend=lambda graph, inputs: versions.append(0) or graph)
+    found = []
+    for trainer in trainers * 2:
+        before = len(versions)
+        trainer.train_step()
+        found.append(len(versions) - before)
+    assert found == [2] * len(trainers) + [0] * len(trainers), "a block and the last layer, once for each"
 
 
 def test_a_rate_that_diverges_loses(monkeypatch):
