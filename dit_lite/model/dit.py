@@ -83,7 +83,8 @@ class DiT(nn.Module):
         if self.shared is not None:
             condition = condition._replace(shared=self.shared(condition.vector))
         rotation = self.position.rotation()
-        tokens = self.position.add(self.embed(x).to(self.embed.weight.dtype))  # (B, N, D); between blocks autocast is not to round
+        tokens = self.embed(x).to(self.embed.weight.dtype)  # under autocast too: no rounding between blocks
+        tokens = self.position.add(tokens)  # (B, N, D)
         tokens = self.enter(tokens, condition)
         if self.skips is not None:
             tokens = self.skips(tokens, self.blocks, condition, rotation)
