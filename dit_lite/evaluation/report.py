@@ -21,7 +21,7 @@ from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
 from .learned import LEARNERS, learned_accuracy
 from .measure import SCORES, measure, real_against_real
-from .reference import ReferenceError, load_reference, make_reference
+from .reference import Reference, ReferenceError, load_reference, make_reference
 from .sample_size import halves
 from .scores import Scores, ScoreTable
 
@@ -101,7 +101,7 @@ def evaluate_model(
     sampler: str = "heun",
     seed: int = 0,
     extractor: str | None = None,
-    reference: str | None = None,
+    reference: str | Reference | None = None,
     scores: Sequence[str] | None = None,
     repeats: int = 50,
     origin: Origin | None = None,
@@ -110,19 +110,24 @@ def evaluate_model(
     """Draw `samples` images, evenly over the classes, and score them and real ones against the reference.
 
     data: the data set that the model was trained on, `origin.data` if None; guidance to seed as in `sample`. extractor: the judge of the data set,
-    else Inception-v3. reference: a data set or folder, "NAME:test" for its held-out images, or a file of `save_reference`; the training images if
-    None. scores: plain names (`NAMES`), all that can be had if None; those that refuse are then left out with their reason. "cas" trains a
+    else Inception-v3. reference: a data set or folder, "NAME:test" for its held-out images, a file of `save_reference`, or the training images as
+    `training_reference` has seen them, which it does for many reports at once; the training images if None. scores: plain names (`NAMES`), all that can be had if None; those that refuse are then left out with their reason. "cas" trains a
     classifier on the samples and tests it on held-out real images. repeats: draws for an interval.
     Raises ValueError for data, a reference or labels that do not fit the model, for a score that was asked for and refuses, when every sample
     is NaN, and what `sample` and `load_data` refuse; ReferenceError for statistics of another extractor or resolution, or fewer than FEWEST images.
     """
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         raise ValueError(f"samples={samples!r} must be a whole number of at least 1")
-    name, split = _named(reference or "")
+    name, split = ("", "train") if isinstance(reference, Reference) else _named(reference or "")
     data = data or (origin.data if origin else name or _recognise(model))
     names = _wanted(scores, data, extractor)
     seer, real = _opened(extractor or JUDGES.get(data, "inception-v3")), None
-    if reference and not name:
+    if isinstance(reference, Reference):
+        real = _real(data, split, model)
+        against = reference.require(seer.name, model.config.image_size, seer.dimension)
+        if against.name != real.name:
+            raise ReferenceError(f"the reference is of {against.name!r}, the model of {real.name!r}; make it with training_reference({data!r})")
+    elif reference and not name:
         against = load_reference(reference, seer, model.config.image_size)
     else:
         real = _real(name or data, split, model)
@@ -162,6 +167,13 @@ def evaluate_model(
     judged = JUDGES.get(data) == seer.name
     by_class = _by_class(made, kept, model.config.num_classes) if judged else None
     return Report(*rows, left_out, by_class, model.config.class_names, told_loss(model, real.data, samples, seed, real.name) if real else None)
+
+
+def training_reference(data: str) -> Reference:
+    """The training images of a data set with a judge, as that judge sees them: `evaluate_model(..., reference=)` takes it, where many reports share it."""
+    choose("data set with a judge", data, JUDGES)
+    images = load_data(data, "train")
+    return make_reference(f"{images.name} train", *_floats(images), _opened(JUDGES[data]), images.note)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ def one_model(model: dict, seed: int, steps: int) -> list[dict]:
     made.append(("held out", None, as_images(test)[index]))
     rows = []
     for features in model["features"]:
-        train = seen(features, as_images(data))
+        train = seen_training(model["data"], features)[: len(data)]
         for name, guidance, images in made:
             looked = memorisation(seen(features, images), train)
             nearest = looked.distance.argsort()[:8].tolist()
@@ -73,6 +74,12 @@ def one_model(model: dict, seed: int, steps: int) -> list[dict]:
                 "closest": [[i, looked.index[i].item(), looked.distance[i].item()] for i in nearest],
             })  # fmt: skip
     return rows
+
+
+@lru_cache(maxsize=2)
+def seen_training(data: str, features: str) -> Tensor:
+    """All training images; kept, since every seed looks among them."""
+    return seen(features, as_images(load_data(data, "train")))
 
 
 @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..evaluation import evaluate_model
+from functools import lru_cache
+
+from ..evaluation import evaluate_model, training_reference
 from ..training import load
 from ..training.checkpoint import origin_of
 from ..training.precision import pick_device
@@ -23,10 +25,14 @@ def reports(work: Slices, models: list[str], guidances: list[float], seeds: list
     return {"rows": work.map(one_report, parts, cost=lambda part: 1 if part["model"] == "digits" else 6, **settings)}
 
 
+training_images = lru_cache(maxsize=1)(training_reference)  # seen once for all reports on a model
+
+
 def one_report(model: str, guidance: float, seed: int, samples: int, steps: int, repeats: int) -> dict:
     """The report as plain numbers."""
     network = load(model).to(pick_device("auto"))
     report = evaluate_model(
-        network, model, samples, guidance, steps=steps, sampler="dpmpp_2m", seed=seed, repeats=repeats, origin=origin_of(model)
+        network, model, samples, guidance, steps=steps, sampler="dpmpp_2m", seed=seed, repeats=repeats, origin=origin_of(model),
+        reference=training_images(model),
     )  # fmt: skip
     return {"model": model} | report.to_dict()

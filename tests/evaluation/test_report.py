@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import dit_lite
-from dit_lite.evaluation import load_extractor, make_reference, real_images, save_reference, train_judge
+from dit_lite.evaluation import ReferenceError, load_extractor, make_reference, real_images, save_reference, train_judge, training_reference
 from dit_lite.evaluation import report as reporting
 from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
 from dit_lite.training.checkpoint import Origin
@@ -148,6 +148,15 @@ def test_a_saved_reference_takes_the_place_of_the_training_images(untrained, tmp
     held_out = evaluate_model(untrained, **QUICK, scores=["precision"], reference="digits:test")
     assert (held_out.samples, held_out.real) == (found.samples, found.real)
     assert (held_out.loss.images, found.loss) == (30, None), "a file of statistics holds no images"
+
+
+def test_training_images_seen_before_make_the_same_report(untrained):
+    seen = training_reference("digits")
+    assert evaluate_model(untrained, "digits", **QUICK, reference=seen) == evaluate_model(untrained, "digits", **QUICK)
+    with pytest.raises(ReferenceError, match=r"the reference is of 'digits test', the model of 'digits train'; make it with training_reference"):
+        evaluate_model(untrained, "digits", **QUICK, reference=dataclasses.replace(seen, name="digits test"))
+    with pytest.raises(ValueError, match=r"data set with a judge.*'pictures'.*digits"):
+        training_reference("pictures")
 
 
 @pytest.mark.parametrize(
