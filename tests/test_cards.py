@@ -36,7 +36,7 @@ def test_data_stays_under_30_megabytes():
 TOLD = {"class": "its class", "no class": "no class", "other class": "another class", "linear": "best linear denoiser"}
 
 
-@pytest.mark.parametrize("name", ["cifar10"])
+@pytest.mark.parametrize("name", ["cifar10", "imagenet64"])
 def test_the_cards_of_photographs_quote_their_records(name):
     card = (DATA / "checkpoints" / name / "README.md").read_text()
     rows = {row["told"]: row for row in json.loads((DATA / "results/shipped/cpu.json").read_text())["values"]["rows"] if row["model"] == name}
