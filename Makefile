@@ -32,7 +32,7 @@ book: $(STAMP)  ## build the book, every chapter executed, warnings are errors
 
 test: $(STAMP)  ## run every chapter at budget smoke, and every test
 	PATH="$(CURDIR)/$(RUN):$$PATH" OMP_NUM_THREADS=1 $(RUN)/python -m pytest --nbmake book/ -n 2
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 2 -p no:nbmake
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest tests -n 3 -p no:nbmake
 	@$(RUN)/python tests/missing.py
 
 lab: $(STAMP)  ## open the chapters in JupyterLab
