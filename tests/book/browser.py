@@ -7,6 +7,7 @@ import http.server
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,12 +29,15 @@ SHIFT = """() => new Promise(done => {
 })"""
 LOCAL = ("http://127.0.0.1", "data:", "blob:", "file:")
 PATIENCE = 60_000  # milliseconds: a busy machine is no fault of a page
+QUIET = 0.5  # seconds without a request, after which a page is taken to be complete
+#: The first is the same engine without a window to draw, at half the processor time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def find_chromium() -> str | None:
     """The browser's path: DIT_LITE_CHROMIUM, or one on the PATH."""
     named = os.environ.get("DIT_LITE_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def missing(*modules: str) -> str | None:
@@ -96,13 +100,29 @@ class Visit:
     errors: list[str] = field(default_factory=list)  # of the console, and uncaught
     requests: list[str] = field(default_factory=list)  # answered ones
     blocked: list[str] = field(default_factory=list)  # requests that wanted to leave
+    open: set = field(default_factory=set)  # requests on their way
+    last: float = field(default_factory=time.monotonic)  # when the latest request began or ended
     work: float = 0.0  # seconds of processor time until everything was there, where someone measured it
-
     shift: float = 0.0  # how much of the page moved until then, as browsers count it (cumulative layout shift)
 
     def check(self) -> None:
         assert not self.errors, f"the console shows {self.errors}"
         assert not self.blocked, f"the page asked for {self.blocked}"
+
+    def began(self, request) -> None:
+        self.open.add(request)
+        self.last = time.monotonic()
+
+    def ended(self, request) -> None:
+        self.open.discard(request)
+        self.last = time.monotonic()
+
+    def settle(self) -> None:
+        """Wait until the page asks for nothing more."""
+        end = time.monotonic() + PATIENCE / 1000
+        while self.open or time.monotonic() < self.last + QUIET:
+            assert time.monotonic() < end, f"still loading: {[request.url for request in self.open]}"
+            self.page.wait_for_timeout(50)
 
 
 def visit(browser, url: str, width: int = 1280, height: int = 900, **context) -> Visit:
@@ -120,6 +140,9 @@ def visit(browser, url: str, width: int = 1280, height: int = 900, **context) ->
             route.abort()
 
     page.route("**/*", route)
+    page.on("request", seen.began)
+    page.on("requestfinished", seen.ended)
+    page.on("requestfailed", seen.ended)
     page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.goto(url)

@@ -90,7 +90,7 @@ def visited(address, browser):
                 seen.page.context.close()
             last.clear()
             last[name] = seen = visit(browser, f"{address}/{name}.html", color_scheme="light")
-            seen.page.wait_for_load_state("networkidle")
+            seen.settle()
             seen.work = processor_time(seen.page)
             seen.shift = layout_shift(seen.page)
         last[name].check()

@@ -15,8 +15,9 @@ PIECE = 2200  # pixels
 
 def shoot(browser, url: str, name: str, width: int, scheme: str) -> int:
     """Write the pieces of one page; returns how many."""
-    page = visit(browser, url, width=width, height=PIECE, color_scheme=scheme).page
-    page.wait_for_load_state("networkidle")
+    seen = visit(browser, url, width=width, height=PIECE, color_scheme=scheme)
+    seen.settle()
+    page = seen.page
     page.evaluate("document.fonts.ready")
     height = page.evaluate("document.documentElement.scrollHeight")
     pieces = -(-height // PIECE)

@@ -3,7 +3,6 @@
 import importlib.util
 
 import dit_book
-import nbformat
 import pytest
 from site_build import ROOT
 
@@ -38,6 +37,8 @@ def test_what_nbmake_ran_is_found_by_the_build(book, monkeypatch):
     monkeypatch.setattr(pytest_items, "NotebookRun", pytest_items.NotebookRun)
     conftest = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(conftest)
+    import nbformat  # three seconds, which other workers need not spend
+
     ran = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
     fresh = nbformat.from_dict(ran)
     ran.cells[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"})]

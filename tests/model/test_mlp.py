@@ -1,6 +1,5 @@
 import pytest
 import torch
-from diffusers.models.activations import GELU, SwiGLU
 
 from dit_lite import DiT
 from dit_lite.model import MLPS
@@ -13,6 +12,8 @@ def test_both_forms_have_about_as_many_parameters(tiny, ratio):
 
 
 def test_swiglu_is_that_of_diffusers(alive):
+    from diffusers.models.activations import SwiGLU
+
     mine = alive(mlp="swiglu").blocks[0].mlp
     x = torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(0))
     other = SwiGLU(16, 43)  # value first, gate second
@@ -22,6 +23,8 @@ def test_swiglu_is_that_of_diffusers(alive):
 
 
 def test_gelu_is_that_of_diffusers(alive):
+    from diffusers.models.activations import GELU
+
     mine = alive().blocks[0].mlp
     x = torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(0))
     other = GELU(16, 64, approximate="tanh")
