@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
 
@@ -15,6 +16,20 @@ from dit_lite import DiT, DiTConfig
 torch.set_num_threads(1)
 settings.register_profile("dit_lite", max_examples=30, deadline=None, derandomize=True, database=None)
 settings.load_profile("dit_lite")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of one file go to one worker, and share what it made; so do those of one page of the book, which is opened once, or of one experiment."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            of = re.search(r"/test_(?:pages|budgets|smoke)\.py::.*\[(.*)\]", nodeid)
+            return of[1] if of else nodeid.split("::")[0]
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
