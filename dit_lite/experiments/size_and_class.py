@@ -14,7 +14,7 @@ from .learning import held_out, learn, mean_loss, mislabelled
 from .runner import experiment
 from .slices import Slices
 
-SCORES = ("accuracy", "precision", "recall", "Inception")
+SCORES = ("accuracy", "precision", "recall", "coverage", "Inception")
 
 
 @experiment(
