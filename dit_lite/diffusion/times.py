@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .paths import Path
+
 
 def _uniform(u: Tensor) -> Tensor:
     return u
@@ -31,3 +33,16 @@ def draw_times(name: str, batch: int, generator: torch.Generator) -> Tensor:
 def time_grid(first: float, last: float, steps: int) -> Tensor:
     """The steps+1 equally spaced times that a sampler visits, from noise to image, float64."""
     return torch.linspace(first, last, steps + 1, dtype=torch.float64)
+
+
+def at_ratio(path: Path, log_snr: Tensor) -> Tensor:
+    """The times at which a path has these log(a^2/s^2): (B,) -> (B,), float64; an end of the path for a ratio that lies beyond it.
+
+    On every path the ratio falls from image to noise, so halving finds the one time.
+    """
+    low, high = (torch.full_like(log_snr, end, dtype=torch.float64) for end in (path.last, 1.0))
+    for _ in range(45):
+        middle = (low + high) / 2
+        cleaner = path.log_snr(middle) > log_snr
+        low, high = torch.where(cleaner, middle, low), torch.where(cleaner, high, middle)
+    return (low + high) / 2

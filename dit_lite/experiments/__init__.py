@@ -9,9 +9,11 @@ from .chapters import chapters, cost
 from .class_settled import class_settled
 from .conditioning_race import conditioning_race
 from .deep import deep
+from .equal_ratios import equal_ratios
 from .guidance_scale import guidance_scale
 from .judges import judges
 from .live import live
+from .many_steps import many_steps
 from .memorisation_check import memorisation_check
 from .objectives import objectives
 from .options import options
@@ -37,8 +39,8 @@ BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", sav
 
 __all__ = [
     "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "guidance_scale", "judges",
-    "list_experiments", "live", "load_result", "memorisation_check", "objectives", "options", "patch_sizes", "pixel_order", "positions", "quickstart",
+    "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "equal_ratios", "guidance_scale", "judges",
+    "list_experiments", "live", "load_result", "many_steps", "memorisation_check", "objectives", "options", "patch_sizes", "pixel_order", "positions", "quickstart",
     "read_result", "reports", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
     "two_averages",
 ]  # fmt: skip
