@@ -37,21 +37,24 @@ class LinearDenoiser(nn.Module):
 
     `images` (n, C, H, W) in the units of a model, `config` its configuration: path and objective are those, so that it takes the model's
     place in a loss. E[x0 | x_t] = m + a S (a^2 S + s^2)^-1 (x_t - a m) for images with mean m and covariance S, which is the Wiener filter, and
-    the exact answer if images were Gaussian.
+    the exact answer if images were Gaussian. With `labels` (n,) m is the mean of the class that it is told, and S the covariance about these means.
     """
 
-    def __init__(self, images: Tensor, config):
+    def __init__(self, images: Tensor, config, labels: Tensor | None = None):
         super().__init__()
         self.config = config
         flat = images.double().flatten(1)
-        mean = flat.mean(0)
-        values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+        group = torch.zeros(len(flat), dtype=torch.long) if labels is None else labels
+        mean = torch.stack([flat[group == k].mean(0) for k in range(int(group.max()) + 1)])
+        rest = flat - mean[group]
+        values, vectors = torch.linalg.eigh(rest.T @ rest / len(rest))
         self.mean, self.values, self.vectors = (nn.Parameter(v.float(), requires_grad=False) for v in (mean, values.clamp(min=0), vectors))
 
     def denoise(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        """Its prediction of the configuration's target: x (B, C, H, W), t (B,) -> (B, C, H, W). It is not told the class."""
+        """Its prediction of the configuration's target: x (B, C, H, W), t (B,), classes y (B,), which it minds if it was made with labels."""
         path = PATHS[self.config.path]
         a, s = (v.float()[:, None] for v in path.alpha_sigma(t.double()))
+        mean = self.mean[y] if len(self.mean) > 1 else self.mean
         share = a * self.values / (a**2 * self.values + s**2)
-        x0 = self.mean + (share * ((x.flatten(1) - a * self.mean) @ self.vectors)) @ self.vectors.T
+        x0 = mean + (share * ((x.flatten(1) - a * mean) @ self.vectors)) @ self.vectors.T
         return convert(x0.view_as(x), "x0", self.config.objective, path, x, t)

@@ -25,9 +25,9 @@ from .slices import Slices
 )
 def shipped(work: Slices, models: list[str], linear: list[str], images: int | None, bins: int) -> dict:
     """The loss on held-out images (all, or the first `images`) in `bins` of the noise level, for each model told the class, another class,
-    or none, and for the linear denoiser of the training images of those in `linear` (its covariance has the square of an image's numbers: 150 million
-    at 64x64x3). All meet the same triples of image, time and noise."""
-    parts = [{"model": model, "told": told} for model in models for told in (*TOLD, "linear") if told in TOLD or model in linear]
+    or none, and for the linear denoisers of the training images of those in `linear`, told no class or the class (their covariance has the square of
+    an image's numbers: 150 million at 64x64x3). All meet the same triples of image, time and noise."""
+    parts = [{"model": model, "told": told} for model in models for told in (*TOLD, *LINEAR) if told in TOLD or model in linear]
     return {"rows": work.map(one_denoiser, parts, images=images, bins=bins)}
 
 
@@ -37,16 +37,18 @@ TOLD: dict[str, Callable[[Tensor, int], Tensor]] = {
     "other class": lambda y, K: (y + 1) % K,
     "no class": lambda y, K: torch.full_like(y, K),
 }
+#: linear denoisers, by what they are told -> their labels, from the true ones of the training images
+LINEAR: dict[str, Callable[[Tensor], Tensor | None]] = {"linear": lambda y: None, "linear, class": lambda y: y}
 
 
 def one_denoiser(model: str, told: str, images: int | None, bins: int) -> dict:
     """Mean loss, and mean loss in each bin of t."""
     denoiser, data = load(model), held_out(model, images)
     parameters = sum(p.numel() for p in denoiser.parameters())
-    if told == "linear":
-        seen = torch.from_numpy(load_data(model, "train").images).float().div(127.5).sub(1)
-        config = denoiser.config
-        denoiser = LinearDenoiser((seen - config.data_mean) / config.data_std, config)
+    if told in LINEAR:
+        train, config = load_data(model, "train"), denoiser.config
+        seen = torch.from_numpy(train.images).float().div(127.5).sub(1)
+        denoiser = LinearDenoiser((seen - config.data_mean) / config.data_std, config, LINEAR[told](torch.from_numpy(train.labels)))
     labels = TOLD.get(told, TOLD["class"])(torch.from_numpy(data.labels), len(data.class_names))
     t, loss = validation_loss(denoiser.to(pick_device("auto")), data, repeats=1, labels=labels)
     at = (t * bins).long().clamp(max=bins - 1)

@@ -50,6 +50,17 @@ def test_one_gaussian_is_the_linear_denoiser_and_narrow_ones_are_the_data():
     assert torch.allclose(narrow(x, t, y), ExactDenoiser(images[:9], PATHS["linear"])(x, 0.6).x0, atol=1e-4)
 
 
+def test_a_linear_denoiser_that_is_told_the_class_knows_its_mean():
+    generator = torch.Generator().manual_seed(0)
+    rest = torch.randn(40, 1, 2, 2, generator=generator)
+    images = torch.cat([1 + rest, -2 + rest])  # two classes that differ in their mean alone
+    labels = torch.arange(2).repeat_interleave(40)
+    flat = (rest - rest.mean(0)).flatten(1).double()
+    truth = GaussianMixture(torch.stack([1 + rest.mean(0), -2 + rest.mean(0)]), (flat.T @ flat / 40).expand(2, 4, 4), torch.arange(2))
+    x, t, y = torch.randn(6, 1, 2, 2, generator=generator), torch.linspace(0.1, 0.9, 6), torch.tensor([0, 1, 1, 0, 1, 0])
+    assert torch.allclose(LinearDenoiser(images, truth.config, labels).denoise(x, t, y), truth(x, t, y), atol=1e-5)
+
+
 def test_sampling_from_it_and_drawing_from_it_agree():
     model = GaussianMixture(*random_mixture())
     y = torch.arange(2).repeat(1000)
