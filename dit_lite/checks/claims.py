@@ -6,6 +6,7 @@ import html
 import json
 import operator
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -29,12 +30,26 @@ class ClaimCard:
         return f"{self.name} ({self.entry['verdict']}): {self.entry['measure']} = {self.value:.4g}, expected {self.entry['expect']}"
 
     def _repr_html_(self) -> str:
-        e = {key: html.escape(str(value)) for key, value in self.entry.items()}
+        e = {key: typeset(html.escape(str(value))) for key, value in self.entry.items()}
         return (
             f'<div class="dit-claim dit-claim-{e["verdict"]}"><div class="dit-claim-head"><strong>{self.name}</strong> <span>{e["verdict"]}</span></div>'
             f'<p class="dit-claim-said">{e["statement"]}</p><p>{e["right"]} <cite>{e["source"]}</cite></p>'
-            f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> (expected {e["expect"]})</p></div>'
+            f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> (expected {expected(self.entry["expect"])})</p></div>'
         )
+
+
+def typeset(text: str) -> str:
+    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t with its index lowered. A name of code, class_id say, stays."""
+    text = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
+    text = re.sub(r"\^\(([^()]*)\)", r"<sup>\1</sup>", text)
+    return re.sub(r"\b([A-Za-z]{1,3})_([a-z0-9]{1,3})\b", r"\1<sub>\2</sub>", text)
+
+
+def expected(condition: str) -> str:
+    """An expectation in the signs of mathematics, which do not part from their numbers: "&lt;\N{NO-BREAK SPACE}0.02"."""
+    for code, sign in (("<=", "≤"), (">=", "≥"), ("==", "="), ("<", "&lt;"), (">", "&gt;")):
+        condition = condition.replace(f"{code} ", f"{sign}\N{NO-BREAK SPACE}")
+    return condition
 
 
 @cache
