@@ -185,7 +185,7 @@ function render({ model, el }) {
       if (asked === "from") {
         const entropy = number(self, "entropy")[patch], support = 2 ** entropy, distance = number(self, "distance")[patch], most = Math.log2(N);
         gauges[0].show("entropy", entropy, `${at2(entropy)} bits`, most, most, "of at most log₂ ", symbol("N"), ` = ${at2(most)}`);
-        gauges[1].show("effective support", support, count(support.toFixed(1), "patch"), N, N, `2^entropy, of ${N}`);
+        gauges[1].show("effective support", support, count(support.toFixed(1), "patch"), N, N, "2", h("sup", {}, "entropy"), `, of ${N}`);
         gauges[2].show("mean distance", distance, count(at2(distance), "patch"), Math.max(...far), near, `even attention: ${at2(near)}`);
         const away = far[best], goal = best === patch ? "itself" : `${away < 1.5 ? "its neighbour in " : ""}${names[best]}`;
         const spread = support > 0.9 * N ? `looks almost evenly at all ${N} patches` : support < 1.5 ? "looks at hardly more than one patch"

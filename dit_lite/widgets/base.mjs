@@ -65,6 +65,7 @@ function segmented({ label, options, value, change, visible = true }) {
   const inputs = options.map((option) =>
     h("input", { type: "radio", name: group, "aria-label": option.name, checked: option.value === value, onchange: () => change(option.value) }));
   const bar = h("div", { class: "dit-bar" }, ...options.map((option, i) => h("label", { class: "dit-option" }, inputs[i], option.content ?? option.name)));
+  bar.classList.toggle("dit-digits", options.length === 10 && options.every(({ name, content }) => !content && String(name).length === 1));
   const node = h("div", { class: "dit-segmented", role: "radiogroup", "aria-label": label }, ...(visible ? [h("span", { class: "dit-name" }, label)] : []), bar);
   return { node, inputs, set: (value) => inputs.forEach((input, i) => (input.checked = options[i].value === value)) };
 }

@@ -40,11 +40,12 @@ function render({ model, el }) {
   });
   strip.node.classList.add("dit-strip");
   strip.node.style = `--broad: ${Math.max(8, shown.length)}; --narrow: ${shown.length > 7 ? Math.ceil(shown.length / 2) : shown.length}`;
+  const stretch = taken.at(...model.get("index"))[0] ? "the end of the walk" : "the whole walk, from noise to image";
   const story = h("output", { class: "dit-spoken", "aria-live": "polite" });
   body.append(h("div", { class: "dit-controls" }, ...choices.map(({ node }) => node), ...again),
     h("div", { class: "dit-stage" }, picture(state, symbol("x", "t"), ", the state at ", time), picture(belief, symbol("x̂", "0"), ", the image the model sees in it"), panel),
     h("div", { class: "dit-controls" }, play, scrub.node), story,
-    h("div", {}, h("div", { class: "dit-title" }, "the whole walk, from noise to image: states above, what the model sees below"), strip.node));
+    h("div", {}, h("div", { class: "dit-title" }, `${stretch}: states above, what the model sees below`), strip.node));
 
   function stop() {
     clearInterval(timer);
