@@ -31,6 +31,7 @@ THEME = """
 """
 #: A formula inside a sentence, with the signs that must not be torn from it.
 FORMULA = re.compile(r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)')
+PRINTED = re.compile(r'(<div class="output stream[^"]*)">(<div class="highlight"><pre>)(.*?)</pre>', re.S)
 ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -90,8 +91,18 @@ def _remove(folder: Path) -> None:
 
 
 def plain(text: str | float) -> str:
-    """Text in which nothing is markup: P*P*C is a product and no emphasis."""
-    return re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", str(text))
+    """Text in which nothing is markup but exponents and indices: P*P*C is a product and no emphasis."""
+    from dit_lite.checks.claims import typeset
+
+    parts = re.split(r"(</?su[bp]>)", typeset(str(text)))
+    parts[::2] = (re.sub(r"([\\`*_\[\]<>$^~{}])", r"\\\1", part) for part in parts[::2])
+    return "".join(parts)
+
+
+def wrap(printed: re.Match) -> str:
+    """What a cell prints, marked as sentences where no columns are aligned in it: those may go on in the next line on a phone."""
+    columns = any("  " in line.strip() for line in printed[3].splitlines())
+    return printed[0] if columns else f'{printed[1]} dit-sentences">{printed[2]}{printed[3]}</pre>'
 
 
 class ClaimTable(SphinxDirective):
@@ -136,7 +147,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     if "body" in context:
         body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
         body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
-        body = re.sub(r"(?<=>)[A-Z]+-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body)
+        body = re.sub(r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body)
+        body = PRINTED.sub(wrap, body)
         context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
 
 
