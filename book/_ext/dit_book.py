@@ -32,6 +32,10 @@ THEME = """
 #: A formula inside a sentence, with the signs that must not be torn from it.
 FORMULA = re.compile(r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)')
 PRINTED = re.compile(r'(<div class="output stream[^"]*)">(<div class="highlight"><pre>)(.*?)</pre>', re.S)
+#: What holds no sentences. Then the spaces at which a line must not end, 39 % and w = 1, and a hyphen that is a minus.
+KEPT = re.compile(r"(<(pre|style|code|svg|script)\b.*?</\2>)", re.S)
+TORN = re.compile(r"(?<=\d) (?=%)|(?<=\b[A-Za-zβγ]) (?== [\d−-])|(?<=\b[A-Za-zβγ] =) (?=[\d−-])")
+MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
 ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -105,6 +109,19 @@ def wrap(printed: re.Match) -> str:
     return printed[0] if columns else f'{printed[1]} dit-sentences">{printed[2]}{printed[3]}</pre>'
 
 
+def whole(body: str) -> str:
+    """The body of a page with its numbers kept whole: 39 % and w = 1 on one line, also in an explorer's data, and a minus before what is negative."""
+
+    def sentence(found: re.Match) -> str:
+        return found[0] if r"\(" in found[0] or r"\[" in found[0] else MINUS.sub("−", TORN.sub("\N{NO-BREAK SPACE}", found[0]))
+
+    def data(part: str) -> str:
+        return TORN.sub("\N{NO-BREAK SPACE}", part) if part.startswith('<script type="application/json"') else part
+
+    parts = KEPT.split(body)  # what lies between, what is kept, and its tag, in turns
+    return "".join(data(part) if i % 3 else re.sub(r"(?<=>)[^<]+", sentence, part) for i, part in enumerate(parts) if i % 3 < 2)
+
+
 class ClaimTable(SphinxDirective):
     """`{claims}`: every claim of the source text that the book has judged so far, with the right statement."""
 
@@ -148,7 +165,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
         body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
         body = re.sub(r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body)
-        body = PRINTED.sub(wrap, body)
+        body = PRINTED.sub(wrap, whole(body))
         context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
 
 

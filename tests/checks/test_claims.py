@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dit_lite.checks import ClaimError, claim, claims, holds
+from dit_lite.checks.claims import expected, typeset
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "book" / "chapters").glob("*.ipynb"))
 
@@ -50,6 +51,11 @@ def test_a_measurement_is_recorded_and_shown(tmp_path, monkeypatch):
     assert json.loads(record.read_text()) == {"claim": "GAP-4", "value": 6.0}
     assert "expected == 6" in repr(card)
     assert "MISSING" in card._repr_html_().upper()
+
+
+def test_a_card_sets_exponents_indices_and_signs():
+    assert typeset("R^(P^2 × C), x_t, log_2 K and class_id") == "R<sup>P<sup>2</sup> × C</sup>, x<sub>t</sub>, log<sub>2</sub> K and class_id"
+    assert expected(">= 0.33 and < 0.34") == "≥\N{NO-BREAK SPACE}0.33 and &lt;\N{NO-BREAK SPACE}0.34"
 
 
 def test_an_unknown_claim_and_one_without_a_test_are_refused():
