@@ -119,7 +119,7 @@ def whole(body: str) -> str:
         return TORN.sub("\N{NO-BREAK SPACE}", part) if part.startswith('<script type="application/json"') else part
 
     parts = KEPT.split(body)  # what lies between, what is kept, and its tag, in turns
-    return "".join(data(part) if i % 3 else re.sub(r"(?<=>)[^<]+", sentence, part) for i, part in enumerate(parts) if i % 3 < 2)
+    return "".join(data(part) if i % 3 else re.sub(r"(?:(?<=>)|\A)[^<]+", sentence, part) for i, part in enumerate(parts) if i % 3 < 2)
 
 
 class ClaimTable(SphinxDirective):

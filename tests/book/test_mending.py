@@ -9,6 +9,7 @@ NB = "\N{NO-BREAK SPACE}"
 
 def test_a_number_stays_beside_its_unit_and_its_letter():
     assert dit_book.whole("<p>39 % at w = 2</p>") == f"<p>39{NB}% at w{NB}={NB}2</p>"
+    assert dit_book.whole("<p><code>digits</code>, w = 2</p>") == f"<p><code>digits</code>, w{NB}={NB}2</p>"
 
 
 def test_a_hyphen_before_a_number_becomes_a_minus():
