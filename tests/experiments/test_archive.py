@@ -1,5 +1,4 @@
 import subprocess
-import tarfile
 
 import pytest
 
@@ -23,8 +22,7 @@ def test_an_archive_unpacked_elsewhere_puts_results_and_parts_in_place(slow, che
     assert "data/results/one/cpu.json, data/results/two/cpu.partial.json" in capsys.readouterr().out
 
     other = tmp_path_factory.mktemp("other")
-    with tarfile.open(file) as archive:
-        archive.extractall(other, filter="data")
+    subprocess.run(["tar", "-xzf", file, "-C", other], check=True)
     for module in ("record", "archive"):
         monkeypatch.setattr(f"dit_lite.experiments.{module}.resource", lambda name: other / name)
     assert load_result("one").values["n"] == 2
