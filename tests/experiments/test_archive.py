@@ -1,4 +1,5 @@
 import subprocess
+import tarfile
 
 import pytest
 
