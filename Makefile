@@ -38,14 +38,16 @@ test: $(STAMP)  ## run every chapter at budget smoke, and every test
 lab: $(STAMP)  ## open the chapters in JupyterLab
 	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter lab --notebook-dir=book/chapters
 
-lint: $(STAMP)  ## ruff, and the notebooks' own rules
+lint: $(STAMP)  ## ruff, biome for the page's modules, and the notebooks' own rules
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
+	$(RUN)/biome format .
 	$(RUN)/python book/_ext/notebooks.py --check
 
 format: $(STAMP)  ## put code and notebooks into the one form
 	$(RUN)/ruff check --fix-only .
 	$(RUN)/ruff format .
+	$(RUN)/biome format --write .
 	$(RUN)/python book/_ext/notebooks.py
 
 bench: $(STAMP)  ## measure this machine: the quickstart and a training step

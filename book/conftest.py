@@ -1,4 +1,6 @@
-"""Under pytest --nbmake the live parts of the chapters run at budget smoke, and what ran is kept: the tests of the pages need not run it again."""
+"""Under pytest --nbmake the live parts of the chapters run at budget smoke, and what
+ran is kept: the tests of the pages need not run it again.
+"""
 
 import os
 import sys
@@ -13,7 +15,9 @@ BOOK = Path(__file__).parent
 
 
 class Kept(pytest_items.NotebookRun):
-    """A run whose outputs, when no cell failed, go where a build of the book at budget smoke looks for them."""
+    """A run whose outputs, when no cell failed, go where a build of the book at budget
+    smoke looks for them.
+    """
 
     def execute(self):
         began = time.perf_counter()
@@ -31,7 +35,9 @@ def keep(notebook, source: Path, seconds: float) -> None:
     from dit_book import execution_cache
 
     bundle = CacheBundleIn(notebook, str(source), data={"execution_seconds": seconds})
-    get_cache(str(execution_cache(BOOK / "_build"))).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    get_cache(str(execution_cache(BOOK / "_build"))).cache_notebook_bundle(
+        bundle, check_validity=False, overwrite=True
+    )
 
 
 pytest_items.NotebookRun = Kept

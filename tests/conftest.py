@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+# before torch is imported, and for the processes that tests start
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
@@ -14,13 +15,17 @@ from hypothesis import settings
 from dit_lite import DiT, DiTConfig
 
 torch.set_num_threads(1)
-settings.register_profile("dit_lite", max_examples=30, deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "dit_lite", max_examples=30, deadline=None, derandomize=True, database=None
+)
 settings.load_profile("dit_lite")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """The tests of one file go to one worker, and share what it made; so do those of one page of the book, which is opened once, or of one experiment."""
+    """The tests of one file go to one worker, and share what it made; so do those of
+    one page of the book, which is opened once, or of one experiment.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
@@ -35,12 +40,27 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session")
 def tiny():
     """A function that makes a small configuration, with changes."""
-    return lambda **changes: DiTConfig(**(dict(image_size=8, channels=1, patch_size=2, width=16, depth=2, heads=2, num_classes=3) | changes))
+    return lambda **changes: DiTConfig(
+        **(
+            dict(
+                image_size=8,
+                channels=1,
+                patch_size=2,
+                width=16,
+                depth=2,
+                heads=2,
+                num_classes=3,
+            )
+            | changes
+        )
+    )
 
 
 @pytest.fixture(scope="session")
 def alive(tiny):
-    """A function that makes a small DiT in which every parameter is random, so that nothing hides behind a zero."""
+    """A function that makes a small DiT in which every parameter is random, so that
+    nothing hides behind a zero.
+    """
 
     def make(seed: int = 0, std: float = 0.3, **changes) -> DiT:
         model = DiT(tiny(**changes)).eval()
@@ -56,9 +76,17 @@ def alive(tiny):
 def batch():
     """A function that makes a batch (x, t, y) that fits a configuration."""
 
-    def make(config: DiTConfig, size: int = 3, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def make(
+        config: DiTConfig, size: int = 3, seed: int = 1
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         generator = torch.Generator().manual_seed(seed)
-        x = torch.randn(size, config.channels, config.image_size, config.image_size, generator=generator)
+        x = torch.randn(
+            size,
+            config.channels,
+            config.image_size,
+            config.image_size,
+            generator=generator,
+        )
         t = torch.rand(size, generator=generator)
         return x, t, torch.randint(config.num_classes, (size,), generator=generator)
 

@@ -11,14 +11,29 @@ COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment"
 
 
 def run(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "dit_lite", *words], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "dit_lite", *words], capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run of a few steps by the command line."""
     out = tmp_path_factory.mktemp("cli") / "run"
-    done = run("train", "digits", "--steps", "6", "--batch-size", "8", "--width", "16", "--depth", "1", "--out", str(out))
+    done = run(
+        "train",
+        "digits",
+        "--steps",
+        "6",
+        "--batch-size",
+        "8",
+        "--width",
+        "16",
+        "--depth",
+        "1",
+        "--out",
+        str(out),
+    )
     assert done.returncode == 0, done.stderr
     assert "6 steps" in done.stdout
     return out
@@ -33,31 +48,96 @@ def test_every_command_explains_itself(command, capsys):
 
 
 def test_a_run_leaves_a_model_directory(trained):
-    assert {"config.json", "model.safetensors", "metrics.jsonl", "state.safetensors"} <= {f.name for f in trained.iterdir()}
+    assert {
+        "config.json",
+        "model.safetensors",
+        "metrics.jsonl",
+        "state.safetensors",
+    } <= {f.name for f in trained.iterdir()}
     assert json.loads((trained / "config.json").read_text())["width"] == 16
-    assert json.loads((trained / "metrics.jsonl").read_text().splitlines()[-1])["step"] == 6
+    assert (
+        json.loads((trained / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+        == 6
+    )
 
 
 def test_sample_writes_a_grid_of_the_asked_size(trained, tmp_path, capsys):
     out = tmp_path / "deep" / "grid.png"
-    assert main(["sample", "--checkpoint", str(trained), "--label", "3", "7", "--count", "4", "--steps", "2", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "sample",
+                "--checkpoint",
+                str(trained),
+                "--label",
+                "3",
+                "7",
+                "--count",
+                "4",
+                "--steps",
+                "2",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     with Image.open(out) as picture:
         assert picture.width == 2 * picture.height  # two rows of four
 
 
 def test_evaluate_prints_every_score(trained, capsys):
-    asked = ("--per-class", "2", "--steps", "2", "--scores", "accuracy", "precision", "recall")
+    asked = (
+        "--per-class",
+        "2",
+        "--steps",
+        "2",
+        "--scores",
+        "accuracy",
+        "precision",
+        "recall",
+    )
     assert main(["evaluate", "--checkpoint", str(trained), "--json", *asked]) == 0
-    assert {"accuracy", "precision", "recall", "real_precision", "samples", "seed"} <= set(json.loads(capsys.readouterr().out))
+    assert {
+        "accuracy",
+        "precision",
+        "recall",
+        "real_precision",
+        "samples",
+        "seed",
+    } <= set(json.loads(capsys.readouterr().out))
 
 
 def test_evaluate_prints_a_table_and_writes_the_report(trained, tmp_path, capsys):
     out = tmp_path / "deep" / "report.json"
-    asked = ("--samples", "30", "--steps", "2", "--interval", "0.2", "0.8", "--scores", "accuracy", "precision", "--repeats", "21", "--out", str(out))
+    asked = (
+        "--samples",
+        "30",
+        "--steps",
+        "2",
+        "--interval",
+        "0.2",
+        "0.8",
+        "--scores",
+        "accuracy",
+        "precision",
+        "--repeats",
+        "21",
+        "--out",
+        str(out),
+    )
     assert main(["evaluate", "--checkpoint", str(trained), *asked]) == 0
     printed = capsys.readouterr().out
-    seen, ema = "48", "2 steps"  # 6 steps of 8 images, in which the decay was still rising
-    for words in ("Reference digits train", "digits-judge", "real against real", "0.2-0.8", seen, ema):
+    # 6 steps of 8 images, in which the decay was still rising
+    seen, ema = "48", "2 steps"
+    for words in (
+        "Reference digits train",
+        "digits-judge",
+        "real against real",
+        "0.2-0.8",
+        seen,
+        ema,
+    ):
         assert words in printed
     assert json.loads(out.read_text())["rows"][0]["images_seen"] == 48
 
@@ -88,32 +168,81 @@ def test_experiment_list_shows_state(capsys):
         (["train", "no/such/folder"], "is no known data set and no folder"),
         (["train", "digits", "--device", "warp"], "device='warp'"),
         (["sample", "--checkpoint", "nope"], "no model 'nope'"),
-        (["sample", "--checkpoint", "digits", "--label", "10", "11"], "label 11 is out of range"),
-        (["sample", "--checkpoint", "digits", "--label", "seven"], "label 'seven' is no class of this model; the classes are: 0 (0)"),
-        (["train", "digits", "--budget", "tpu"], "budget='tpu' is not known; choose one of: gpu, cpu"),
-        (["evaluate", "--checkpoint", "digits", "--extractor", "vgg"], "choose one of: digits-judge, cifar10-judge"),
-        (["sample", "--checkpoint", "digits", "--sampler", "magic"], "sampler='magic' is not known; choose one of: heun"),
+        (
+            ["sample", "--checkpoint", "digits", "--label", "10", "11"],
+            "label 11 is out of range",
+        ),
+        (
+            ["sample", "--checkpoint", "digits", "--label", "seven"],
+            "label 'seven' is no class of this model; the classes are: 0 (0)",
+        ),
+        (
+            ["train", "digits", "--budget", "tpu"],
+            "budget='tpu' is not known; choose one of: gpu, cpu",
+        ),
+        (
+            ["evaluate", "--checkpoint", "digits", "--extractor", "vgg"],
+            "choose one of: digits-judge, cifar10-judge",
+        ),
+        (
+            ["sample", "--checkpoint", "digits", "--sampler", "magic"],
+            "sampler='magic' is not known; choose one of: heun",
+        ),
         (["sample", "--checkpoint", "digits", "--count", "0"], "at least 1"),
         (["evaluate", "--checkpoint", "nope"], "no model"),
         (["evaluate", "--checkpoint", "digits", "--samples", "0"], "samples=0 must be"),
-        (["evaluate", "--checkpoint", "digits", "--samples", "9", "--per-class", "1"], "not allowed with"),
-        (["evaluate", "--checkpoint", "digits", "--scores", "fid"], "score='fid' is not known; choose one of: frechet"),
-        (["evaluate", "--checkpoint", "digits", "--reference", "nowhere"], "is no known data set and no folder"),
-        (["evaluate", "--checkpoint", "digits", "--reference", "no.safetensors"], "no.safetensors is missing"),
-        (["evaluate", "--checkpoint", "digits", "--interval", "0.8", "0.2"], "low <= high"),
-        (["evaluate", "--checkpoint", "digits", "--out", "."], "--out . is a directory"),
+        (
+            [
+                "evaluate",
+                "--checkpoint",
+                "digits",
+                "--samples",
+                "9",
+                "--per-class",
+                "1",
+            ],
+            "not allowed with",
+        ),
+        (
+            ["evaluate", "--checkpoint", "digits", "--scores", "fid"],
+            "score='fid' is not known; choose one of: frechet",
+        ),
+        (
+            ["evaluate", "--checkpoint", "digits", "--reference", "nowhere"],
+            "is no known data set and no folder",
+        ),
+        (
+            ["evaluate", "--checkpoint", "digits", "--reference", "no.safetensors"],
+            "no.safetensors is missing",
+        ),
+        (
+            ["evaluate", "--checkpoint", "digits", "--interval", "0.8", "0.2"],
+            "low <= high",
+        ),
+        (
+            ["evaluate", "--checkpoint", "digits", "--out", "."],
+            "--out . is a directory",
+        ),
         (["card", "--checkpoint", "nope"], "no model"),
-        (["card", "--checkpoint", "digits", "--held-out", "digits"], "README.md is already there"),
+        (
+            ["card", "--checkpoint", "digits", "--held-out", "digits"],
+            "README.md is already there",
+        ),
         (["card", "--checkpoint", "digits"], "README.md is already there"),
         (["bench", "nope"], "choose one of: quickstart, step, train"),
         (["bench", "step", "--smoke"], "--smoke is a flag of bench train"),
-        (["bench", "train", "--smoke", "--case", "S/2"], "case='S/2' is not known; choose one of: digits"),
+        (
+            ["bench", "train", "--smoke", "--case", "S/2"],
+            "case='S/2' is not known; choose one of: digits",
+        ),
         (["data", "prepare", "nope"], "one of: digits"),
         (["experiment", "run"], "needs the name"),
         (["experiment", "run", "nope"], "is not known"),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_status_2(words, message, tmp_path, monkeypatch, capsys):
+def test_wrong_use_is_one_line_and_exit_status_2(
+    words, message, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     try:
         status = main(words)
@@ -146,15 +275,22 @@ def pictures(tmp_path, monkeypatch):
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for i in range(3):
-            Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "pets" / name / f"{i}.png")
+            Image.new("RGB", (8, 8), (i, 0, 0)).save(
+                tmp_path / "pets" / name / f"{i}.png"
+            )
     return str(tmp_path / "pets")
 
 
 @pytest.mark.parametrize("data", ["cifar10", "pets"])
-def test_without_a_gpu_the_recipe_is_that_of_budget_cpu_and_this_is_said(begun, pictures, capsys, data):
+def test_without_a_gpu_the_recipe_is_that_of_budget_cpu_and_this_is_said(
+    begun, pictures, capsys, data
+):
     command = ["train", pictures if data == "pets" else data, "--device", "cpu"]
     main(command)
-    assert "--budget cpu: S/4 width=128 depth=6 heads=4, 10,000 steps of 64 images" in capsys.readouterr().err
+    assert (
+        "--budget cpu: S/4 width=128 depth=6 heads=4, 10,000 steps of 64 images"
+        in capsys.readouterr().err
+    )
     main([*command, "--budget", "gpu"])
     assert "--budget cpu" not in capsys.readouterr().err
     main([*command, "--preset", "S/8", "--steps", "5"])
@@ -170,27 +306,65 @@ def test_digits_have_one_recipe_and_need_no_word(begun, capsys):
 
 def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
     main(["train", pictures])
-    assert "holds 6 pictures. A model can learn so few by heart" in capsys.readouterr().err
+    assert (
+        "holds 6 pictures. A model can learn so few by heart" in capsys.readouterr().err
+    )
     monkeypatch.setattr("dit_lite.cli.FEW_PICTURES", 6)
     main(["train", pictures])
     assert "by heart" not in capsys.readouterr().err
 
 
-def test_a_run_that_does_not_fit_is_refused_with_the_way_out(pictures, tmp_path, monkeypatch, capsys):
+def test_a_run_that_does_not_fit_is_refused_with_the_way_out(
+    pictures, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: 8e9)
     out = tmp_path / "run"
-    assert main(["train", pictures, "--device", "cpu", "--budget", "gpu", "--steps", "2", "--out", str(out)]) == 2
+    assert (
+        main(
+            [
+                "train",
+                pictures,
+                "--device",
+                "cpu",
+                "--budget",
+                "gpu",
+                "--steps",
+                "2",
+                "--out",
+                str(out),
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
-    assert "at least 25.2 GB, and 8.0 GB are free; choose --budget cpu, or --batch-size 64, or a smaller --preset" in error
+    assert (
+        "at least 25.2 GB, and 8.0 GB are free; choose --budget cpu, or "
+        "--batch-size 64, or a smaller --preset"
+    ) in error
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("train", ["runs/DATA", "--warmup STEPS", "--save-every STEPS", "--log-every STEPS", "a little over an hour on two cores"]),
+        (
+            "train",
+            [
+                "runs/DATA",
+                "--warmup STEPS",
+                "--save-every STEPS",
+                "--log-every STEPS",
+                "a little over an hour on two cores",
+            ],
+        ),
         ("sample", ["by name or number", "(default: 25)"]),
-        ("evaluate", ["digits-judge, cifar10-judge, imagenet64-judge, inception-v3", "(default: 25)"]),
+        (
+            "evaluate",
+            [
+                "digits-judge, cifar10-judge, imagenet64-judge, inception-v3",
+                "(default: 25)",
+            ],
+        ),
     ],
 )
 def test_help_names_the_choices(words, said, capsys, monkeypatch):
@@ -204,18 +378,38 @@ def test_help_names_the_choices(words, said, capsys, monkeypatch):
 
 def test_a_class_is_drawn_by_its_name(pictures, tmp_path, capsys):
     out = str(tmp_path / "run")
-    small = ("--batch-size", "4", "--preset", "digits", "--width", "16", "--depth", "1", "--steps", "2", "--image-size", "8")
+    small = (
+        "--batch-size",
+        "4",
+        "--preset",
+        "digits",
+        "--width",
+        "16",
+        "--depth",
+        "1",
+        "--steps",
+        "2",
+        "--image-size",
+        "8",
+    )
     assert main(["train", pictures, *small, "--out", out]) == 0
     draw = ("sample", "--checkpoint", out, "--count", "2", "--steps", "1", "--out")
     for name, label in (("name", "dog"), ("number", "1")):
         assert main([*draw, str(tmp_path / f"{name}.png"), "--label", label]) == 0
-    assert (tmp_path / "name.png").read_bytes() == (tmp_path / "number.png").read_bytes()
+    assert (tmp_path / "name.png").read_bytes() == (
+        tmp_path / "number.png"
+    ).read_bytes()
     assert main([*draw, str(tmp_path / "x.png"), "--label", "dot"]) == 2
-    assert "label 'dot' is no class of this model; the classes are: dog (1), cat (0)" in capsys.readouterr().err
+    assert (
+        "label 'dot' is no class of this model; the classes are: dog (1), cat (0)"
+        in capsys.readouterr().err
+    )
 
 
 def test_of_many_classes_the_nearest_are_named():
-    with pytest.raises(ValueError, match=r"of 100 classes the nearest are: name 42 \(42\)") as error:
+    with pytest.raises(
+        ValueError, match=r"of 100 classes the nearest are: name 42 \(42\)"
+    ) as error:
         _class("Name 42x", [f"name {k}" for k in range(100)])
     assert str(error.value).count("name ") == 10
 
@@ -231,8 +425,24 @@ def test_a_second_run_in_the_same_directory_is_refused(trained):
 def test_guidance_without_a_null_class_is_refused(tmp_path, capsys):
     out = tmp_path / "run"
     small = ("--batch-size", "8", "--width", "16", "--depth", "1", "--steps", "2")
-    assert main(["train", "digits", *small, "--label-dropout", "0", "--out", str(out)]) == 0
-    assert main(["sample", "--checkpoint", str(out), "--guidance", "2", "--out", str(tmp_path / "x.png")]) == 2
+    assert (
+        main(["train", "digits", *small, "--label-dropout", "0", "--out", str(out)])
+        == 0
+    )
+    assert (
+        main(
+            [
+                "sample",
+                "--checkpoint",
+                str(out),
+                "--guidance",
+                "2",
+                "--out",
+                str(tmp_path / "x.png"),
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert "without" in error
     assert "guidance=1" in error

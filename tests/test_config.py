@@ -6,7 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dit_lite.config import CHOICES, CPU_RECIPES, PRESETS, RECIPES, ConfigError, DiTConfig, TrainConfig, choose, preset
+from dit_lite.config import (
+    CHOICES,
+    CPU_RECIPES,
+    PRESETS,
+    RECIPES,
+    ConfigError,
+    DiTConfig,
+    TrainConfig,
+    choose,
+    preset,
+)
 from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, TIMES
 from dit_lite.evaluation import EXTRACTORS
 from dit_lite.model import ATTENTION, CONDITIONING, MLPS, POSITIONS
@@ -40,7 +50,15 @@ WRONG_MODELS = [
     (dict(heads=5), ["heads=5", "width=96", "[1, 2, 3, 4, 6"]),
     *(
         (dict([(name, 0)]), [f"{name}=0", "at least 1"])
-        for name in ("image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes")
+        for name in (
+            "image_size",
+            "channels",
+            "patch_size",
+            "width",
+            "depth",
+            "heads",
+            "num_classes",
+        )
     ),
     (dict(width=-96), ["width=-96", "at least 1"]),
     (dict(depth=2.0), ["depth=2.0", "whole number", "float"]),
@@ -50,7 +68,10 @@ WRONG_MODELS = [
     (dict(position_extent=0), ["position_extent=0", "at least 1"]),
     (dict(qk_norm=1), ["qk_norm=1", "True or False"]),
     (dict(long_skips="all"), ["long_skips='all'", "True or False"]),
-    (dict(width=4, heads=1, mlp_ratio=0.15, mlp="swiglu"), ["mlp_ratio=0.15", "width=4"]),
+    (
+        dict(width=4, heads=1, mlp_ratio=0.15, mlp="swiglu"),
+        ["mlp_ratio=0.15", "width=4"],
+    ),
     (dict(null_class="yes"), ["null_class='yes'", "True or False"]),
     (dict(learn_variance=None), ["learn_variance=None", "True or False"]),
     (dict(mlp_ratio=0), ["mlp_ratio=0", "(0, 64]"]),
@@ -59,20 +80,46 @@ WRONG_MODELS = [
     (dict(mlp_ratio=1e-9), ["mlp_ratio=1e-09", "width=96"]),
     (dict(data_std=0.0), ["data_std=0.0", "(0, 10]"]),
     (dict(data_mean=math.nan), ["data_mean=nan", "[-1, 1]"]),
-    *((dict([(name, "foo")]), [f"{name}='foo'", *CHOICES[name]]) for name in ("mlp", "conditioning", "attention", "position", "path", "objective")),
+    *(
+        (dict([(name, "foo")]), [f"{name}='foo'", *CHOICES[name]])
+        for name in (
+            "mlp",
+            "conditioning",
+            "attention",
+            "position",
+            "path",
+            "objective",
+        )
+    ),
     (dict(conditioning=["adaln"]), ["conditioning=['adaln']", "adaln_zero"]),
     (dict(width=6, heads=1), ["width=6", "multiple of 4", "sincos"]),
-    (dict(width=24, heads=4, position="rope"), ["head width 6", "width=24", "heads=4", "multiple of 4", "rope"]),
-    (dict(position="rope", conditioning="in_context"), ["position='rope'", "conditioning='in_context'"]),
-    (dict(learn_variance=True), ["learn_variance=True", "path='ddpm'", "objective='eps'", "'linear'", "'flow'"]),
-    (dict(learn_variance=True, path="ddpm", objective="v"), ["learn_variance=True", "objective='eps'", "'v'"]),
+    (
+        dict(width=24, heads=4, position="rope"),
+        ["head width 6", "width=24", "heads=4", "multiple of 4", "rope"],
+    ),
+    (
+        dict(position="rope", conditioning="in_context"),
+        ["position='rope'", "conditioning='in_context'"],
+    ),
+    (
+        dict(learn_variance=True),
+        ["learn_variance=True", "path='ddpm'", "objective='eps'", "'linear'", "'flow'"],
+    ),
+    (
+        dict(learn_variance=True, path="ddpm", objective="v"),
+        ["learn_variance=True", "objective='eps'", "'v'"],
+    ),
     (dict(class_names=("a", "b")), ["class_names", "2 names", "num_classes=10"]),
     (dict(class_names="0123456789"), ["class_names='0123456789'", "names"]),
     (dict(class_names=None), ["class_names=None", "names"]),
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), WRONG_MODELS, ids=lambda value: str(value) if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    WRONG_MODELS,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
 def test_a_wrong_model_is_refused_with_field_value_and_way_out(changes, said):
     with pytest.raises(ConfigError) as error:
         DiTConfig(**BASE | changes)
@@ -92,15 +139,30 @@ WRONG_RUNS = [
     (dict(model=DiTConfig(), changes={"depth": 2}), ["{'depth': 2}", "give one"]),
     (dict(changes={"colour": 3}), ["'colour'", "width"]),
     (dict(changes="width=3"), ["changes='width=3'", "dict"]),
-    *((dict([(name, 0)]), [f"{name}=0", "at least 1"]) for name in ("steps", "batch_size", "log_every")),
-    *((dict([(name, -1)]), [f"{name}=-1", "at least 0"]) for name in ("warmup", "seed", "save_every")),
+    *(
+        (dict([(name, 0)]), [f"{name}=0", "at least 1"])
+        for name in ("steps", "batch_size", "log_every")
+    ),
+    *(
+        (dict([(name, -1)]), [f"{name}=-1", "at least 0"])
+        for name in ("warmup", "seed", "save_every")
+    ),
     (dict(steps=20, warmup=21), ["warmup=21", "steps=20", "at most 20"]),
     (dict(steps=1e3), ["steps=1000.0", "whole number", "float"]),
     (dict(batch_size=True), ["batch_size=True", "whole number", "bool"]),
     (dict(seed=2**63), [f"seed={2**63}", "too large"]),
-    *((dict([(name, "foo")]), [f"{name}='foo'", *CHOICES[name]]) for name in ("schedule", "times", "precision")),
-    *((dict([(name, 0)]), [f"{name}=0", "out of range"]) for name in ("lr", "beta2", "clip")),
-    *((dict([(name, 1)]), [f"{name}=1", "out of range"]) for name in ("beta2", "ema_decay", "label_dropout")),
+    *(
+        (dict([(name, "foo")]), [f"{name}='foo'", *CHOICES[name]])
+        for name in ("schedule", "times", "precision")
+    ),
+    *(
+        (dict([(name, 0)]), [f"{name}=0", "out of range"])
+        for name in ("lr", "beta2", "clip")
+    ),
+    *(
+        (dict([(name, 1)]), [f"{name}=1", "out of range"])
+        for name in ("beta2", "ema_decay", "label_dropout")
+    ),
     (dict(lr=math.nan), ["lr=nan", "(0, 10]"]),
     (dict(lr="1e-3"), ["lr='1e-3'", "number", "str"]),
     (dict(weight_decay=-0.1), ["weight_decay=-0.1", "[0, 1]"]),
@@ -109,12 +171,22 @@ WRONG_RUNS = [
     (dict(device=0), ["device=0", "cpu"]),
     (dict(compile=1), ["compile=1", "True or False"]),
     (dict(tensorboard="yes"), ["tensorboard='yes'", "True or False"]),
-    (dict(model=DiTConfig(null_class=False)), ["label_dropout=0.2", "null_class=False", "both or neither"]),
-    (dict(model=DiTConfig(), label_dropout=0), ["label_dropout=0", "null_class=True", "both or neither"]),
+    (
+        dict(model=DiTConfig(null_class=False)),
+        ["label_dropout=0.2", "null_class=False", "both or neither"],
+    ),
+    (
+        dict(model=DiTConfig(), label_dropout=0),
+        ["label_dropout=0", "null_class=True", "both or neither"],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), WRONG_RUNS, ids=lambda value: str(value)[:40] if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    WRONG_RUNS,
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
+)
 def test_a_wrong_run_is_refused_with_field_value_and_way_out(changes, said):
     with pytest.raises(ConfigError) as error:
         TrainConfig(**changes)
@@ -123,7 +195,9 @@ def test_a_wrong_run_is_refused_with_field_value_and_way_out(changes, said):
 
 
 def test_a_config_error_is_a_value_error():
-    with pytest.raises(ValueError, match="sampler='foo' is not known; choose one of: heun"):
+    with pytest.raises(
+        ValueError, match="sampler='foo' is not known; choose one of: heun"
+    ):
         choose("sampler", "foo", CHOICES["sampler"])
 
 
@@ -138,21 +212,50 @@ def test_every_preset_is_a_valid_model_of_its_name(name):
 
 
 def test_the_sizes_are_those_of_the_paper():
-    sizes = {name: (c.depth, c.width, c.heads) for name in ("S/2", "B/2", "L/2", "XL/2") for c in [preset(name)]}
-    assert sizes == {"S/2": (12, 384, 6), "B/2": (12, 768, 12), "L/2": (24, 1024, 16), "XL/2": (28, 1152, 16)}
+    sizes = {
+        name: (c.depth, c.width, c.heads)
+        for name in ("S/2", "B/2", "L/2", "XL/2")
+        for c in [preset(name)]
+    }
+    assert sizes == {
+        "S/2": (12, 384, 6),
+        "B/2": (12, 768, 12),
+        "L/2": (24, 1024, 16),
+        "XL/2": (28, 1152, 16),
+    }
 
 
 def test_a_preset_takes_changes_and_refuses_unknown_ones():
-    assert preset("S/2", image_size=64, qk_norm=True) == dataclasses.replace(preset("S/2"), image_size=64, qk_norm=True)
-    with pytest.raises(ConfigError, match="preset='XS/2' is not known; choose one of: S/2"):
+    assert preset("S/2", image_size=64, qk_norm=True) == dataclasses.replace(
+        preset("S/2"), image_size=64, qk_norm=True
+    )
+    with pytest.raises(
+        ConfigError, match="preset='XS/2' is not known; choose one of: S/2"
+    ):
         preset("XS/2")
-    with pytest.raises(ConfigError, match=r"'colour'.*a model has the fields image_size, channels"):
+    with pytest.raises(
+        ConfigError, match=r"'colour'.*a model has the fields image_size, channels"
+    ):
         preset("S/2", colour=3)
 
 
 def test_derived_numbers_follow_from_the_fields():
-    config = DiTConfig(image_size=32, channels=3, patch_size=4, width=64, heads=4, path="ddpm", objective="eps", learn_variance=True)
-    assert (config.grid, config.tokens, config.head_width, config.out_channels) == (8, 64, 16, 6)
+    config = DiTConfig(
+        image_size=32,
+        channels=3,
+        patch_size=4,
+        width=64,
+        heads=4,
+        path="ddpm",
+        objective="eps",
+        learn_variance=True,
+    )
+    assert (config.grid, config.tokens, config.head_width, config.out_channels) == (
+        8,
+        64,
+        16,
+        6,
+    )
 
 
 def test_a_configuration_cannot_be_changed():
@@ -169,40 +272,80 @@ def test_fields_left_open_take_the_recipe_of_the_data(name):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_budget_cpu_has_a_recipe_of_its_own(name):
-    config, recipe = TrainConfig(data=name, budget="cpu"), CPU_RECIPES.get(name, RECIPES[name])
+    config, recipe = (
+        TrainConfig(data=name, budget="cpu"),
+        CPU_RECIPES.get(name, RECIPES[name]),
+    )
     assert {field: getattr(config, field) for field in recipe} == recipe
     assert TrainConfig.from_dict(config.to_dict()) == config
-    assert TrainConfig(data=name, budget="cpu", changes={"depth": 2}).changes == recipe.get("changes", {}) | {"depth": 2}
-    assert TrainConfig(data=name, budget="cpu", preset="S/2").changes == {}, "a size that was asked for stays what it is"
+    assert TrainConfig(
+        data=name, budget="cpu", changes={"depth": 2}
+    ).changes == recipe.get("changes", {}) | {"depth": 2}
+    assert TrainConfig(data=name, budget="cpu", preset="S/2").changes == {}, (
+        "a size that was asked for stays what it is"
+    )
 
 
 def test_the_warm_up_of_a_recipe_fits_into_a_short_run():
-    warmups = {steps: TrainConfig(data="digits", steps=steps).warmup for steps in (1, 20, 49, 50, 300)}
+    warmups = {
+        steps: TrainConfig(data="digits", steps=steps).warmup
+        for steps in (1, 20, 49, 50, 300)
+    }
     assert warmups == {1: 1, 20: 2, 49: 4, 50: 50, 300: 50}
     assert TrainConfig(data="digits", steps=20, warmup=20).warmup == 20
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers():
-    model = DiTConfig(width=np.int64(32), depth=np.uint8(2), position_extent=np.int32(4))
+    model = DiTConfig(
+        width=np.int64(32), depth=np.uint8(2), position_extent=np.int32(4)
+    )
     run = TrainConfig(model=model, steps=np.int64(7), seed=np.int16(3))
     assert TrainConfig.from_dict(json.loads(json.dumps(run.to_dict()))) == run
-    assert {type(value) for value in (model.width, model.depth, model.position_extent, run.steps, run.seed)} == {int}
+    assert {
+        type(value)
+        for value in (
+            model.width,
+            model.depth,
+            model.position_extent,
+            run.steps,
+            run.seed,
+        )
+    } == {int}
     with pytest.raises(ConfigError, match="must be a whole number"):
         DiTConfig(width=np.float64(32))
 
 
 def test_a_folder_takes_the_cifar10_recipe():
-    assert TrainConfig(data="my/photos") == dataclasses.replace(TrainConfig(data="cifar10"), data="my/photos")
+    assert TrainConfig(data="my/photos") == dataclasses.replace(
+        TrainConfig(data="cifar10"), data="my/photos"
+    )
 
 
 def test_a_path_is_as_good_as_its_name():
-    assert TrainConfig(data=Path("my/photos"), out=Path("runs/a")) == TrainConfig(data="my/photos", out="runs/a")
+    assert TrainConfig(data=Path("my/photos"), out=Path("runs/a")) == TrainConfig(
+        data="my/photos", out="runs/a"
+    )
 
 
 MODELS = [
     DiTConfig(),
-    DiTConfig(num_classes=2, class_names=("cat", "dog"), qk_norm=True, position="rope", null_class=False, position_extent=3),
-    preset("XL/2", path="ddpm", objective="eps", learn_variance=True, conditioning="adaln", data_mean=-0.25, data_std=0.3),
+    DiTConfig(
+        num_classes=2,
+        class_names=("cat", "dog"),
+        qk_norm=True,
+        position="rope",
+        null_class=False,
+        position_extent=3,
+    ),
+    preset(
+        "XL/2",
+        path="ddpm",
+        objective="eps",
+        learn_variance=True,
+        conditioning="adaln",
+        data_mean=-0.25,
+        data_std=0.3,
+    ),
 ]
 
 
@@ -211,7 +354,18 @@ def test_a_model_configuration_survives_json(config):
     assert DiTConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-@pytest.mark.parametrize("config", [TrainConfig(), *(TrainConfig(model=m, label_dropout=0.1 * m.null_class, lr=1e-3, out="runs/a") for m in MODELS)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(),
+        *(
+            TrainConfig(
+                model=m, label_dropout=0.1 * m.null_class, lr=1e-3, out="runs/a"
+            )
+            for m in MODELS
+        ),
+    ],
+)
 def test_a_run_configuration_survives_json(config):
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 

@@ -31,28 +31,53 @@ OPTIONAL = (
 @pytest.mark.parametrize(
     "seeded",
     [
-        lambda: Trainer(dit_lite.TrainConfig(device="cpu", changes=dict(width=16, depth=1))),
+        lambda: Trainer(
+            dit_lite.TrainConfig(device="cpu", changes=dict(width=16, depth=1))
+        ),
         lambda: train_judge(1),
-        lambda: train_classifier(Dataset("grey", np.zeros((4, 3, 32, 32), np.uint8), np.arange(4) % 2, ("a", "b")), (4, 4, 4), 1, 4),
-        lambda: initial_branches(dit_lite.DiTConfig(width=8, heads=2), torch.zeros(1, 8, 8)),
+        lambda: train_classifier(
+            Dataset(
+                "grey", np.zeros((4, 3, 32, 32), np.uint8), np.arange(4) % 2, ("a", "b")
+            ),
+            (4, 4, 4),
+            1,
+            4,
+        ),
+        lambda: initial_branches(
+            dit_lite.DiTConfig(width=8, heads=2), torch.zeros(1, 8, 8)
+        ),
     ],
     ids=["run", "judge", "classifier", "branches"],
 )
 def test_a_seed_is_not_that_of_the_gpus(monkeypatch, seeded):
     before = torch.get_rng_state()
-    monkeypatch.setattr("torch.manual_seed", lambda seed: pytest.fail("this seeds the generators of all GPUs too"))
+    monkeypatch.setattr(
+        "torch.manual_seed",
+        lambda seed: pytest.fail("this seeds the generators of all GPUs too"),
+    )
     seeded()
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_public_names_are_there():
-    promised = {"DiTConfig", "TrainConfig", "preset", "DiT", "record_attention", "load_official", "sample", "train", "load"}
+    promised = {
+        "DiTConfig",
+        "TrainConfig",
+        "preset",
+        "DiT",
+        "record_attention",
+        "load_official",
+        "sample",
+        "train",
+        "load",
+    }
     assert promised <= set(dit_lite.__all__)
     assert all(hasattr(dit_lite, name) for name in dit_lite.__all__)
 
 
 def test_import_needs_only_the_core_dependencies():
     blocked = (
-        f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); import dit_lite, dit_lite.evaluation; dit_lite.DiT(dit_lite.preset('digits'))"
+        f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); import "
+        "dit_lite, dit_lite.evaluation; dit_lite.DiT(dit_lite.preset('digits'))"
     )
     subprocess.run([sys.executable, "-c", blocked], check=True)

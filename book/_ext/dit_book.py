@@ -1,4 +1,6 @@
-"""The Sphinx side of the book: static explorers, an execution cache that follows the package, and the table of claims."""
+"""The Sphinx side of the book: static explorers, an execution cache that follows the
+package, and the table of claims.
+"""
 
 from __future__ import annotations
 
@@ -13,45 +15,86 @@ from sphinx.util.docutils import SphinxDirective
 BOOK = Path(__file__).resolve().parent.parent
 ROOT = BOOK.parent
 #: What a page's outputs depend on besides its own cells.
-SOURCES = ("dit_lite/**/*.py", "dit_lite/**/*.mjs", "dit_lite/**/*.css", "book/claims.yml", "data/results/**/*.json", "data/checkpoints/**/*")
+SOURCES = (
+    "dit_lite/**/*.py",
+    "dit_lite/**/*.mjs",
+    "dit_lite/**/*.css",
+    "book/claims.yml",
+    "data/results/**/*.json",
+    "data/checkpoints/**/*",
+)
 
 
 #: What the pages depend on besides those.
-PAGES = ("_config.yml", "_toc.yml", "book/**/*.md", "book/**/*.ipynb", "book/**/*.bib", "book/_ext/*.py", "book/_static/*")
+PAGES = (
+    "_config.yml",
+    "_toc.yml",
+    "book/**/*.md",
+    "book/**/*.ipynb",
+    "book/**/*.bib",
+    "book/_ext/*.py",
+    "book/_static/*",
+)
 STAMP = ".sources"
-#: The system's theme is known before anything is drawn, so that only one logo takes up room; and on paper every page is light.
+#: The system's theme is known before anything is drawn, so that only one logo takes up
+#: room; and on paper every page is light.
 THEME = """
 {
   const page = document.documentElement.dataset;
-  if (page.theme === "auto") page.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  if (page.theme === "auto") page.theme = dark ? "dark" : "light";
   let theme;
   addEventListener("beforeprint", () => { theme = page.theme; page.theme = "light"; });
   addEventListener("afterprint", () => { page.theme = theme; });
 }
 """
 #: A formula inside a sentence, with the signs that must not be torn from it.
-FORMULA = re.compile(r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)')
-PRINTED = re.compile(r'(<div class="output stream[^"]*)">(<div class="highlight"><pre>)(.*?)</pre>', re.S)
-#: What holds no sentences. Then the spaces at which a line must not end, 39 % and w = 1, and a hyphen that is a minus.
+FORMULA = re.compile(
+    r'([(“]?)(<span class="math notranslate nohighlight">[^<]*</span>)([.,;:!?)”’]*)'
+)
+PRINTED = re.compile(
+    r'(<div class="output stream[^"]*)">(<div class="highlight"><pre>)(.*?)</pre>', re.S
+)
+#: What holds no sentences. Then the spaces at which a line must not end, 39 % and w =
+#: 1, and a hyphen that is a minus.
 KEPT = re.compile(r"(<(pre|style|code|svg|script)\b.*?</\2>)", re.S)
-TORN = re.compile(r"(?<=\d) (?=%)|(?<=\b[A-Za-zβγ]) (?== [\d−-])|(?<=\b[A-Za-zβγ] =) (?=[\d−-])")
+TORN = re.compile(
+    r"(?<=\d) (?=%)|(?<=\b[A-Za-zβγ]) (?== [\d−-])|(?<=\b[A-Za-zβγ] =) (?=[\d−-])"
+)
 MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
-ICONS = re.compile(r"\n[^\n]*<!-- So that users can add custom icons -->|<script[^>]*fontawesome\.js[^>]*></script>")
+ICONS = re.compile(
+    r"\n[^\n]*<!-- So that users can add custom icons -->"
+    r"|<script[^>]*fontawesome\.js[^>]*></script>"
+)
 
 
 def sources_hash(patterns: tuple[str, ...] = SOURCES) -> str:
-    """A hash of the files that match; by default everything outside a notebook that its outputs depend on."""
+    """A hash of the files that match; by default everything outside a notebook that
+    its outputs depend on.
+    """
     digest = hashlib.sha256()
     for pattern in patterns:
         for path in sorted(ROOT.glob(pattern)):
-            if path.is_file() and not {"__pycache__", "_build", ".ipynb_checkpoints"} & set(path.parts):
-                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+            if path.is_file() and not {
+                "__pycache__",
+                "_build",
+                ".ipynb_checkpoints",
+            } & set(path.parts):
+                digest.update(
+                    str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes()
+                )
     return digest.hexdigest()[:12]
 
 
 def execution_cache(built: Path) -> Path:
-    """Where executed chapters are kept, by the state of their sources: below `built`, and those of budget smoke in one place for all builds."""
-    folder = BOOK / "_build/.smoke_cache" if os.environ.get("DIT_LITE_BUDGET") == "smoke" else built / ".jupyter_cache"
+    """Where executed chapters are kept, by the state of their sources: below
+    `built`, and those of budget smoke in one place for all builds.
+    """
+    folder = (
+        BOOK / "_build/.smoke_cache"
+        if os.environ.get("DIT_LITE_BUDGET") == "smoke"
+        else built / ".jupyter_cache"
+    )
     now = sources_hash()
     for old in folder.glob("*"):
         if old.is_dir() and old.name != now:
@@ -60,20 +103,29 @@ def execution_cache(built: Path) -> Path:
 
 
 def prepare(app, config) -> None:
-    """Kernels inherit the variable and emit explorers as static fragments; what they made is kept as long as the sources stay."""
+    """Kernels inherit the variable and emit explorers as static fragments; what they
+    made is kept as long as the sources stay.
+    """
     os.environ["DIT_LITE_STATIC"] = "1"
     config.nb_execution_cache_path = str(execution_cache(Path(app.outdir).parent))
 
 
 def reexecute(app, env, added, changed, removed) -> list[str]:
-    """All pages are read again when the sources of their outputs, or this file, have changed."""
-    before, now = getattr(env, "dit_sources", None), sources_hash((*SOURCES, "book/_ext/*.py"))
+    """All pages are read again when the sources of their outputs, or this file, have
+    changed.
+    """
+    before, now = (
+        getattr(env, "dit_sources", None),
+        sources_hash((*SOURCES, "book/_ext/*.py")),
+    )
     env.dit_sources = now
     return sorted(env.found_docs) if before != now else []
 
 
 def lighten(app, error) -> None:
-    """Drop the theme's fontawesome.js (1.5 MB): it only draws once more the icons that the style sheet has already set from its fonts."""
+    """Drop the theme's fontawesome.js (1.5 MB): it only draws once more the icons
+    that the style sheet has already set from its fonts.
+    """
     if error is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text(encoding="utf-8")
@@ -95,7 +147,9 @@ def _remove(folder: Path) -> None:
 
 
 def plain(text: str | float) -> str:
-    """Text in which nothing is markup but exponents and indices: P*P*C is a product and no emphasis."""
+    """Text in which nothing is markup but exponents and indices: P*P*C is a product
+    and no emphasis.
+    """
     from dit_lite.checks.claims import typeset
 
     parts = re.split(r"(</?su[bp]>)", typeset(str(text)))
@@ -104,26 +158,48 @@ def plain(text: str | float) -> str:
 
 
 def wrap(printed: re.Match) -> str:
-    """What a cell prints, marked as sentences where no columns are aligned in it: those may go on in the next line on a phone."""
+    """What a cell prints, marked as sentences where no columns are aligned in it:
+    those may go on in the next line on a phone.
+    """
     columns = any("  " in line.strip() for line in printed[3].splitlines())
-    return printed[0] if columns else f'{printed[1]} dit-sentences">{printed[2]}{printed[3]}</pre>'
+    return (
+        printed[0]
+        if columns
+        else f'{printed[1]} dit-sentences">{printed[2]}{printed[3]}</pre>'
+    )
 
 
 def whole(body: str) -> str:
-    """The body of a page with its numbers kept whole: 39 % and w = 1 on one line, also in an explorer's data, and a minus before what is negative."""
+    """The body of a page with its numbers kept whole: 39 % and w = 1 on one line,
+    also in an explorer's data, and a minus before what is negative.
+    """
 
     def sentence(found: re.Match) -> str:
-        return found[0] if r"\(" in found[0] or r"\[" in found[0] else MINUS.sub("−", TORN.sub("\N{NO-BREAK SPACE}", found[0]))
+        return (
+            found[0]
+            if r"\(" in found[0] or r"\[" in found[0]
+            else MINUS.sub("−", TORN.sub("\N{NO-BREAK SPACE}", found[0]))
+        )
 
     def data(part: str) -> str:
-        return TORN.sub("\N{NO-BREAK SPACE}", part) if part.startswith('<script type="application/json"') else part
+        return (
+            TORN.sub("\N{NO-BREAK SPACE}", part)
+            if part.startswith('<script type="application/json"')
+            else part
+        )
 
     parts = KEPT.split(body)  # what lies between, what is kept, and its tag, in turns
-    return "".join(data(part) if i % 3 else re.sub(r"(?:(?<=>)|\A)[^<]+", sentence, part) for i, part in enumerate(parts) if i % 3 < 2)
+    return "".join(
+        data(part) if i % 3 else re.sub(r"(?:(?<=>)|\A)[^<]+", sentence, part)
+        for i, part in enumerate(parts)
+        if i % 3 < 2
+    )
 
 
 class ClaimTable(SphinxDirective):
-    """`{claims}`: every claim of the source text that the book has judged so far, with the right statement."""
+    """`{claims}`: every claim of the source text that the book has judged so far,
+    with the right statement.
+    """
 
     def run(self) -> list[nodes.Node]:
         import yaml
@@ -136,7 +212,8 @@ class ClaimTable(SphinxDirective):
                 f":class: claim claim-{claim['verdict']}",
                 f"*{plain(claim['statement'])}*",
                 "",
-                f"*The right statement.* {plain(claim['right'])} ({plain(claim['source'])})",
+                f"*The right statement.* {plain(claim['right'])} "
+                f"({plain(claim['source'])})",
                 ":::",
                 "",
             ]
@@ -146,27 +223,52 @@ class ClaimTable(SphinxDirective):
 def mend(app, pagename, templatename, context, doctree) -> None:
     """Mend what the theme and docutils get wrong.
 
-    The scripts of thebe, which the theme adds (twice) although the book does not use it, go; the theme's first mode gets a name; an entry
-    of the bibliography takes the role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A number stays beside
-    its spread, a formula beside its comma, and GAP-12 whole; the tick of a table needs no font of emoji. Colab opens notebooks only, and
-    the theme offers it for every page with cells.
+    The scripts of thebe, which the theme adds (twice) although the book does not use
+    it, go; the theme's first mode gets a name; an entry of the bibliography takes the
+    role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A
+    number stays beside its spread, a formula beside its comma, and GAP-12 whole; the
+    tick of a table needs no font of emoji. Colab opens notebooks only, and the theme
+    offers it for every page with cells.
     """
 
     def kept(script) -> bool:
-        text = str(getattr(script, "filename", script)) + str(getattr(script, "attributes", {}))
+        text = str(getattr(script, "filename", script)) + str(
+            getattr(script, "attributes", {})
+        )
         return "thebe" not in text.lower()
 
     for kind in ("script_files", "css_files"):
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
     if not str(app.env.doc2path(pagename)).endswith(".ipynb"):
-        context["header_buttons"] = [button for button in context.get("header_buttons", []) if button.get("label") != "launch-buttons"]
+        context["header_buttons"] = [
+            button
+            for button in context.get("header_buttons", [])
+            if button.get("label") != "launch-buttons"
+        ]
     if "body" in context:
-        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"').replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
-        body = re.sub(r"(?<=\d) ± (?=\d)", "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}", body)
-        body = re.sub(r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body)
+        body = (
+            context["body"]
+            .replace('role="doc-biblioentry"', 'role="listitem"')
+            .replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
+        )
+        body = re.sub(
+            r"(?<=\d) ± (?=\d)",
+            "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}",
+            body,
+        )
+        body = re.sub(
+            r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body
+        )
         body = PRINTED.sub(wrap, whole(body))
-        context["body"] = FORMULA.sub(lambda found: f'<span class="dit-whole">{found[0]}</span>' if found[1] or found[3] else found[0], body)
+        context["body"] = FORMULA.sub(
+            lambda found: (
+                f'<span class="dit-whole">{found[0]}</span>'
+                if found[1] or found[3]
+                else found[0]
+            ),
+            body,
+        )
 
 
 def setup(app) -> dict:

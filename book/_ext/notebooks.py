@@ -1,4 +1,6 @@
-"""Keep the notebooks in one form: no outputs, a fixed install cell, no editor's metadata. `--check` only says what is wrong."""
+"""Keep the notebooks in one form: no outputs, a fixed install cell, no editor's
+metadata. `--check` only says what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,14 @@ CELL_METADATA = ("tags", "mystnb")
 
 
 def install_cell() -> str:
-    """The first cell of every chapter: installs the package where it is missing (Colab), does nothing elsewhere."""
+    """The first cell of every chapter: installs the package where it is missing
+    (Colab), does nothing elsewhere.
+    """
     url = yaml.safe_load((BOOK / "_config.yml").read_text())["repository"]["url"]
-    return f'try:\n    import dit_lite\nexcept ImportError:\n    %pip install -q "dit-lite[notebook] @ git+{url}"\n    import dit_lite'
+    return (
+        "try:\n    import dit_lite\nexcept ImportError:\n    %pip install -q "
+        f'"dit-lite[notebook] @ git+{url}"\n    import dit_lite'
+    )
 
 
 def tidy(notebook: dict) -> dict:
@@ -27,7 +34,12 @@ def tidy(notebook: dict) -> dict:
     cells = []
     for i, cell in enumerate(notebook["cells"]):
         kept = {k: v for k, v in cell["metadata"].items() if k in CELL_METADATA}
-        clean = {"cell_type": cell["cell_type"], "id": cell.get("id") or f"cell-{i:03d}", "metadata": kept, "source": cell["source"]}
+        clean = {
+            "cell_type": cell["cell_type"],
+            "id": cell.get("id") or f"cell-{i:03d}",
+            "metadata": kept,
+            "source": cell["source"],
+        }
         if cell["cell_type"] == "code":
             clean |= {"execution_count": None, "outputs": []}
         cells.append(clean)
@@ -42,10 +54,16 @@ def main(check: bool) -> int:
     untidy = 0
     for path in sorted((BOOK / "chapters").glob("*.ipynb")):
         text = path.read_text()
-        wanted = json.dumps(tidy(json.loads(text)), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        wanted = (
+            json.dumps(
+                tidy(json.loads(text)), indent=1, ensure_ascii=False, sort_keys=True
+            )
+            + "\n"
+        )
         if text != wanted:
             untidy += 1
-            print(f"{path.relative_to(BOOK.parent)}: {'stored with outputs or in another form; run `make format`' if check else 'tidied'}")
+            found = "stored with outputs or in another form; run `make format`"
+            print(f"{path.relative_to(BOOK.parent)}: {found if check else 'tidied'}")
             if not check:
                 path.write_text(wanted)
     return untidy

@@ -16,7 +16,11 @@ from .trends import SHAPES, Fit, fit_shape, rank_correlation, slope
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
-    "GROUPS", "READINGS", "SHAPES", "Cost", "Costs", "Counted", "Fit", "Match", "Timed", "border_roughness", "cost_formulas", "count_macs", "effective_support", "entropy", "fit_shape", "flops",
-    "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches", "match", "matched", "mean_distance", "median_seconds",
-    "not_told", "rank_correlation", "read_class", "read_number", "saved_bytes", "search", "set_modulation", "slope", "training_cost", "vectors",
+    "GROUPS", "READINGS", "SHAPES", "Cost", "Costs", "Counted", "Fit", "Match",
+    "Timed", "border_roughness", "cost_formulas", "count_macs", "effective_support",
+    "entropy", "fit_shape", "flops",
+    "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches",
+    "match", "matched", "mean_distance", "median_seconds",
+    "not_told", "rank_correlation", "read_class", "read_number", "saved_bytes",
+    "search", "set_modulation", "slope", "training_cost", "vectors",
 ]  # fmt: skip

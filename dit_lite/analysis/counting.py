@@ -1,4 +1,6 @@
-"""Costs, measured: multiply-adds by torch's own counter, and seconds by the clock. They check the closed form of flops.py."""
+"""Costs, measured: multiply-adds by torch's own counter, and seconds by the clock.
+They check the closed form of flops.py.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,13 @@ class Counted(NamedTuple):
 
 
 def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
-    """Multiply-adds of `batch` images through a model, as torch's FlopCounterMode counts the matrix products that really run.
+    """Multiply-adds of `batch` images through a model, as torch's FlopCounterMode
+    counts the matrix products that really run.
 
-    The backward pass is twice the forward, except in fused attention, whose backward recomputes the scores and is counted 2.5 times; the
-    first layer needs no gradient of its input and saves its share. A model on the "meta" device is counted without memory or time, with
-    attention written out; so is the model of a configuration.
+    The backward pass is twice the forward, except in fused attention, whose backward
+    recomputes the scores and is counted 2.5 times; the first layer needs no gradient of
+    its input and saves its share. A model on the "meta" device is counted without
+    memory or time, with attention written out; so is the model of a configuration.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -33,25 +37,46 @@ def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
             model = DiT(model)
     c, weight = model.config, model.embed.weight
-    x = torch.zeros(batch, c.channels, c.image_size, c.image_size, dtype=weight.dtype, device=weight.device)
-    t, y = torch.zeros(batch, device=weight.device), torch.zeros(batch, dtype=torch.int64, device=weight.device)
+    x = torch.zeros(
+        batch,
+        c.channels,
+        c.image_size,
+        c.image_size,
+        dtype=weight.dtype,
+        device=weight.device,
+    )
+    t, y = (
+        torch.zeros(batch, device=weight.device),
+        torch.zeros(batch, dtype=torch.int64, device=weight.device),
+    )
     with torch.enable_grad():
         with FlopCounterMode(display=False) as forward:
-            loss = model.denoise(x, t, y).sum()  # `denoise`, since a tensor without data cannot be checked
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+            # `denoise`, since a tensor without data cannot be checked
+            loss = model.denoise(x, t, y).sum()
+        parameters = [
+            parameter for parameter in model.parameters() if parameter.requires_grad
+        ]
         with FlopCounterMode(display=False) as backward:
-            torch.autograd.grad(loss, parameters, allow_unused=True)  # leaves the gradients of the model alone
-    return Counted(forward.get_total_flops() // 2, (forward.get_total_flops() + backward.get_total_flops()) // 2)
+            # leaves the gradients of the model alone
+            torch.autograd.grad(loss, parameters, allow_unused=True)
+    return Counted(
+        forward.get_total_flops() // 2,
+        (forward.get_total_flops() + backward.get_total_flops()) // 2,
+    )
 
 
 def median_seconds(run: Callable[[], Any], warmup: int = 3, repeats: int = 10) -> float:
-    """Median seconds of a call of `run`, after `warmup` calls that are not counted; waits for the GPU when this process uses one.
+    """Median seconds of a call of `run`, after `warmup` calls that are not counted;
+    waits for the GPU when this process uses one.
 
-    The median, which a few disturbed calls do not move. Raises ConfigError for a number of calls that cannot be.
+    The median, which a few disturbed calls do not move. Raises ConfigError for a number
+    of calls that cannot be.
     """
     for name, value, low in (("warmup", warmup, 0), ("repeats", repeats, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise ConfigError(f"{name}={value!r} must be a whole number of at least {low}")
+            raise ConfigError(
+                f"{name}={value!r} must be a whole number of at least {low}"
+            )
     for _ in range(warmup):
         run()
     return median(_seconds(run) for _ in range(repeats))
@@ -66,5 +91,6 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 def _wait() -> None:
-    if torch.cuda.is_initialized():  # kernels run after the call that asked for them has returned
+    # kernels run after the call that asked for them has returned
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()

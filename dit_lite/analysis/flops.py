@@ -1,7 +1,10 @@
-"""What a Diffusion Transformer costs, in closed form: parameters, multiply-adds, and the bytes that a training forward keeps.
+"""What a Diffusion Transformer costs, in closed form: parameters, multiply-adds, and
+the bytes that a training forward keeps.
 
-Three rules give every number below. A linear map from d_in to d_out owns d_out (d_in + 1) parameters and costs d_in d_out multiply-adds a row.
-Attention adds two products of size N x N x D. And an operation keeps for the backward pass what its gradient reads: nearly always its inputs.
+Three rules give every number below. A linear map from d_in to d_out owns d_out (d_in +
+1) parameters and costs d_in d_out multiply-adds a row. Attention adds two products of
+size N x N x D. And an operation keeps for the backward pass what its gradient reads:
+nearly always its inputs.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ CONDITION_TOKENS = 2  # M: time and class
 
 @dataclass(frozen=True)
 class Cost:
-    """What one component costs: parameters, multiply-adds of a forward pass, bytes kept for the backward pass."""
+    """What one component costs: parameters, multiply-adds of a forward pass, bytes
+    kept for the backward pass.
+    """
 
     parameters: int = 0
     macs: int = 0
@@ -31,7 +36,11 @@ class Cost:
         return 2 * self.macs
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.parameters + other.parameters, self.macs + other.macs, self.activation_bytes + other.activation_bytes)
+        return Cost(
+            self.parameters + other.parameters,
+            self.macs + other.macs,
+            self.activation_bytes + other.activation_bytes,
+        )
 
     def times(self, n: int) -> Cost:
         """n copies of it, such as L blocks."""
@@ -42,25 +51,52 @@ class Costs(dict):
     """{component: Cost}, with "total"; prints as a table."""
 
     def __str__(self) -> str:
-        head = f"{'component':<22}{'parameters':>15}{'multiply-adds':>19}{'activation bytes':>19}"
-        return "\n".join([head, *(f"{name:<22}{c.parameters:>15,}{c.macs:>19,}{c.activation_bytes:>19,}" for name, c in self.items())])
+        head = (
+            f"{'component':<22}{'parameters':>15}"
+            f"{'multiply-adds':>19}{'activation bytes':>19}"
+        )
+        return "\n".join(
+            [
+                head,
+                *(
+                    f"{name:<22}{c.parameters:>15,}{c.macs:>19,}{c.activation_bytes:>19,}"
+                    for name, c in self.items()
+                ),
+            ]
+        )
 
 
-def flops(config: DiTConfig, batch: int = 1, *, bytes_per_value: int = 4, kernel: str = "flash", checkpointing: bool = False) -> Costs:
-    """Parameters, multiply-adds and kept activations of a DiT, by component: {name: Cost}, and "total".
+def flops(
+    config: DiTConfig,
+    batch: int = 1,
+    *,
+    bytes_per_value: int = 4,
+    kernel: str = "flash",
+    checkpointing: bool = False,
+) -> Costs:
+    """Parameters, multiply-adds and kept activations of a DiT, by component: {name:
+    Cost}, and "total".
 
-    Multiply-adds are those of the matrix products in one forward pass of `batch` images, the unit of the DiT paper's "Gflops" (2212.09748
-    table 1 and app. A); normalisations and activations are left out, as there. A backward pass costs twice as much.
+    Multiply-adds are those of the matrix products in one forward pass of `batch`
+    images, the unit of the DiT paper's "Gflops" (2212.09748 table 1 and app. A);
+    normalisations and activations are left out, as there. A backward pass costs twice
+    as much.
 
-    Activation bytes are what autograd keeps of a training forward, parameters and inputs aside. With `kernel` "flash" attention is fused and
-    never stores its N x N weights, with "naive" it is written out and does. With `checkpointing` the input of each block is kept, and the
-    inside of the one block that is being recomputed. The bytes are exact in fp32 on the CPU for several images, heads and tokens (where there
-    is only one, a copy or two falls away); other devices and mixed precision differ by their kernels.
+    Activation bytes are what autograd keeps of a training forward, parameters and
+    inputs aside. With `kernel` "flash" attention is fused and never stores its N x N
+    weights, with "naive" it is written out and does. With `checkpointing` the input of
+    each block is kept, and the inside of the one block that is being recomputed. The
+    bytes are exact in fp32 on the CPU for several images, heads and tokens (where there
+    is only one, a copy or two falls away); other devices and mixed precision differ by
+    their kernels.
 
     Raises ConfigError for a configuration, a number or a kernel that cannot be.
     """
     if not isinstance(config, DiTConfig):
-        raise ConfigError(f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') for a named size, model.config for a model")
+        raise ConfigError(
+            f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') "
+            "for a named size, model.config for a model"
+        )
     for name, value in dict(batch=batch, bytes_per_value=bytes_per_value).items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
@@ -78,26 +114,43 @@ def flops(config: DiTConfig, batch: int = 1, *, bytes_per_value: int = 4, kernel
     }
     blocks = {name: cost.times(config.depth) for name, cost in inside.items()}
     if checkpointing:
-        blocks = {name: replace(blocks[name], activation_bytes=cost.activation_bytes) for name, cost in inside.items()}
-        blocks["checkpoints"] = s.keep((config.depth - 1) * N * D)  # the norm of the recomputed block already keeps its input
+        blocks = {
+            name: replace(blocks[name], activation_bytes=cost.activation_bytes)
+            for name, cost in inside.items()
+        }
+        # the norm of the recomputed block already keeps its input
+        blocks["checkpoints"] = s.keep((config.depth - 1) * N * D)
     blocks["conditioning"] += mechanism.once(s)
     per_image = {
-        "patch_embedding": s.linear(config.tokens, config.patch_size**2 * config.channels, D),
+        "patch_embedding": s.linear(
+            config.tokens, config.patch_size**2 * config.channels, D
+        ),
         "position": POSITION_COSTS[config.position](s),
-        "time_embedding": s.linear(1, 2 * FREQUENCIES, D) + s.keep(D) + s.linear(1, D, D),  # SiLU keeps its input
-        "label_embedding": Cost(parameters=(config.num_classes + config.null_class) * D, activation_bytes=LABEL_BYTES),
+        # SiLU keeps its input
+        "time_embedding": s.linear(1, 2 * FREQUENCIES, D)
+        + s.keep(D)
+        + s.linear(1, D, D),
+        "label_embedding": Cost(
+            parameters=(config.num_classes + config.null_class) * D,
+            activation_bytes=LABEL_BYTES,
+        ),
         **blocks,
         "final_layer": final_layer(s, mechanism.affine),
     }
     if config.long_skips:
         per_image["long_skips"] = s.linear(N, 2 * D, D).times(config.depth // 2)
-    costs = {name: Cost(c.parameters, batch * c.macs, batch * c.activation_bytes) for name, c in per_image.items()}
+    costs = {
+        name: Cost(c.parameters, batch * c.macs, batch * c.activation_bytes)
+        for name, c in per_image.items()
+    }
     return Costs(costs | {"total": sum(costs.values(), Cost())})
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The lengths that the formulas need, and the price of each kind of operation; all for one image. `tokens` is N inside a block."""
+    """The lengths that the formulas need, and the price of each kind of operation;
+    all for one image. `tokens` is N inside a block.
+    """
 
     config: DiTConfig
     tokens: int
@@ -105,37 +158,59 @@ class Sizes:
     kernel: str
 
     def keep(self, values: int, statistics: int = 0) -> Cost:
-        """Values of the model's type, and fp32 statistics, kept for the backward pass."""
-        return Cost(activation_bytes=values * self.bytes_per_value + statistics * STATISTIC_BYTES)
+        """Values of the model's type, and fp32 statistics, kept for the backward
+        pass.
+        """
+        return Cost(
+            activation_bytes=values * self.bytes_per_value
+            + statistics * STATISTIC_BYTES
+        )
 
     def linear(self, rows: int, d_in: int, d_out: int) -> Cost:
         """A linear map with bias, which keeps its input."""
         return Cost(d_out * (d_in + 1), rows * d_in * d_out) + self.keep(rows * d_in)
 
     def norm(self, rows: int, affine: bool) -> Cost:
-        """A LayerNorm over D, which keeps its input, and a mean and an inverse deviation a row."""
-        return Cost(2 * self.config.width if affine else 0) + self.keep(rows * self.config.width, 2 * rows)
+        """A LayerNorm over D, which keeps its input, and a mean and an inverse
+        deviation a row.
+        """
+        return Cost(2 * self.config.width if affine else 0) + self.keep(
+            rows * self.config.width, 2 * rows
+        )
 
     def head_norm(self) -> Cost:
-        """The RMS norms of queries and keys: two gains, the two normalised tensors, and an inverse root mean square a head and row."""
+        """The RMS norms of queries and keys: two gains, the two normalised tensors,
+        and an inverse root mean square a head and row.
+        """
         if not self.config.qk_norm:
             return Cost()
-        return Cost(2 * self.config.head_width) + self.keep(2 * self.tokens * self.config.width, 2 * self.tokens * self.config.heads)
+        return Cost(2 * self.config.head_width) + self.keep(
+            2 * self.tokens * self.config.width, 2 * self.tokens * self.config.heads
+        )
 
     def attention(self) -> Cost:
-        """softmax(q k^T) v over the pairs of tokens that this kind of attention compares: 2 D multiply-adds a pair, D/h of them for each head."""
-        return Cost(macs=2 * ATTENTION_PAIRS[self.config.attention](self) * self.config.width) + KERNELS[self.kernel](self)
+        """softmax(q k^T) v over the pairs of tokens that this kind of attention
+        compares: 2 D multiply-adds a pair, D/h of them for each head.
+        """
+        return Cost(
+            macs=2 * ATTENTION_PAIRS[self.config.attention](self) * self.config.width
+        ) + KERNELS[self.kernel](self)
 
     def modulation(self, n: int) -> Cost:
-        """SiLU and a linear map from the condition to n vectors; the condition itself is kept once for the whole model."""
+        """SiLU and a linear map from the condition to n vectors; the condition
+        itself is kept once for the whole model.
+        """
         return self.linear(1, self.config.width, n * self.config.width)
 
 
 def flash(s: Sizes) -> Cost:
-    """The fused kernel keeps q, k, v and one log-sum a row and head (2205.14135 sec. 3.1); its result is what `attention.out` keeps.
+    """The fused kernel keeps q, k, v and one log-sum a row and head (2205.14135 sec.
+    3.1); its result is what `attention.out` keeps.
 
-    Rotated or normalised queries and keys are new tensors, beside the projection's output, in which the values still live. Normalised ones
-    lie head by head in memory, and so does the kernel's result then: `attention.out` keeps a copy of it, row by row.
+    Rotated or normalised queries and keys are new tensors, beside the projection's
+    output, in which the values still live. Normalised ones lie head by head in memory,
+    and so does the kernel's result then: `attention.out` keeps a copy of it, row by
+    row.
     """
     c = s.config
     tensors = 6 if c.qk_norm else 5 if c.position == "rope" else 3
@@ -143,10 +218,14 @@ def flash(s: Sizes) -> Cost:
 
 
 def naive(s: Sizes) -> Cost:
-    """Attention written out keeps copies of q, k, v head by head, and the weights (h, N, N); a norm keeps the projection's output as well."""
+    """Attention written out keeps copies of q, k, v head by head, and the weights
+    (h, N, N); a norm keeps the projection's output as well.
+    """
     c = s.config
     tensors = 6 if c.qk_norm else 3
-    return s.keep(tensors * s.tokens * c.width + c.heads * ATTENTION_PAIRS[c.attention](s))
+    return s.keep(
+        tensors * s.tokens * c.width + c.heads * ATTENTION_PAIRS[c.attention](s)
+    )
 
 
 KERNELS: dict[str, Callable[[Sizes], Cost]] = {"flash": flash, "naive": naive}
@@ -162,7 +241,9 @@ def gelu(s: Sizes) -> Cost:
 
 
 def swiglu(s: Sizes) -> Cost:
-    """Two linear maps, the first twice as wide; kept are its two halves, and the opened gate."""
+    """Two linear maps, the first twice as wide; kept are its two halves, and the
+    opened gate.
+    """
     N, D, hidden = s.tokens, s.config.width, s.config.hidden
     return s.linear(N, D, 2 * hidden) + s.keep(3 * N * hidden) + s.linear(N, hidden, D)
 
@@ -178,23 +259,35 @@ def free(s: Sizes) -> Cost:
 
 def learned_position(s: Sizes) -> Cost:
     """A table over the grid that the model was trained on."""
-    return Cost(parameters=(s.config.position_extent or s.config.grid) ** 2 * s.config.width)
+    return Cost(
+        parameters=(s.config.position_extent or s.config.grid) ** 2 * s.config.width
+    )
 
 
-POSITION_COSTS: dict[str, Callable[[Sizes], Cost]] = {"none": free, "sincos": free, "learned": learned_position, "rope": free}
+POSITION_COSTS: dict[str, Callable[[Sizes], Cost]] = {
+    "none": free,
+    "sincos": free,
+    "learned": learned_position,
+    "rope": free,
+}
 
 
 def final_layer(s: Sizes, affine: bool) -> Cost:
-    """Norm and linear map of the image tokens, with a modulation of two vectors unless the norm has its own gain and bias."""
+    """Norm and linear map of the image tokens, with a modulation of two vectors
+    unless the norm has its own gain and bias.
+    """
     c, D, N = s.config, s.config.width, s.config.tokens
     cost = s.norm(N, affine) + s.linear(N, D, c.patch_size**2 * c.out_channels)
-    cost += s.keep((s.tokens - N) * D)  # tokens that were dropped before the norm are still in memory behind its input
-    return cost if affine else cost + s.modulation(2) + s.keep(D + N * D)  # 1 + scale, and the tensor that it multiplies
+    # tokens that were dropped before the norm are still in memory behind its input
+    cost += s.keep((s.tokens - N) * D)
+    # 1 + scale, and the tensor that it multiplies
+    return cost if affine else cost + s.modulation(2) + s.keep(D + N * D)
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What a way of conditioning adds to a plain block: M more `tokens`, a cost in each `block`, a cost `once` a model.
+    """What a way of conditioning adds to a plain block: M more `tokens`, a cost in each
+    `block`, a cost `once` a model.
 
     `affine` says whether the normalisations own gain and bias.
     """
@@ -211,9 +304,12 @@ def vector(s: Sizes) -> Cost:
 
 
 def cross_attention(s: Sizes) -> Cost:
-    """A normalised third branch: N queries, M keys and values, their attention, and the projection of the result."""
+    """A normalised third branch: N queries, M keys and values, their attention, and
+    the projection of the result.
+    """
     N, M, D = s.tokens, CONDITION_TOKENS, s.config.width
-    key_value = replace(s.linear(M, D, 2 * D), activation_bytes=0)  # its input, the condition tokens, is kept once a model
+    # its input, the condition tokens, is kept once a model
+    key_value = replace(s.linear(M, D, 2 * D), activation_bytes=0)
     scores = Cost(macs=2 * N * M * D) + s.keep(N * D + 2 * M * D, N * s.config.heads)
     return s.norm(N, True) + s.linear(N, D, D) + key_value + scores + s.linear(N, D, D)
 
@@ -224,12 +320,16 @@ def film(s: Sizes) -> Cost:
 
 
 def adaln(s: Sizes) -> Cost:
-    """Four vectors; kept are 1 + scale and the normalised tokens that it multiplies, twice."""
+    """Four vectors; kept are 1 + scale and the normalised tokens that it multiplies,
+    twice.
+    """
     return s.modulation(4) + s.keep(2 * s.config.width + 2 * s.tokens * s.config.width)
 
 
 def gated(s: Sizes) -> Cost:
-    """Scale, shift and gate of both branches: adaLN, and the output of each branch, which its gate multiplies."""
+    """Scale, shift and gate of both branches: adaLN, and the output of each branch,
+    which its gate multiplies.
+    """
     return s.keep(2 * s.config.width + 4 * s.tokens * s.config.width)
 
 
@@ -247,9 +347,13 @@ def adaln_shared(s: Sizes) -> Cost:
 CONDITIONING_COSTS = {
     "additive": Mechanism(),
     "in_context": Mechanism(tokens=CONDITION_TOKENS),
-    "cross_attention": Mechanism(block=cross_attention, once=lambda s: s.keep(CONDITION_TOKENS * s.config.width)),
+    "cross_attention": Mechanism(
+        block=cross_attention, once=lambda s: s.keep(CONDITION_TOKENS * s.config.width)
+    ),
     "film": Mechanism(block=film, once=vector),
     "adaln": Mechanism(affine=False, block=adaln, once=vector),
     "adaln_zero": Mechanism(affine=False, block=adaln_zero, once=vector),
-    "adaln_shared": Mechanism(affine=False, block=adaln_shared, once=lambda s: vector(s) + s.modulation(6)),
+    "adaln_shared": Mechanism(
+        affine=False, block=adaln_shared, once=lambda s: vector(s) + s.modulation(6)
+    ),
 }

@@ -1,4 +1,6 @@
-"""A table of named formulas that Python and JavaScript read alike: arithmetic on names, evaluated from the first to the last."""
+"""A table of named formulas that Python and JavaScript read alike: arithmetic on
+names, evaluated from the first to the last.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,15 @@ class FormulaError(ValueError):
     """A formula that cannot be read or computed; the message names it."""
 
 
-def evaluate(formulas: Mapping[str, str], values: Mapping[str, float]) -> dict[str, float]:
-    """{name: number} of all `formulas` {name: expression}, in their order; each may use `values` and the formulas before it.
+def evaluate(
+    formulas: Mapping[str, str], values: Mapping[str, float]
+) -> dict[str, float]:
+    """{name: number} of all `formulas` {name: expression}, in their order; each may use
+    `values` and the formulas before it.
 
-    An expression has numbers, names, + - * / **, parentheses, and ceil, floor, min, max: nothing else is read, so text from anywhere may be
-    evaluated. widgets/cost.mjs computes the same. Raises FormulaError, naming the formula.
+    An expression has numbers, names, + - * / **, parentheses, and ceil, floor, min,
+    max: nothing else is read, so text from anywhere may be evaluated. widgets/cost.mjs
+    computes the same. Raises FormulaError, naming the formula.
     """
     known = dict(values)
     for name, text in formulas.items():
@@ -48,7 +54,9 @@ def parsed(text: str) -> ast.expr:
 def compute(node: ast.expr, known: Mapping[str, float]) -> float:
     """The number of a tree."""
     match node:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+        case ast.Constant(value=int() | float() as value) if not isinstance(
+            value, bool
+        ):
             return value
         case ast.Name(id=name):
             if name not in known:
@@ -56,6 +64,11 @@ def compute(node: ast.expr, known: Mapping[str, float]) -> float:
             return known[name]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATIONS:
             return OPERATIONS[type(op)](compute(left, known), compute(right, known))
-        case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if name in FUNCTIONS:
+        case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if (
+            name in FUNCTIONS
+        ):
             return FUNCTIONS[name](*(compute(arg, known) for arg in args))
-    raise FormulaError(f"{ast.unparse(node)} is not allowed; use numbers, names, + - * / **, parentheses, {', '.join(FUNCTIONS)}")
+    raise FormulaError(
+        f"{ast.unparse(node)} is not allowed; use numbers, names, + - * / **, "
+        f"parentheses, {', '.join(FUNCTIONS)}"
+    )

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-#: Groups of parameters in the order in which a signal passes them, and the names of their parameters.
+#: Groups of parameters in the order in which a signal passes them, and the names of
+#: their parameters.
 GROUPS = {
     "time and label": "condition.*",
     "patch embedding": "embed.*",
@@ -23,36 +24,58 @@ GROUPS = {
 
 
 def group_norms(model: nn.Module) -> dict[str, float]:
-    """Norm of the gradient of each group that a DiT with adaln or adaln_zero has; without a backward pass before, all are zero.
+    """Norm of the gradient of each group that a DiT with adaln or adaln_zero has;
+    without a backward pass before, all are zero.
 
-    Raises ValueError for a parameter that belongs to no group, as other conditionings have.
+    Raises ValueError for a parameter that belongs to no group, as other conditionings
+    have.
     """
     squares: dict[str, float] = {}
     for name, parameter in model.named_parameters():
-        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        gradient = (
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        )
         for group, part in _parts(name, gradient, model.config.width).items():
             squares[group] = squares.get(group, 0.0) + part.square().sum().item()
     return {group: squares[group] ** 0.5 for group in GROUPS if group in squares}
 
 
 def _parts(name: str, gradient: Tensor, width: int) -> dict[str, Tensor]:
-    """The groups that a parameter belongs to: the vectors of a block's modulation are gates, or scale and shift."""
-    group = next((group for group, pattern in GROUPS.items() if fnmatch(name, pattern)), None)
+    """The groups that a parameter belongs to: the vectors of a block's modulation
+    are gates, or scale and shift.
+    """
+    group = next(
+        (group for group, pattern in GROUPS.items() if fnmatch(name, pattern)), None
+    )
     if group is None:
-        raise ValueError(f"{name} belongs to no group; group_norms knows models with conditioning='adaln' or 'adaln_zero'")
+        raise ValueError(
+            f"{name} belongs to no group; group_norms knows models with "
+            "conditioning='adaln' or 'adaln_zero'"
+        )
     if group != "scale and shift":
         return {group: gradient}
-    vectors = gradient.unflatten(0, (-1, width))  # shift, scale (and gate) of attention, then of the MLP
+    # shift, scale (and gate) of attention, then of the MLP
+    vectors = gradient.unflatten(0, (-1, width))
     if len(vectors) == 4:
         return {"scale and shift": vectors}
     return {"scale and shift": vectors[[0, 1, 3, 4]], "gates": vectors[[2, 5]]}
 
 
 def gradient_table(runs: Sequence[Sequence[Mapping[str, float]]]) -> np.ndarray:
-    """Mean over runs of recorded `group_norms`: runs[run][step] -> (steps, groups), NaN where a model has no such group.
+    """Mean over runs of recorded `group_norms`: runs[run][step] -> (steps, groups), NaN
+    where a model has no such group.
 
-    A mean is exactly zero only if every run's is. Raises ValueError when there is no run, or the runs differ in their number of steps.
+    A mean is exactly zero only if every run's is. Raises ValueError when there is no
+    run, or the runs differ in their number of steps.
     """
     if len({len(run) for run in runs}) != 1:
-        raise ValueError(f"runs of {sorted({len(run) for run in runs})} steps; expected at least one run, and the same number of steps in all")
-    return np.array([[[step.get(group, np.nan) for group in GROUPS] for step in run] for run in runs]).mean(0)
+        raise ValueError(
+            f"runs of {sorted({len(run) for run in runs})} steps; expected at "
+            "least one run, and the same number of steps in all"
+        )
+    return np.array(
+        [
+            [[step.get(group, np.nan) for group in GROUPS] for step in run]
+            for run in runs
+        ]
+    ).mean(0)

@@ -10,12 +10,18 @@ from torch import Tensor, nn
 
 
 def saved_bytes(run: Callable[[], Any], model: nn.Module) -> int:
-    """Bytes that autograd keeps for the backward pass of `run`, each block of memory once, the parameters and buffers of `model` aside.
+    """Bytes that autograd keeps for the backward pass of `run`, each block of memory
+    once, the parameters and buffers of `model` aside.
 
-    A view counts as the whole memory behind it, since that is what stays allocated. `dit_lite.flops` gives the same number in closed form.
+    A view counts as the whole memory behind it, since that is what stays allocated.
+    `dit_lite.flops` gives the same number in closed form.
     """
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
-    kept: dict[int, Tensor] = {}  # holding on to the tensors keeps an address from being used twice
+    own = {
+        tensor.untyped_storage().data_ptr()
+        for tensor in (*model.parameters(), *model.buffers())
+    }
+    # holding on to the tensors keeps an address from being used twice
+    kept: dict[int, Tensor] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         address = tensor.untyped_storage().data_ptr()

@@ -1,4 +1,6 @@
-"""What a linear map can read in a set of vectors: a class, or a number. A random half trains the map, the other tests it."""
+"""What a linear map can read in a set of vectors: a class, or a number. A random
+half trains the map, the other tests it.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,19 @@ from torch import Tensor, nn
 
 
 def read_class(vectors: Tensor, labels: Tensor) -> float:
-    """Share of held-out labels that a linear classifier names from vectors (n, D) with labels (n,) int64.
+    """Share of held-out labels that a linear classifier names from vectors (n, D) with
+    labels (n,) int64.
 
-    Softmax regression, trained to convergence. Raises ValueError when there are not as many labels as vectors, or fewer than four.
+    Softmax regression, trained to convergence. Raises ValueError when there are not as
+    many labels as vectors, or fewer than four.
     """
     vectors, train, test = _prepared(vectors, labels)
     linear = nn.Linear(vectors.shape[1], int(labels.max()) + 1, dtype=torch.float64)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
-    optimiser = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        linear.parameters(), max_iter=200, line_search_fn="strong_wolfe"
+    )
 
     def loss() -> Tensor:
         optimiser.zero_grad()
@@ -30,22 +36,37 @@ def read_class(vectors: Tensor, labels: Tensor) -> float:
 
 
 def read_number(vectors: Tensor, values: Tensor) -> float:
-    """R^2 of held-out numbers (n,) predicted from vectors (n, D) by least squares: 1 is perfect, 0 no better than their mean.
+    """R^2 of held-out numbers (n,) predicted from vectors (n, D) by least squares: 1 is
+    perfect, 0 no better than their mean.
 
     Raises ValueError when there are not as many numbers as vectors, or fewer than four.
     """
     vectors, train, test = _prepared(vectors, values)
-    inputs, values = torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1), values.double()
-    weights = torch.linalg.lstsq(inputs[train], values[train, None], driver="gelsd").solution[:, 0]
+    inputs, values = (
+        torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1),
+        values.double(),
+    )
+    weights = torch.linalg.lstsq(
+        inputs[train], values[train, None], driver="gelsd"
+    ).solution[:, 0]
     error = inputs[test] @ weights - values[test]
     return 1 - (error.square().mean() / values[test].var(correction=0)).item()
 
 
 def _prepared(vectors: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Vectors with mean 0 and variance 1 in every channel, and the places of the two halves."""
+    """Vectors with mean 0 and variance 1 in every channel, and the places of the two
+    halves.
+    """
     if vectors.ndim != 2 or others.shape != vectors.shape[:1] or len(vectors) < 4:
-        raise ValueError(f"vectors of shape {tuple(vectors.shape)} and {tuple(others.shape)} of what is to be read: pass (n, D) and (n,), n >= 4")
+        raise ValueError(
+            f"vectors of shape {tuple(vectors.shape)} and {tuple(others.shape)} "
+            "of what is to be read: pass (n, D) and (n,), n >= 4"
+        )
     vectors = vectors.detach().double()
     places = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
     half = len(vectors) // 2
-    return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-12), places[:half], places[half:]
+    return (
+        (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-12),
+        places[:half],
+        places[half:],
+    )

@@ -1,4 +1,6 @@
-"""Fair comparisons: models of the same parameters, or of the same multiply-adds, over patch, depth, width and heads."""
+"""Fair comparisons: models of the same parameters, or of the same multiply-adds,
+over patch, depth, width and heads.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ MEASURES = ("parameters", "macs")
 
 @dataclass(frozen=True)
 class Match:
-    """A model found: its configuration, its total cost, and how far the cost lies from the target, (cost - target) / target."""
+    """A model found: its configuration, its total cost, and how far the cost lies
+    from the target, (cost - target) / target.
+    """
 
     config: DiTConfig
     cost: Cost
@@ -24,39 +28,69 @@ class Match:
 
 
 def matched(
-    config: DiTConfig, by: str = "parameters", target: float | None = None, *, vary: str = "width", tolerance: float = 0.05, **changes
+    config: DiTConfig,
+    by: str = "parameters",
+    target: float | None = None,
+    *,
+    vary: str = "width",
+    tolerance: float = 0.05,
+    **changes,
 ) -> DiTConfig:
-    """The model with `changes` whose total "parameters" or "macs" come closest to `target`; without one, to those of `config` itself.
+    """The model with `changes` whose total "parameters" or "macs" come closest to
+    `target`; without one, to those of `config` itself.
 
-    `vary` names the field that is adjusted: "width" (in steps that the heads divide), "mlp_ratio" (by single hidden units, the finest), or
-    "depth". Equal multiply-adds at another patch: `matched(config, by="macs", patch_size=4)`; equal parameters of another conditioning:
-    `matched(config, conditioning="film")`. Raises ConfigError when nothing comes within `tolerance`, a share of the target.
+    `vary` names the field that is adjusted: "width" (in steps that the heads divide),
+    "mlp_ratio" (by single hidden units, the finest), or "depth". Equal multiply-adds at
+    another patch: `matched(config, by="macs", patch_size=4)`; equal parameters of
+    another conditioning: `matched(config, conditioning="film")`. Raises ConfigError
+    when nothing comes within `tolerance`, a share of the target.
     """
     return match(config, by, target, vary=vary, tolerance=tolerance, **changes).config
 
 
 def match(
-    config: DiTConfig, by: str = "parameters", target: float | None = None, *, vary: str = "width", tolerance: float = 0.05, **changes
+    config: DiTConfig,
+    by: str = "parameters",
+    target: float | None = None,
+    *,
+    vary: str = "width",
+    tolerance: float = 0.05,
+    **changes,
 ) -> Match:
     """What `matched` finds, with its cost and its mismatch."""
     target = _target(config, by, target)
     choose("vary", vary, KNOBS)
     if vary in changes:
-        raise ConfigError(f"{vary}={changes[vary]!r} is given, but {vary} is what is varied; leave it out, or vary one of {_others(vary)}")
+        raise ConfigError(
+            f"{vary}={changes[vary]!r} is given, but {vary} is what is varied; "
+            f"leave it out, or vary one of {_others(vary)}"
+        )
     best = _closest(_adjustable(config, vary, changes), by, target, vary)
     if abs(best.mismatch) > tolerance:
         raise ConfigError(
-            f"no {vary} gives target={target:g} {by} within tolerance={tolerance:g}: the closest, {vary}={getattr(best.config, vary):g}, "
-            f"is {best.mismatch:+.1%} off; allow more, change the target, or vary one of {_others(vary)}"
+            f"no {vary} gives target={target:g} {by} within "
+            f"tolerance={tolerance:g}: the closest, "
+            f"{vary}={getattr(best.config, vary):g}, "
+            f"is {best.mismatch:+.1%} off; allow more, change the target, or "
+            f"vary one of {_others(vary)}"
         )
     return best
 
 
-def search(config: DiTConfig, by: str = "parameters", target: float | None = None, *, tolerance: float = 0.05, **grid: Iterable) -> list[Match]:
-    """Every model of a grid at a matched cost, by the width: `search(config, by="macs", patch_size=(2, 4), depth=(4, 8), heads=(4,))`.
+def search(
+    config: DiTConfig,
+    by: str = "parameters",
+    target: float | None = None,
+    *,
+    tolerance: float = 0.05,
+    **grid: Iterable,
+) -> list[Match]:
+    """Every model of a grid at a matched cost, by the width: `search(config, by="macs",
+    patch_size=(2, 4), depth=(4, 8), heads=(4,))`.
 
-    Each keyword is a field of DiTConfig with its values; the list is in the order of the grid, without the combinations that find no width
-    within `tolerance` or that cannot be built. Raises ConfigError when none is left.
+    Each keyword is a field of DiTConfig with its values; the list is in the order of
+    the grid, without the combinations that find no width within `tolerance` or that
+    cannot be built. Raises ConfigError when none is left.
     """
     target = _target(config, by, target)
     found, refused = [], []
@@ -65,35 +99,48 @@ def search(config: DiTConfig, by: str = "parameters", target: float | None = Non
         try:
             found.append(match(config, by, target, tolerance=tolerance, **changes))
         except ConfigError as error:
-            refused.append(f"{', '.join(f'{name}={value}' for name, value in changes.items())}: {error}")
+            refused.append(
+                f"{', '.join(f'{name}={value}' for name, value in changes.items())}: "
+                f"{error}"
+            )
     if not found:
-        raise ConfigError(f"nothing in the grid matches target={target:g} {by}; the last tried was {refused[-1] if refused else 'none: it is empty'}")
+        raise ConfigError(
+            f"nothing in the grid matches target={target:g} {by}; the last tried "
+            f"was {refused[-1] if refused else 'none: it is empty'}"
+        )
     return found
 
 
 @dataclass(frozen=True)
 class Knob:
-    """A field that can be turned, and its value at step k = 1, 2, ... `most` for a given model. The cost grows with k."""
+    """A field that can be turned, and its value at step k = 1, 2, ... `most` for a
+    given model. The cost grows with k.
+    """
 
     value: Callable[[DiTConfig, int], float]
     most: Callable[[DiTConfig], int] = lambda config: 2**40
 
 
 def _width_step(config: DiTConfig) -> int:
-    # the heads divide the width; rope needs head widths, sincos widths, that are multiples of 4
+    # the heads divide the width; rope needs head widths, sincos widths, that are
+    # multiples of 4
     return 4 * config.heads if config.position == "rope" else math.lcm(4, config.heads)
 
 
 #: What `matched` can vary.
 KNOBS = {
     "width": Knob(lambda config, k: k * _width_step(config)),
-    "mlp_ratio": Knob(lambda config, k: k / config.width, most=lambda config: 64 * config.width),
+    "mlp_ratio": Knob(
+        lambda config, k: k / config.width, most=lambda config: 64 * config.width
+    ),
     "depth": Knob(lambda config, k: k),
 }
 
 
 def _closest(config: DiTConfig, by: str, target: float, name: str) -> Match:
-    """Bisection for the last step that stays at or under the target, then the better of it and the next."""
+    """Bisection for the last step that stays at or under the target, then the better
+    of it and the next.
+    """
     knob = KNOBS[name]
 
     def at(k: int) -> Match:
@@ -115,15 +162,28 @@ def _target(config: DiTConfig, by: str, target: float | None) -> float:
     own = getattr(flops(config)["total"], by)
     if target is None:
         return own
-    if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 < target < math.inf:
-        raise ConfigError(f"target={target!r} must be a positive number of {by}; leave it out for the {own:,} of `config`")
+    if (
+        isinstance(target, bool)
+        or not isinstance(target, (int, float))
+        or not 0 < target < math.inf
+    ):
+        raise ConfigError(
+            f"target={target!r} must be a positive number of {by}; leave it out "
+            f"for the {own:,} of `config`"
+        )
     return target
 
 
 def _adjustable(config: DiTConfig, vary: str, changes: dict) -> DiTConfig:
     for name in changes:
-        choose("a field to change", name, [field.name for field in dataclasses.fields(DiTConfig)])
-    if vary == "width":  # the width of `config` need not fit the new heads: any that does will do to start from
+        choose(
+            "a field to change",
+            name,
+            [field.name for field in dataclasses.fields(DiTConfig)],
+        )
+    # the width of `config` need not fit the new heads: any that does will do to start
+    # from
+    if vary == "width":
         changes = changes | {"width": 4 * changes.get("heads", config.heads)}
     return dataclasses.replace(config, **changes)
 

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 
 class Timed(nn.Module):
-    """`model`, told `label(t, y)` instead of y: a function of the times t (B,) and the labels y (B,), which returns labels (B,).
+    """`model`, told `label(t, y)` instead of y: a function of the times t (B,) and the
+    labels y (B,), which returns labels (B,).
 
-    "No class" stays what it is, so that guidance works. Takes the place of a model in `sample` and `walk`.
+    "No class" stays what it is, so that guidance works. Takes the place of a model in
+    `sample` and `walk`.
     """
 
     def __init__(self, model: nn.Module, label: Callable[[Tensor, Tensor], Tensor]):
@@ -19,4 +21,6 @@ class Timed(nn.Module):
         self.model, self.label, self.config = model, label, model.config
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return self.model(x, t, torch.where(y == self.config.num_classes, y, self.label(t, y)))
+        return self.model(
+            x, t, torch.where(y == self.config.num_classes, y, self.label(t, y))
+        )

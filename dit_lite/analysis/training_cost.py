@@ -1,23 +1,39 @@
-"""What training costs on a stated machine: memory by term, seconds a step, and the price of a run.
+"""What training costs on a stated machine: memory by term, seconds a step, and the
+price of a run.
 
-Every formula stands in cost_formulas.json, which the cost calculator of the book reads too. These rules give them:
+Every formula stands in cost_formulas.json, which the cost calculator of the book reads
+too. These rules give them:
 
-- A linear map costs d_in d_out multiply-adds a row, attention 2 N^2 D a block; a backward pass costs two forward passes, recomputation less
-  than one more. `dit_lite.flops` is the same count by another route, equal to the modules and to torch's counter.
-- Of a parameter one device keeps the weight, the gradient, two Adam moments of 4 bytes and an average (EMA) of 4 bytes; 16-bit weights
-  need a master copy of 4 bytes beside them: 16 bytes + EMA either way (Rajbhandari et al., ZeRO, 1910.02054, sec. 3.1).
-- ZeRO divides these by the number of devices p: stage 1 moments, master and average, stage 2 gradients as well, stage 3 weights as well
-  (1910.02054, sec. 5). Stage 3 holds two blocks whole: the one at work, and the next, whose weights are on their way.
-- Activations are what autograd keeps. Checkpointing keeps the inputs of segments, and the inside of one: segments of one block, or of
-  ceil(sqrt(L)) blocks (Chen et al., 1604.06174); what a block keeps is counted as in Korthikanti et al. (2205.05198, sec. 4).
-- With bf16 autocast the weights stay fp32, and so do the tokens around every normalisation; autograd keeps a bf16 copy of the weights.
-- A ring sends (p-1)/p of the data for a reduce-scatter or an all-gather, twice that for an all-reduce (Patarasuk and Yuan 2009). So DDP
-  and stages 1 and 2 send 2 (p-1)/p of the parameters a step, stage 3 half as much again (1910.02054, sec. 7); each of the p-1 hops of a
+- A linear map costs d_in d_out multiply-adds a row, attention 2 N^2 D a block; a
+  backward pass costs two forward passes, recomputation less
+  than one more. `dit_lite.flops` is the same count by another route, equal to the
+  modules and to torch's counter.
+- Of a parameter one device keeps the weight, the gradient, two Adam moments of 4 bytes
+  and an average (EMA) of 4 bytes; 16-bit weights
+  need a master copy of 4 bytes beside them: 16 bytes + EMA either way (Rajbhandari et
+  al., ZeRO, 1910.02054, sec. 3.1).
+- ZeRO divides these by the number of devices p: stage 1 moments, master and average,
+  stage 2 gradients as well, stage 3 weights as well
+  (1910.02054, sec. 5). Stage 3 holds two blocks whole: the one at work, and the next,
+  whose weights are on their way.
+- Activations are what autograd keeps. Checkpointing keeps the inputs of segments, and
+  the inside of one: segments of one block, or of
+  ceil(sqrt(L)) blocks (Chen et al., 1604.06174); what a block keeps is counted as in
+  Korthikanti et al. (2205.05198, sec. 4).
+- With bf16 autocast the weights stay fp32, and so do the tokens around every
+  normalisation; autograd keeps a bf16 copy of the weights.
+- A ring sends (p-1)/p of the data for a reduce-scatter or an all-gather, twice that for
+  an all-reduce (Patarasuk and Yuan 2009). So DDP
+  and stages 1 and 2 send 2 (p-1)/p of the parameters a step, stage 3 half as much again
+  (1910.02054, sec. 7); each of the p-1 hops of a
   collective waits for the latency.
-- A step lasts as long as its computing and the communication that does not hide behind it: with DDP behind the backward pass of the last
-  micro-batch (Li et al., 2006.15704, sec. 3.2), with stage 3 behind all of it. Weights that stages 1 and 2 gather after the update never hide.
+- A step lasts as long as its computing and the communication that does not hide behind
+  it: with DDP behind the backward pass of the last
+  micro-batch (Li et al., 2006.15704, sec. 3.2), with stage 3 behind all of it. Weights
+  that stages 1 and 2 gather after the update never hide.
 
-Left out: the optimiser's own time, the loading of data, buffers of libraries, and fragments of memory.
+Left out: the optimiser's own time, the loading of data, buffers of libraries, and
+fragments of memory.
 """
 
 from __future__ import annotations
@@ -40,44 +56,90 @@ def _text() -> str:
 
 
 def cost_formulas() -> dict:
-    """What cost_formulas.json says: {"inputs": {name: range}, "choices": {name: {option: numbers}}, "formulas": {name: expression}, "machines"}.
+    """What cost_formulas.json says: {"inputs": {name: range}, "choices": {name:
+    {option: numbers}}, "formulas": {name: expression}, "machines"}.
 
-    Units of the inputs: peak TFLOP/s, memory GB (1e9 bytes), link GB/s in one direction, latency microseconds a hop, share and overlap percent,
-    price per device and hour. Formulas give bytes, seconds, multiply-adds. Machines hold numbers of data sheets and an assumed share of the peak.
+    Units of the inputs: peak TFLOP/s, memory GB (1e9 bytes), link GB/s in one
+    direction, latency microseconds a hop, share and overlap percent, price per device
+    and hour. Formulas give bytes, seconds, multiply-adds. Machines hold numbers of data
+    sheets and an assumed share of the peak.
     """
     return json.loads(_text())
 
 
 def training_cost(
-    config: DiTConfig, batch: int = 256, *, precision: str = "fp32", kernel: str = "flash", checkpointing: str = "none", devices: int = 1,
-    accumulation: int = 1, split: str = "ddp", machine: str = "H200", length: int = 400_000, unit: str = "steps", **machine_changes: float,
+    config: DiTConfig, batch: int = 256, *, precision: str = "fp32",
+    kernel: str = "flash", checkpointing: str = "none", devices: int = 1,
+    accumulation: int = 1, split: str = "ddp", machine: str = "H200",
+    length: int = 400_000, unit: str = "steps", **machine_changes: float,
 ) -> dict[str, float]:  # fmt: skip
-    """All numbers of the cost calculator for a model and a run: {formula: value}, in bytes, seconds, multiply-adds and money.
+    """All numbers of the cost calculator for a model and a run: {formula: value}, in
+    bytes, seconds, multiply-adds and money.
 
-    `batch` is that of all devices together, worked off in `accumulation` parts. precision is "fp32", "tf32", "bf16" (autocast, fp32 weights) or
-    "bf16_weights" (with an fp32 master copy); kernel "flash" or "naive"; checkpointing "none", "block" or "sqrt"; split "ddp", "zero1", "zero2"
-    or "zero3"; `length` counts `unit` "steps" or "images". A machine of `cost_formulas()` may be changed by peak, share, memory, link, latency,
-    overlap (80 % unless told) and price. Activation bytes are exact in fp32 on the CPU, and with `precision` "bf16" there but for the copies of
-    the weights, of which autograd keeps only the matrices; the kernels of a GPU and a compiler keep others. Raises ConfigError, naming the
-    argument. Source: the module's docstring.
+    `batch` is that of all devices together, worked off in `accumulation` parts.
+    precision is "fp32", "tf32", "bf16" (autocast, fp32 weights) or "bf16_weights" (with
+    an fp32 master copy); kernel "flash" or "naive"; checkpointing "none", "block" or
+    "sqrt"; split "ddp", "zero1", "zero2" or "zero3"; `length` counts `unit` "steps" or
+    "images". A machine of `cost_formulas()` may be changed by peak, share, memory,
+    link, latency, overlap (80 % unless told) and price. Activation bytes are exact in
+    fp32 on the CPU, and with `precision` "bf16" there but for the copies of the
+    weights, of which autograd keeps only the matrices; the kernels of a GPU and a
+    compiler keep others. Raises ConfigError, naming the argument. Source: the module's
+    docstring.
     """
     table = cost_formulas()
     if not isinstance(config, DiTConfig):
-        raise ConfigError(f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') for a named size, model.config for a model")
-    for name, known in dict(attention="full", mlp="gelu", long_skips=False, position_extent=None).items():
+        raise ConfigError(
+            f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') "
+            "for a named size, model.config for a model"
+        )
+    for name, known in dict(
+        attention="full", mlp="gelu", long_skips=False, position_extent=None
+    ).items():
         if getattr(config, name) != known:
-            raise ConfigError(f"{name}={getattr(config, name)!r} is not known to these formulas; they hold for {name}={known!r}")
+            raise ConfigError(
+                f"{name}={getattr(config, name)!r} is not known to these "
+                f"formulas; they hold for {name}={known!r}"
+            )
     choose("machine", machine, table["machines"])
-    model = {name: getattr(config, name) for name in ("image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes", "mlp_ratio")}
-    model |= {name: int(getattr(config, name)) for name in ("null_class", "learn_variance", "qk_norm")}
-    chosen = dict(position=config.position, conditioning=config.conditioning, kernel=kernel, precision=precision, checkpointing=checkpointing)
+    model = {
+        name: getattr(config, name)
+        for name in (
+            "image_size",
+            "channels",
+            "patch_size",
+            "width",
+            "depth",
+            "heads",
+            "num_classes",
+            "mlp_ratio",
+        )
+    }
+    model |= {
+        name: int(getattr(config, name))
+        for name in ("null_class", "learn_variance", "qk_norm")
+    }
+    chosen = dict(
+        position=config.position,
+        conditioning=config.conditioning,
+        kernel=kernel,
+        precision=precision,
+        checkpointing=checkpointing,
+    )
     chosen |= dict(split=split, unit=unit)
     for name, value in chosen.items():
         choose(name, value, table["choices"][name])
-    numbers = model | machine_numbers(table["machines"][machine], precision, devices) | dict(downsampling=1, batch=batch, devices=devices)
+    numbers = (
+        model
+        | machine_numbers(table["machines"][machine], precision, devices)
+        | dict(downsampling=1, batch=batch, devices=devices)
+    )
     numbers |= dict(accumulation=accumulation, length=length)
     if unknown := sorted(set(machine_changes) - set(MACHINE)):
-        raise ConfigError(f"{unknown[0]} is not a number of a machine; choose from: {', '.join(MACHINE)}")
+        raise ConfigError(
+            f"{unknown[0]} is not a number of a machine; choose from: "
+            f"{', '.join(MACHINE)}"
+        )
     return cost_of(table, numbers | machine_changes, chosen)
 
 
@@ -86,19 +148,39 @@ OVERLAP = 80  # percent of the communication that could hide and does: an assump
 
 
 def machine_numbers(machine: Mapping, precision: str, devices: int) -> dict[str, float]:
-    """The inputs that a machine of the table sets: its peak at a precision, and the slowest link between so many devices."""
-    link = machine["link"] if isinstance(devices, int) and devices <= machine["joined"] else machine["network"]
+    """The inputs that a machine of the table sets: its peak at a precision, and the
+    slowest link between so many devices.
+    """
+    link = (
+        machine["link"]
+        if isinstance(devices, int) and devices <= machine["joined"]
+        else machine["network"]
+    )
     same = {name: machine[name] for name in ("share", "memory", "latency", "price")}
     return same | dict(peak=machine["peak"][precision], link=link, overlap=OVERLAP)
 
 
-def cost_of(table: Mapping, numbers: Mapping[str, float], chosen: Mapping[str, str]) -> dict[str, float]:
+def cost_of(
+    table: Mapping, numbers: Mapping[str, float], chosen: Mapping[str, str]
+) -> dict[str, float]:
     """Every formula of the table for checked numbers and chosen options."""
     for name, value in numbers.items():
         limits = table["inputs"][name]
         kind = int if limits.get("whole") else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or not limits["low"] <= value <= limits["high"]:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, kind)
+            or not math.isfinite(value)
+            or not limits["low"] <= value <= limits["high"]
+        ):
             word = "whole number" if limits.get("whole") else "number"
-            raise ConfigError(f"{name}={value!r} is out of range; expected a {word} from {limits['low']:g} to {limits['high']:g}")
-    options = {key: number for name, option in chosen.items() for key, number in table["choices"][name][option].items()}
+            raise ConfigError(
+                f"{name}={value!r} is out of range; expected a {word} from "
+                f"{limits['low']:g} to {limits['high']:g}"
+            )
+    options = {
+        key: number
+        for name, option in chosen.items()
+        for key, number in table["choices"][name][option].items()
+    }
     return evaluate(table["formulas"], options | dict(numbers))

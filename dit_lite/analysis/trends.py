@@ -1,4 +1,6 @@
-"""Does one quantity follow another: how steeply, beyond what a third explains, and in what shape?"""
+"""Does one quantity follow another: how steeply, beyond what a third explains, and
+in what shape?
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,19 @@ from torch import Tensor
 
 
 def slope(x: Tensor, y: Tensor) -> float:
-    """The least-squares slope of y (n,) over x (n,), in units of y per unit of x; 0 when all x are equal."""
+    """The least-squares slope of y (n,) over x (n,), in units of y per unit of x; 0
+    when all x are equal.
+    """
     x, y = x.double() - x.double().mean(), y.double()
     return ((x * y).sum() / x.square().sum().clamp(min=1e-300)).item()
 
 
 def rank_correlation(x: Tensor, y: Tensor, given: Tensor | None = None) -> float:
-    """Spearman's correlation of x (n,) and y (n,), or what is left of it when the ranks of `given` (n,) have explained what they can.
+    """Spearman's correlation of x (n,) and y (n,), or what is left of it when the ranks
+    of `given` (n,) have explained what they can.
 
-    The partial correlation is that of the residuals of both ranks regressed on the ranks of `given`. 0 where nothing is left to correlate.
+    The partial correlation is that of the residuals of both ranks regressed on the
+    ranks of `given`. 0 where nothing is left to correlate.
     """
     x, y = ranks(x), ranks(y)
     if given is not None:
@@ -30,12 +36,15 @@ def rank_correlation(x: Tensor, y: Tensor, given: Tensor | None = None) -> float
 
 
 def ranks(x: Tensor) -> Tensor:
-    """The place of each of x (n,) in their order, counted from the middle; equal values share theirs. Float64."""
+    """The place of each of x (n,) in their order, counted from the middle; equal
+    values share theirs. Float64.
+    """
     before, after = (x[None] < x[:, None]).sum(1), (x[None] > x[:, None]).sum(1)
     return (before - after).double() / 2
 
 
-#: Curves of two parameters, y = shape(a + b log x): alike on a range as short as a few sizes. "power law" is the error's, 1 - y = c x^-b.
+#: Curves of two parameters, y = shape(a + b log x): alike on a range as short as a few
+#: sizes. "power law" is the error's, 1 - y = c x^-b.
 SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "power law": lambda z: 1 - (-z).exp(),
@@ -44,7 +53,9 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Fit(NamedTuple):
-    """y = SHAPES[shape](a + b log x), the root mean squared residual, and Akaike's criterion for small samples, lower is better."""
+    """y = SHAPES[shape](a + b log x), the root mean squared residual, and Akaike's
+    criterion for small samples, lower is better.
+    """
 
     shape: str
     a: float
@@ -54,15 +65,21 @@ class Fit(NamedTuple):
 
 
 def fit_shape(shape: str, x: Tensor, y: Tensor) -> Fit:
-    """Least squares of y (n,) in (0, 1) over x (n,) > 0 under one of `SHAPES`, by Gauss-Newton steps that are halved until they help.
+    """Least squares of y (n,) in (0, 1) over x (n,) > 0 under one of `SHAPES`, by
+    Gauss-Newton steps that are halved until they help.
 
-    aic = n log(residual^2) + 2k + 2k(k+1)/(n-k-1) with k = 3, the spread being one of the parameters. Raises ValueError for fewer than 5 points.
-    Source: Burnham and Anderson 2002, sec. 2.4.
+    aic = n log(residual^2) + 2k + 2k(k+1)/(n-k-1) with k = 3, the spread being one of
+    the parameters. Raises ValueError for fewer than 5 points. Source: Burnham and
+    Anderson 2002, sec. 2.4.
     """
     n, k = len(x), 3
     if n < k + 2:
-        raise ValueError(f"n={n} points cannot tell shapes of {k} parameters apart; use at least {k + 2}")
-    design = torch.stack([torch.ones(n, dtype=torch.float64), x.double().log()], 1)  # (n, 2)
+        raise ValueError(
+            f"n={n} points cannot tell shapes of {k} parameters apart; use at "
+            f"least {k + 2}"
+        )
+    # (n, 2)
+    design = torch.stack([torch.ones(n, dtype=torch.float64), x.double().log()], 1)
     y, curve = y.double(), SHAPES[shape]
     best = torch.tensor([0.5, 0.1], dtype=torch.float64)
 
@@ -72,12 +89,20 @@ def fit_shape(shape: str, x: Tensor, y: Tensor) -> Fit:
     for _ in range(200):
         z = (design @ best).requires_grad_()
         value = curve(z)
-        (change,) = torch.autograd.grad(value.sum(), z)  # each value depends on its own z alone
-        step = torch.linalg.lstsq(change[:, None] * design, (y - value.detach())[:, None]).solution[:, 0]
+        # each value depends on its own z alone
+        (change,) = torch.autograd.grad(value.sum(), z)
+        step = torch.linalg.lstsq(
+            change[:, None] * design, (y - value.detach())[:, None]
+        ).solution[:, 0]
         while squares(best + step) > squares(best) and step.norm() > 1e-12:
             step = step / 2
         if step.norm() <= 1e-12:
             break
         best = best + step
     residual = max(squares(best), 1e-300) ** 0.5
-    return Fit(shape, *best.tolist(), residual, 2 * n * math.log(residual) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
+    return Fit(
+        shape,
+        *best.tolist(),
+        residual,
+        2 * n * math.log(residual) + 2 * k + 2 * k * (k + 1) / (n - k - 1),
+    )

@@ -1,4 +1,6 @@
-"""What one branch of a fresh block does to its tokens, for each reading of the source's initial "(0,1)"."""
+"""What one branch of a fresh block does to its tokens, for each reading of the
+source's initial "(0,1)".
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from ..model import DiT, modulate
 
 
 class Reading(NamedTuple):
-    """Initial values of every modulation of a block; `scale` in the 1+scale form, so that LN(x) is multiplied by `gamma`."""
+    """Initial values of every modulation of a block; `scale` in the 1+scale form, so
+    that LN(x) is multiplied by `gamma`.
+    """
 
     conditioning: str
     scale: float
@@ -27,7 +31,9 @@ class Reading(NamedTuple):
 
     @property
     def gate(self) -> float:
-        """What the branch is multiplied by at first: adaLN has no gate, adaLN-Zero starts with gate 0."""
+        """What the branch is multiplied by at first: adaLN has no gate, adaLN-Zero
+        starts with gate 0.
+        """
         return 0.0 if self.conditioning == "adaln_zero" else 1.0
 
 
@@ -41,7 +47,9 @@ BRANCHES = ("mlp", "attention")
 
 
 class InitialBranches(NamedTuple):
-    """tokens (N, D) before the block; for each reading what F returns (N, D), (gamma, beta, gate), and how much F follows its input."""
+    """tokens (N, D) before the block; for each reading what F returns (N, D),
+    (gamma, beta, gate), and how much F follows its input.
+    """
 
     tokens: np.ndarray
     branches: dict[str, np.ndarray]
@@ -50,51 +58,79 @@ class InitialBranches(NamedTuple):
 
 
 def set_modulation(model: DiT, scale: float, shift: float) -> None:
-    """Give the modulations of every block, whatever the condition, this scale (in the 1+scale form) and this shift; gates stay."""
+    """Give the modulations of every block, whatever the condition, this scale (in
+    the 1+scale form) and this shift; gates stay.
+    """
     width = model.config.width
     for block in model.blocks:
-        bias = block.modulation[1].bias.data.view(-1, width)  # shift, scale, (gate,) of attention, then of the MLP
+        # shift, scale, (gate,) of attention, then of the MLP
+        bias = block.modulation[1].bias.data.view(-1, width)
         per_branch = len(bias) // 2
         bias[0::per_branch], bias[1::per_branch] = shift, scale
 
 
-def initial_branches(config: DiTConfig, image: Tensor, branch: str = "mlp", seed: int = 0) -> InitialBranches:
-    """F(gamma LN(x) + beta) of the first block of a fresh model, for every reading with the same weights.
+def initial_branches(
+    config: DiTConfig, image: Tensor, branch: str = "mlp", seed: int = 0
+) -> InitialBranches:
+    """F(gamma LN(x) + beta) of the first block of a fresh model, for every reading with
+    the same weights.
 
-    x are the tokens of `image` (C, H, W) in [-1,1]; F is the block's MLP, or its attention (which a fresh model spreads so evenly over the
-    tokens that it answers all of them almost alike). A sensitivity is ||dF/dx|| / sqrt(N D), Frobenius: how much longer or shorter a small
-    random change of the tokens leaves F. Takes N D backward passes of one branch. The global generator is left as it was.
-    Raises ConfigError (a ValueError) for another branch, ValueError for an image of another shape than the configuration's.
+    x are the tokens of `image` (C, H, W) in [-1,1]; F is the block's MLP, or its
+    attention (which a fresh model spreads so evenly over the tokens that it answers all
+    of them almost alike). A sensitivity is ||dF/dx|| / sqrt(N D), Frobenius: how much
+    longer or shorter a small random change of the tokens leaves F. Takes N D backward
+    passes of one branch. The global generator is left as it was. Raises ConfigError (a
+    ValueError) for another branch, ValueError for an image of another shape than the
+    configuration's.
     """
     choose("branch", branch, BRANCHES)
     expected = (config.channels, config.image_size, config.image_size)
     if tuple(image.shape) != expected:
-        raise ValueError(f"image has shape {tuple(image.shape)}; expected {expected}, as in the configuration")
+        raise ValueError(
+            f"image has shape {tuple(image.shape)}; expected {expected}, as in "
+            "the configuration"
+        )
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # that of the CPU; torch.manual_seed would seed GPUs too
+        # that of the CPU; torch.manual_seed would seed GPUs too
+        torch.default_generator.manual_seed(seed)
         model = DiT(dataclasses.replace(config, conditioning="adaln_zero"))
     block, rotation = model.blocks[0], model.position.rotation()
-    norm, function = (block.norm2, block.mlp) if branch == "mlp" else (block.norm1, lambda tokens: block.attention(tokens, rotation))
+    norm, function = (
+        (block.norm2, block.mlp)
+        if branch == "mlp"
+        else (block.norm1, lambda tokens: block.attention(tokens, rotation))
+    )
     with torch.no_grad():
         x = model.position.add(model.embed(image[None]))  # (1, N, D)
     outputs, sensitivities = {}, {}
     for name, reading in READINGS.items():
-        scale, shift = (torch.full((1, 1, config.width), value) for value in (reading.scale, reading.shift))
+        scale, shift = (
+            torch.full((1, 1, config.width), value)
+            for value in (reading.scale, reading.shift)
+        )
 
         def answer(tokens: Tensor, scale=scale, shift=shift) -> Tensor:
             return function(modulate(norm(tokens), shift, scale))
 
         outputs[name] = answer(x).detach()[0].numpy()
         sensitivities[name] = _sensitivity(answer, x)
-    starts = {name: (reading.gamma, reading.shift, reading.gate) for name, reading in READINGS.items()}
+    starts = {
+        name: (reading.gamma, reading.shift, reading.gate)
+        for name, reading in READINGS.items()
+    }
     return InitialBranches(x[0].numpy(), outputs, starts, sensitivities)
 
 
-def _sensitivity(function: Callable[[Tensor], Tensor], x: Tensor, rows: int = 256) -> float:
-    """||J|| / sqrt(n) of the Jacobian of a function of x (1, N, D), n = N D, some of its rows at a time."""
+def _sensitivity(
+    function: Callable[[Tensor], Tensor], x: Tensor, rows: int = 256
+) -> float:
+    """||J|| / sqrt(n) of the Jacobian of a function of x (1, N, D), n = N D, some of
+    its rows at a time.
+    """
     n, total = x.numel(), 0.0
     for units in torch.eye(n).view(n, *x.shape[1:]).split(rows):
-        copies = x.expand(len(units), -1, -1).clone().requires_grad_()  # one a row: a batch does not mix
+        # one a row: a batch does not mix
+        copies = x.expand(len(units), -1, -1).clone().requires_grad_()
         (gradient,) = torch.autograd.grad(function(copies), copies, units)
         total += gradient.square().sum().item()
     return (total / n) ** 0.5

@@ -1,4 +1,6 @@
-"""Exercises of chapter 2: cutting, where the cost bends, stretched positions, the least loss of a plane, and the same cost with another patch."""
+"""Exercises of chapter 2: cutting, where the cost bends, stretched positions, the
+least loss of a plane, and the same cost with another patch.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def cutting(cut) -> None:
         same(
             cut(x, P),
             patchify(x, P),
-            "Split H into (H/P, P) and W into (W/P, P), bring the axes into the order batch, patch row, patch column, row, column, channel, and flatten.",
+            "Split H into (H/P, P) and W into (W/P, P), bring the axes into the "
+            "order batch, patch row, patch column, row, column, channel, and "
+            "flatten.",
             0.0,
         )
 
@@ -27,29 +31,51 @@ def cutting(cut) -> None:
 def where_it_bends(finest) -> None:
     """finest(side, D): the smallest divisor of side with 2 N^2 D <= 12 N D^2."""
     for side, D in ((32, 384), (64, 64), (256, 1152), (256, 64), (48, 8), (8, 64)):
-        wanted = next(P for P in range(1, side + 1) if side % P == 0 and (side // P) ** 2 <= 6 * D)
+        wanted = next(
+            P for P in range(1, side + 1) if side % P == 0 and (side // P) ** 2 <= 6 * D
+        )
         got = finest(side, D)
-        require(got is not None and got is not Ellipsis, "The function returns nothing yet: replace `...` and return the result.")
-        hint = "The terms of (7) are equal at N = 6D. Try the divisors from 1 upwards, with N = (side/P)^2."
-        require(got == wanted, f"For side={side}, D={D} the answer is {wanted}, yours is {got}. {hint}")
+        require(
+            got is not None and got is not Ellipsis,
+            "The function returns nothing yet: replace `...` and return the result.",
+        )
+        hint = (
+            "The terms of (7) are equal at N = 6D. Try the divisors from 1 "
+            "upwards, with N = (side/P)^2."
+        )
+        require(
+            got == wanted,
+            f"For side={side}, D={D} the answer is {wanted}, yours is {got}. {hint}",
+        )
 
 
 @exercise("02.3")
 def stretched_grid(places) -> None:
-    """places(old, new): the coordinates of `new` cell centres on the scale of `old` ones."""
+    """places(old, new): the coordinates of `new` cell centres on the scale of `old`
+    ones.
+    """
     for old, new in ((4, 8), (4, 4), (8, 4), (4, 6)):
-        wanted = coordinates(new, old)[:: new + 1, 0].float()  # the diagonal of the grid
+        # the diagonal of the grid
+        wanted = coordinates(new, old)[:: new + 1, 0].float()
         got = places(old, new)
-        hint = "Both grids cover the same square, from -1/2 to old - 1/2. A new cell has side old/new, and its centre lies in its middle."
+        hint = (
+            "Both grids cover the same square, from -1/2 to old - 1/2. A new cell "
+            "has side old/new, and its centre lies in its middle."
+        )
         same(got.float() if isinstance(got, torch.Tensor) else got, wanted, hint)
 
 
 @exercise("02.4")
 def least_loss_of_a_plane(least_loss) -> None:
-    """least_loss(targets, basis): mean squared distance of targets (n, d) to the span of the columns of basis (d, k)."""
+    """least_loss(targets, basis): mean squared distance of targets (n, d) to the
+    span of the columns of basis (d, k).
+    """
     generator = torch.Generator().manual_seed(0)
     targets = torch.randn(50, 6, generator=generator)
-    hint = "Project on the span: targets @ pinv(basis).T @ basis.T. What the projection misses nobody can draw; average its square over all values."
+    hint = (
+        "Project on the span: targets @ pinv(basis).T @ basis.T. What the "
+        "projection misses nobody can draw; average its square over all values."
+    )
     for k in (1, 3, 6):
         basis = torch.randn(6, k, generator=generator)
         inside = torch.linalg.qr(basis).Q
@@ -59,18 +85,31 @@ def least_loss_of_a_plane(least_loss) -> None:
 
 @exercise("02.5")
 def the_same_bill(same_bill) -> None:
-    """same_bill(): a DiTConfig with P = 4 for the digits that costs what the digits model costs, within 5 %."""
+    """same_bill(): a DiTConfig with P = 4 for the digits that costs what the digits
+    model costs, within 5 %.
+    """
     config, wanted = same_bill(), flops(preset("digits"))["total"].macs
-    require(config is not None and config is not Ellipsis, "The function returns nothing yet: replace `...` and return the result.")
+    require(
+        config is not None and config is not Ellipsis,
+        "The function returns nothing yet: replace `...` and return the result.",
+    )
     require(
         isinstance(config, DiTConfig),
-        f"The result is a {type(config).__name__}; return a DiTConfig, for example preset('digits', patch_size=4, width=...).",
+        f"The result is a {type(config).__name__}; return a DiTConfig, for "
+        "example preset('digits', patch_size=4, width=...).",
     )
     shape = (config.image_size, config.channels, config.num_classes, config.patch_size)
     require(
         shape == (8, 1, 10, 4),
-        f"It should cut 8x8 digits of 10 classes in patches of 4; yours has (image_size, channels, num_classes, patch_size) = {shape}.",
+        "It should cut 8x8 digits of 10 classes in patches of 4; yours has "
+        f"(image_size, channels, num_classes, patch_size) = {shape}.",
     )
     ratio = flops(config)["total"].macs / wanted
-    hint = "A quarter of the tokens leaves room for about twice the width, since the cost goes with N D^2; or for more blocks."
-    require(0.95 <= ratio <= 1.05, f"It costs {ratio:.2f} times as much as the digits model. {hint}")
+    hint = (
+        "A quarter of the tokens leaves room for about twice the width, since the "
+        "cost goes with N D^2; or for more blocks."
+    )
+    require(
+        0.95 <= ratio <= 1.05,
+        f"It costs {ratio:.2f} times as much as the digits model. {hint}",
+    )

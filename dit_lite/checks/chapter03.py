@@ -1,4 +1,6 @@
-"""Exercises of chapter 3: modulation, what it costs, an identity without a gate, when the class matters, and a cheaper modulation."""
+"""Exercises of chapter 3: modulation, what it costs, an identity without a gate,
+when the class matters, and a cheaper modulation.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ NOTHING = "The function returns nothing yet: replace `...` and return the result
 
 @exercise("03.1")
 def modulated(modulated) -> None:
-    """modulated(x, scale, shift): normalise each token, then scale and shift its channels."""
+    """modulated(x, scale, shift): normalise each token, then scale and shift its
+    channels.
+    """
     generator = torch.Generator().manual_seed(0)
     x = 3 * torch.randn(2, 5, 8, generator=generator) + 1
     scale, shift = torch.randn(2, 2, 8, generator=generator)
@@ -27,7 +31,8 @@ def modulated(modulated) -> None:
     same(
         modulated(x, scale, shift),
         wanted,
-        "Subtract from each token its own mean over the last axis, divide by the root of its variance (divided by D, not by D - 1; plus 1e-6), "
+        "Subtract from each token its own mean over the last axis, divide by the "
+        "root of its variance (divided by D, not by D - 1; plus 1e-6), "
         "then multiply by 1 + scale[:, None] and add shift[:, None].",
     )
 
@@ -35,23 +40,36 @@ def modulated(modulated) -> None:
 @exercise("03.2")
 def modulation_share(share) -> None:
     """share(vectors, mlp_ratio): the modulation's share of the matrices of a block."""
-    for name, ratio in (("adaln_zero", 4.0), ("adaln", 4.0), ("adaln_zero", 2.0), ("film", 1.5)):
+    for name, ratio in (
+        ("adaln_zero", 4.0),
+        ("adaln", 4.0),
+        ("adaln_zero", 2.0),
+        ("film", 1.5),
+    ):
         block = CONDITIONING[name](preset("digits", mlp_ratio=ratio))
-        counted = {part: sum(p.numel() for p in module.parameters() if p.ndim == 2) for part, module in block.named_children()}
+        counted = {
+            part: sum(p.numel() for p in module.parameters() if p.ndim == 2)
+            for part, module in block.named_children()
+        }
         n = block.modulation.n
         got = share(n, ratio)
         require(got is not None and got is not Ellipsis, NOTHING)
         wanted = counted["modulation"] / sum(counted.values())
         require(
             abs(float(got) - wanted) < 1e-9,
-            f"For {n} vectors and an MLP ratio of {ratio:g} the blocks of the package say {wanted:.4f}, yours {float(got):.4f}. Count in units of "
-            "D^2: one for each vector, four for attention (query, key, value, out), and two matrices of D x (ratio D) for the MLP.",
+            f"For {n} vectors and an MLP ratio of {ratio:g} the blocks of the "
+            f"package say {wanted:.4f}, yours {float(got):.4f}. Count in units "
+            "of "
+            "D^2: one for each vector, four for attention (query, key, value, "
+            "out), and two matrices of D x (ratio D) for the MLP.",
         )
 
 
 @exercise("03.3")
 def identity_start(prepare) -> None:
-    """prepare(block): make a fresh adaLN block the identity through its modulation alone, in a way that can still learn."""
+    """prepare(block): make a fresh adaLN block the identity through its modulation
+    alone, in a way that can still learn.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         block = DiT(preset("digits", conditioning="adaln")).blocks[0]
@@ -60,19 +78,33 @@ def identity_start(prepare) -> None:
     condition = Condition(tokens, tokens.sum(1))
     before = {name: p.detach().clone() for name, p in block.named_parameters()}
     prepare(block)
-    require(any(not torch.equal(p, before[name]) for name, p in block.named_parameters()), f"The block is as it was. {NOTHING}")
-    others = [name for name, p in block.named_parameters() if "modulation" not in name and not torch.equal(p, before[name])]
-    require(not others, f"Only the modulation may be changed, and {', '.join(others)} was.")
+    require(
+        any(not torch.equal(p, before[name]) for name, p in block.named_parameters()),
+        f"The block is as it was. {NOTHING}",
+    )
+    others = [
+        name
+        for name, p in block.named_parameters()
+        if "modulation" not in name and not torch.equal(p, before[name])
+    ]
+    require(
+        not others, f"Only the modulation may be changed, and {', '.join(others)} was."
+    )
     out = block(x, condition)
     change = (out - x).abs().max().item()
     require(
         change < 1e-6,
-        f"The block still moves its tokens, by up to {change:.3g}. What must a branch be fed so that it returns zero, when its biases are zero? "
+        f"The block still moves its tokens, by up to {change:.3g}. What must a "
+        "branch be fed so that it returns zero, when its biases are zero? "
         "The order of the four vectors stands in AdaLN.forward.",
     )
     (out * aim).sum().backward()
     gradient = block.modulation[1].weight.grad
-    require(gradient is not None and gradient.abs().max() > 1e-6, "No gradient reaches the modulation: this block would stay the identity for ever.")
+    require(
+        gradient is not None and gradient.abs().max() > 1e-6,
+        "No gradient reaches the modulation: this block would stay the identity "
+        "for ever.",
+    )
 
 
 @exercise("03.4")
@@ -80,20 +112,30 @@ def telling_window(window) -> None:
     """window() -> (low, high): the times in which telling the class is enough."""
     got = window()
     require(got is not None and got is not Ellipsis, NOTHING)
-    require(isinstance(got, (tuple, list)) and len(got) == 2, "Return two times, low and high.")
+    require(
+        isinstance(got, (tuple, list)) and len(got) == 2,
+        "Return two times, low and high.",
+    )
     low, high = map(float, got)
-    require(0 <= low <= high <= 1 and high - low <= 0.2 + 1e-9, f"({low:g}, {high:g}) must be two times in [0, 1], at most 0.2 apart.")
+    require(
+        0 <= low <= high <= 1 and high - low <= 0.2 + 1e-9,
+        f"({low:g}, {high:g}) must be two times in [0, 1], at most 0.2 apart.",
+    )
     right = told_within(low, high)
     require(
         right >= 0.85,
-        f"Told the class from t = {high:g} to {low:g} only, the model draws it in {right:.0%} of the images; 85 % are wanted. "
-        "In the figure above, from where on does it not count what was said before, and from where on what is said later?",
+        f"Told the class from t = {high:g} to {low:g} only, the model draws it "
+        f"in {right:.0%} of the images; 85 % are wanted. "
+        "In the figure above, from where on does it not count what was said "
+        "before, and from where on what is said later?",
     )
 
 
 @torch.no_grad()
 def told_within(low: float, high: float, images: int = 200) -> float:
-    """Share of digits judged correct when the class is told only where low <= t <= high, with guidance 2."""
+    """Share of digits judged correct when the class is told only where low <= t <=
+    high, with guidance 2.
+    """
     from ..evaluation import load_judge
     from ..training import load
 
@@ -101,46 +143,71 @@ def told_within(low: float, high: float, images: int = 200) -> float:
         return torch.where((low <= t) & (t <= high), y, 10)
 
     y = torch.arange(images) % 10
-    drawn = sample(Timed(load("digits"), label), y, steps=20, guidance=2.0, sampler="euler", seed=4)
+    drawn = sample(
+        Timed(load("digits"), label), y, steps=20, guidance=2.0, sampler="euler", seed=4
+    )
     return (load_judge()(drawn).argmax(1) == y).float().mean().item()
 
 
 @exercise("03.5")
 def cheap_modulation(cheap) -> None:
-    """cheap(width, n): a module from (B, width) to n tensors (B, 1, width), a third as large as Modulation."""
+    """cheap(width, n): a module from (B, width) to n tensors (B, 1, width), a third
+    as large as Modulation.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         fresh = cheap(64, 6)
         require(fresh is not None and fresh is not Ellipsis, NOTHING)
-        require(isinstance(fresh, nn.Module), f"The result is a {type(fresh).__name__}, expected an nn.Module.")
+        require(
+            isinstance(fresh, nn.Module),
+            f"The result is a {type(fresh).__name__}, expected an nn.Module.",
+        )
         c = torch.randn(5, 64)
     told = fresh(c)
     require(
-        isinstance(told, (tuple, list)) and [tuple(v.shape) for v in told] == [(5, 1, 64)] * 6,
-        "For c of shape (5, 64) the module must return 6 tensors of shape (5, 1, 64), as Modulation does: out[:, None].chunk(n, dim=-1).",
+        isinstance(told, (tuple, list))
+        and [tuple(v.shape) for v in told] == [(5, 1, 64)] * 6,
+        "For c of shape (5, 64) the module must return 6 tensors of shape (5, 1, "
+        "64), as Modulation does: out[:, None].chunk(n, dim=-1).",
     )
-    require(not any(v.any() for v in told), "Before training all vectors must be zero: set the weights and biases of the last layer to zero.")
-    own, full = (sum(p.numel() for p in m.parameters()) for m in (fresh, Modulation(64, 6)))
-    require(own <= full / 3, f"It has {own:,} parameters; a third of those of Modulation(64, 6) are {full // 3:,}.")
+    require(
+        not any(v.any() for v in told),
+        "Before training all vectors must be zero: set the weights and biases of "
+        "the last layer to zero.",
+    )
+    own, full = (
+        sum(p.numel() for p in m.parameters()) for m in (fresh, Modulation(64, 6))
+    )
+    require(
+        own <= full / 3,
+        f"It has {own:,} parameters; a third of those of Modulation(64, 6) are "
+        f"{full // 3:,}.",
+    )
     rise, kept = imitate(cheap)
     require(
         rise < 0.1 and kept > 0.8,
-        f"In the shipped model it raises the loss by {rise:.0%} and keeps {kept:.0%} of the penalty of a wrong label; less than 10 % and more than "
+        f"In the shipped model it raises the loss by {rise:.0%} and keeps "
+        f"{kept:.0%} of the penalty of a wrong label; less than 10 % and more "
+        "than "
         "80 % are wanted. Ten classes need nine directions, and time needs some too.",
     )
 
 
 def imitate(cheap, steps: int = 150) -> tuple[float, float]:
-    """Teach the modules `cheap(64, 6)` what the modulations of the shipped model say, and put them in their place.
+    """Teach the modules `cheap(64, 6)` what the modulations of the shipped model say,
+    and put them in their place.
 
-    Returns by what share the held-out loss rises, and what share of the wrong-label penalty is left.
+    Returns by what share the held-out loss rises, and what share of the wrong-label
+    penalty is left.
     """
     from ..experiments.learning import held_out, mean_loss, mislabelled
     from ..training import load
 
     model, data = load("digits").requires_grad_(False), held_out("digits")
     student, generator = copy.deepcopy(model), torch.Generator().manual_seed(0)
-    c = model.condition(torch.rand(2200, generator=generator), torch.arange(2200) % 11).vector
+    c = model.condition(
+        torch.rand(2200, generator=generator), torch.arange(2200) % 11
+    ).vector
     for block in student.blocks:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -156,5 +223,8 @@ def imitate(cheap, steps: int = 150) -> tuple[float, float]:
             optimiser.step()
         block.modulation = module
     before, after = mean_loss(model, data, 1), mean_loss(student, data, 1)
-    penalties = [mean_loss(m, mislabelled(data), 1) - own for m, own in ((model, before), (student, after))]
+    penalties = [
+        mean_loss(m, mislabelled(data), 1) - own
+        for m, own in ((model, before), (student, after))
+    ]
     return after / before - 1, penalties[1] / penalties[0]

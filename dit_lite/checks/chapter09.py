@@ -1,4 +1,6 @@
-"""Exercises of chapter 9: guidance for a part of the way, a score for infinitely many images, an impostor, averages of averages, a cheap sampler, a hole."""
+"""Exercises of chapter 9: guidance for a part of the way, a score for infinitely
+many images, an impostor, averages of averages, a cheap sampler, a hole.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,15 @@ import torch
 from torch import Tensor
 
 from ..diffusion import guide, sample, trajectory
-from ..evaluation import at_infinity, class_accuracy, frechet_distance, halves, load_judge, precision_recall, real_images
+from ..evaluation import (
+    at_infinity,
+    class_accuracy,
+    frechet_distance,
+    halves,
+    load_judge,
+    precision_recall,
+    real_images,
+)
 from ..evaluation.sample_size import Curve
 from ..training import load
 from .exercise import ByClass, exercise, images, require, same
@@ -16,19 +26,34 @@ NOTHING = "The function returns nothing yet: replace `...` and return the result
 
 @exercise("09.1")
 def guidance_in_an_interval(guided) -> None:
-    """guided(model, x, t, y, w, low, high): guidance only for the images whose time lies in the interval."""
+    """guided(model, x, t, y, w, low, high): guidance only for the images whose time
+    lies in the interval.
+    """
     x, _ = images(seed=3)
     t, y = torch.tensor([0.1, 0.3, 0.6, 0.9]), torch.tensor([0, 2, 1, 2])
     model = ByClass()
     plain, null = model(x, t, y), model(x, t, torch.full_like(y, 3))
     everywhere = (
-        "With an interval that holds every t this is u + w (c - u), where u is the model with every label replaced by model.config.num_classes."
+        "With an interval that holds every t this is u + w (c - u), where u "
+        "is the model with every label replaced by model.config.num_classes."
     )
     same(guided(model, x, t, y, 2.5, 0.0, 1.0), guide(null, plain, 2.5), everywhere)
-    same(guided(model, x, t, y, 2.5, 0.95, 1.0), plain, "Outside the interval the plain conditional model answers; here no t lies in it.")
+    same(
+        guided(model, x, t, y, 2.5, 0.95, 1.0),
+        plain,
+        "Outside the interval the plain conditional model answers; here no t "
+        "lies in it.",
+    )
     acts = ((t >= 0.3) & (t <= 0.6))[:, None, None, None]
-    hint = "Each image has its own t: make w a tensor, torch.where(inside, w, 1.0), and give it the shape (B, 1, 1, 1). Both ends belong to the interval."
-    same(guided(model, x, t, y, 2.5, 0.3, 0.6), torch.where(acts, guide(null, plain, 2.5), plain), hint)
+    hint = (
+        "Each image has its own t: make w a tensor, torch.where(inside, w, 1.0), "
+        "and give it the shape (B, 1, 1, 1). Both ends belong to the interval."
+    )
+    same(
+        guided(model, x, t, y, 2.5, 0.3, 0.6),
+        torch.where(acts, guide(null, plain, 2.5), plain),
+        hint,
+    )
 
 
 @exercise("09.2")
@@ -37,79 +62,129 @@ def score_at_infinity(infinite) -> None:
     counts = torch.tensor([80, 120, 200, 400, 700])
     generator = torch.Generator().manual_seed(0)
     for a, b in ((1.3, 90.0), (0.0, -4.0)):
-        scores = a + b / counts.double() + 0.01 * torch.randn(5, generator=generator, dtype=torch.float64)
+        scores = (
+            a
+            + b / counts.double()
+            + 0.01 * torch.randn(5, generator=generator, dtype=torch.float64)
+        )
         got = infinite(counts, scores)
         require(got is not None and got is not Ellipsis, NOTHING)
         wanted = at_infinity(Curve(counts, scores, torch.zeros(5))).value
-        hint = "Two columns, a one and 1/count, and torch.linalg.lstsq: the first coefficient is the score at 1/count = 0."
+        hint = (
+            "Two columns, a one and 1/count, and torch.linalg.lstsq: the first "
+            "coefficient is the score at 1/count = 0."
+        )
         require(
             abs(float(got) - wanted) < 1e-4 * max(1, abs(wanted)),
-            f"For scores near {a:g} + {b:g}/n yours is {float(got):.5g}, not {wanted:.5g}. {hint}",
+            f"For scores near {a:g} + {b:g}/n yours is {float(got):.5g}, not "
+            f"{wanted:.5g}. {hint}",
         )
 
 
 @exercise("09.3")
 def fool_the_frechet_distance(impostor) -> None:
-    """impostor(features): as many other points, at Fréchet distance 0 and with nothing in common."""
+    """impostor(features): as many other points, at Fréchet distance 0 and with
+    nothing in common.
+    """
     generator = torch.Generator().manual_seed(0)
-    features = load_judge().features(real_images("train")[0][:700]) + 1e-3 * torch.randn(700, 64, generator=generator)
+    features = load_judge().features(
+        real_images("train")[0][:700]
+    ) + 1e-3 * torch.randn(700, 64, generator=generator)
     got = impostor(features.clone())
     require(got is not None and got is not Ellipsis, NOTHING)
-    require(isinstance(got, Tensor) and got.shape == features.shape, f"Return a tensor of the shape of the features, {tuple(features.shape)}.")
+    require(
+        isinstance(got, Tensor) and got.shape == features.shape,
+        f"Return a tensor of the shape of the features, {tuple(features.shape)}.",
+    )
     distance, score = frechet_distance(features, got), precision_recall(features, got)
     require(
         distance < 1e-3,
-        f"The Fréchet distance is {distance:.3g}, not 0. It sees the mean and the covariance; which maps of the points change neither?",
+        f"The Fréchet distance is {distance:.3g}, not 0. It sees the mean and "
+        "the covariance; which maps of the points change neither?",
     )
     require(
         max(score) < 0.05,
-        f"Precision is {score.precision:.2f} and recall {score.recall:.2f}: too near to the features, or too widely scattered. Below 0.05 is wanted of both. "
+        f"Precision is {score.precision:.2f} and recall {score.recall:.2f}: too "
+        "near to the features, or too widely scattered. Below 0.05 is wanted of "
+        "both. "
         "A covariance is of second order: what of the centred points does it not see?",
     )
 
 
 @exercise("09.4")
 def average_of_averages(weights) -> None:
-    """weights(tracked, wanted): how to add averages of profiles t^gamma so as to come nearest to another profile."""
+    """weights(tracked, wanted): how to add averages of profiles t^gamma so as to
+    come nearest to another profile.
+    """
     grid = (torch.arange(20000, dtype=torch.float64) + 0.5) / 20000
 
     def profiles(gammas: Tensor) -> Tensor:
-        return (gammas + 1) * grid[:, None] ** gammas  # (20000, n), each with integral 1
+        # (20000, n), each with integral 1
+        return (gammas + 1) * grid[:, None] ** gammas
 
-    for tracked, wanted in (([6.0, 16.0], 6.0), ([6.0, 16.0], 10.0), ([2.0, 6.0, 20.0], 4.0)):
+    for tracked, wanted in (
+        ([6.0, 16.0], 6.0),
+        ([6.0, 16.0], 10.0),
+        ([2.0, 6.0, 20.0], 4.0),
+    ):
         gammas = torch.tensor(tracked, dtype=torch.float64)
         got = weights(gammas, wanted)
-        best = torch.linalg.lstsq(profiles(gammas), profiles(torch.tensor([wanted], dtype=torch.float64))).solution[:, 0]
+        best = torch.linalg.lstsq(
+            profiles(gammas), profiles(torch.tensor([wanted], dtype=torch.float64))
+        ).solution[:, 0]
         hint = (
-            "Least squares: solve A w = b with A_ij the integral of p_i p_j and b_i that of p_i with the wanted profile. "
+            "Least squares: solve A w = b with A_ij the integral of p_i p_j and "
+            "b_i that of p_i with the wanted profile. "
             "The integral of (a+1) t^a (b+1) t^b from 0 to 1 is (a+1)(b+1)/(a+b+1)."
         )
-        require(got is None or got is Ellipsis or isinstance(got, Tensor), f"Return a tensor of {len(tracked)} weights.")
+        require(
+            got is None or got is Ellipsis or isinstance(got, Tensor),
+            f"Return a tensor of {len(tracked)} weights.",
+        )
         same(got.double() if isinstance(got, Tensor) else got, best, hint, 1e-3)
 
 
 @exercise("09.5")
 def twelve_calls(settings) -> None:
-    """settings() -> (sampler, steps, guidance, (low, high)): good digits for at most 12 network calls."""
+    """settings() -> (sampler, steps, guidance, (low, high)): good digits for at most
+    12 network calls.
+    """
     got = settings()
     require(got is not None and got is not Ellipsis, NOTHING)
-    require(isinstance(got, tuple) and len(got) == 4, 'Return four things, for example ("euler", 5, 1.5, (0.0, 1.0)).')
+    require(
+        isinstance(got, tuple) and len(got) == 4,
+        'Return four things, for example ("euler", 5, 1.5, (0.0, 1.0)).',
+    )
     sampler, steps, guidance, interval = got
     model = load("digits").requires_grad_(False)
     *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler, 0, interval)
     calls = denoiser.calls
-    require(calls <= 12, f"It costs {calls} network calls an image; 12 are allowed. A guided step costs two, one outside the interval a single one.")
+    require(
+        calls <= 12,
+        f"It costs {calls} network calls an image; 12 are allowed. A guided step "
+        "costs two, one outside the interval a single one.",
+    )
     accuracy, recall = judged(model, *got)
     require(
         accuracy >= 0.98 and recall >= 0.68,
-        f"With {calls} calls {accuracy:.1%} are judged correct and the recall is {recall:.3f}; 98.0% and 0.680 are wanted. Where on the way is guidance "
+        f"With {calls} calls {accuracy:.1%} are judged correct and the recall is "
+        f"{recall:.3f}; 98.0% and 0.680 are wanted. Where on the way is guidance "
         "needed, and where does it only cost calls and recall?",
     )
 
 
 @torch.no_grad()
-def judged(model, sampler: str, steps: int, guidance: float, interval: tuple[float, float], count: int = 300) -> tuple[float, float]:
-    """Accuracy of samples of the digits model, and recall against as many real digits."""
+def judged(
+    model,
+    sampler: str,
+    steps: int,
+    guidance: float,
+    interval: tuple[float, float],
+    count: int = 300,
+) -> tuple[float, float]:
+    """Accuracy of samples of the digits model, and recall against as many real
+    digits.
+    """
     judge, labels = load_judge(), torch.arange(count) % 10
     made = sample(model, labels, steps, guidance, sampler, 3, interval)
     half, _ = halves(*real_images("train"))
@@ -119,7 +194,9 @@ def judged(model, sampler: str, steps: int, guidance: float, interval: tuple[flo
 
 @exercise("09.6")
 def fill_a_hole(fill) -> None:
-    """fill(velocity, x0, known, noise, steps): Euler's steps that hold the known pixels on their path."""
+    """fill(velocity, x0, known, noise, steps): Euler's steps that hold the known
+    pixels on their path.
+    """
     x0, noise = images(seed=5)
     known = torch.zeros(4, 4, dtype=torch.bool)
     known[:, :2] = True
@@ -131,19 +208,38 @@ def fill_a_hole(fill) -> None:
 
     got = fill(velocity, x0, known, noise, 5)
     require(got is not None and got is not Ellipsis, NOTHING)
-    require(isinstance(got, Tensor) and got.shape == x0.shape, f"Return images of shape {tuple(x0.shape)}.")
+    require(
+        isinstance(got, Tensor) and got.shape == x0.shape,
+        f"Return images of shape {tuple(x0.shape)}.",
+    )
     times = [t for t, _ in seen]
     require(
-        len(times) == 5 and all(abs(t - (1 - i / 5)) < 1e-6 for i, t in enumerate(times)),
-        f"The velocity was asked at t = {', '.join(f'{t:.3g}' for t in times)}; five steps ask at 1, 0.8, 0.6, 0.4, 0.2.",
+        len(times) == 5
+        and all(abs(t - (1 - i / 5)) < 1e-6 for i, t in enumerate(times)),
+        f"The velocity was asked at t = {', '.join(f'{t:.3g}' for t in times)}; "
+        "five steps ask at 1, 0.8, 0.6, 0.4, 0.2.",
     )
     for t, x in seen:
-        hint = f"At t = {t:.1f} the known pixels must be (1-t) x0 + t noise, with the one noise that was given. torch.where(known, on_path, x) puts them there."
+        hint = (
+            f"At t = {t:.1f} the known pixels must be (1-t) x0 + t noise, with the "
+            "one noise that was given. torch.where(known, on_path, x) puts them "
+            "there."
+        )
         same(x[..., known], ((1 - t) * x0 + t * noise)[..., known], hint)
-    same(got[..., known], x0[..., known], "In the end the known pixels are the given ones: put them back after the last step too.")
+    same(
+        got[..., known],
+        x0[..., known],
+        "In the end the known pixels are the given ones: put them back after the "
+        "last step too.",
+    )
     x = noise
     for i in range(5):
         t = 1 - i / 5
         x = torch.where(known, (1 - t) * x0 + t * noise, x)
         x = x - (torch.tanh(x.flip(-1)) + t) / 5
-    same(got, torch.where(known, x0, x), "In the hole this is Euler's sampler of chapter 1: start from the noise, subtract velocity / steps.")
+    same(
+        got,
+        torch.where(known, x0, x),
+        "In the hole this is Euler's sampler of chapter 1: start from the noise, "
+        "subtract velocity / steps.",
+    )

@@ -1,4 +1,6 @@
-"""Claims of the source text, judged: a cell measures, and `claim` holds the measurement against the verdict."""
+"""Claims of the source text, judged: a cell measures, and `claim` holds the
+measurement against the verdict.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from pathlib import Path
 from ..resources import resource
 
 VERDICTS = ("right", "imprecise", "wrong", "unproven", "missing")
-TESTS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+TESTS = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
 
 
 class ClaimError(AssertionError):
@@ -21,55 +29,85 @@ class ClaimError(AssertionError):
 
 
 class ClaimCard:
-    """A claim, its verdict and what was measured, as a small card in the page and a line of text elsewhere."""
+    """A claim, its verdict and what was measured, as a small card in the page and a
+    line of text elsewhere.
+    """
 
     def __init__(self, name: str, entry: dict, value: float):
         self.name, self.entry, self.value = name, entry, value
 
     def __repr__(self) -> str:
-        return f"{self.name} ({self.entry['verdict']}): {self.entry['measure']} = {self.value:.4g}, expected {self.entry['expect']}"
+        return (
+            f"{self.name} ({self.entry['verdict']}): {self.entry['measure']} = "
+            f"{self.value:.4g}, expected {self.entry['expect']}"
+        )
 
     def _repr_html_(self) -> str:
         e = {key: typeset(html.escape(str(value))) for key, value in self.entry.items()}
         return (
-            f'<div class="dit-claim dit-claim-{e["verdict"]}"><div class="dit-claim-head"><strong>{self.name}</strong> <span>{e["verdict"]}</span></div>'
-            f'<p class="dit-claim-said">{e["statement"]}</p><p>{e["right"]} <cite>{e["source"]}</cite></p>'
-            f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> (expected {expected(self.entry["expect"])})</p></div>'
+            f'<div class="dit-claim dit-claim-{e["verdict"]}"><div '
+            f'class="dit-claim-head"><strong>{self.name}</strong> '
+            f"<span>{e['verdict']}</span></div>"
+            f'<p class="dit-claim-said">{e["statement"]}</p><p>{e["right"]} '
+            f"<cite>{e['source']}</cite></p>"
+            f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> '
+            f"(expected {expected(self.entry['expect'])})</p></div>"
         )
 
 
 def typeset(text: str) -> str:
-    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t with its index lowered. A name of code, class_id say, stays."""
+    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t with
+    its index lowered. A name of code, class_id say, stays.
+    """
     text = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
     text = re.sub(r"\^\(([^()]*)\)", r"<sup>\1</sup>", text)
     return re.sub(r"\b([A-Za-z]{1,3})_([a-z0-9]{1,3})\b", r"\1<sub>\2</sub>", text)
 
 
 def expected(condition: str) -> str:
-    """An expectation in the signs of mathematics, which do not part from their numbers: "&lt;\N{NO-BREAK SPACE}0.02"."""
-    for code, sign in (("<=", "≤"), (">=", "≥"), ("==", "="), ("<", "&lt;"), (">", "&gt;")):
+    """An expectation in the signs of mathematics, which do not part from their
+    numbers: "&lt;\N{NO-BREAK SPACE}0.02".
+    """
+    for code, sign in (
+        ("<=", "≤"),
+        (">=", "≥"),
+        ("==", "="),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+    ):
         condition = condition.replace(f"{code} ", f"{sign}\N{NO-BREAK SPACE}")
     return condition
 
 
 @cache
 def claims() -> dict[str, dict]:
-    """Every claim in book/claims.yml by id: statement, verdict, right, source, measure, expect. Raises ValueError for a bad entry."""
+    """Every claim in book/claims.yml by id: statement, verdict, right, source,
+    measure, expect. Raises ValueError for a bad entry.
+    """
     try:
         import yaml
     except ImportError:
-        raise ImportError('claims need pyyaml: pip install "dit-lite[notebook]"') from None
+        raise ImportError(
+            'claims need pyyaml: pip install "dit-lite[notebook]"'
+        ) from None
     entries = yaml.safe_load(resource("book/claims.yml").read_text())
     for name, entry in entries.items():
         if missing := {"statement", "verdict", "right", "source"} - entry.keys():
-            raise ValueError(f"claim {name} in book/claims.yml lacks {', '.join(sorted(missing))}")
+            raise ValueError(
+                f"claim {name} in book/claims.yml lacks {', '.join(sorted(missing))}"
+            )
         if entry["verdict"] not in VERDICTS:
-            raise ValueError(f"claim {name} has verdict {entry['verdict']!r}; choose one of: {', '.join(VERDICTS)}")
+            raise ValueError(
+                f"claim {name} has verdict {entry['verdict']!r}; choose one of: "
+                f"{', '.join(VERDICTS)}"
+            )
     return entries
 
 
 def holds(expect: str, value: float) -> bool:
-    """Whether `value` satisfies an expectation such as "< 1e-6" or ">= 0.9 and <= 1.1"."""
+    """Whether `value` satisfies an expectation such as "< 1e-6" or ">= 0.9 and <=
+    1.1".
+    """
     for part in expect.split(" and "):
         sign, number = part.split()
         if not TESTS[sign](value, float(number)):  # NaN satisfies nothing
@@ -80,18 +118,25 @@ def holds(expect: str, value: float) -> bool:
 def claim(name: str, value: float) -> ClaimCard:
     """Hold a measured `value` against the claim `name` of book/claims.yml.
 
-    Returns a card to display. The value is recorded, as a line of JSON, in the file that DIT_LITE_CLAIMS names. Raises ValueError for an
-    unknown claim or one without an expectation, and ClaimError when the value contradicts the verdict.
+    Returns a card to display. The value is recorded, as a line of JSON, in the file
+    that DIT_LITE_CLAIMS names. Raises ValueError for an unknown claim or one without an
+    expectation, and ClaimError when the value contradicts the verdict.
     """
     if name not in claims():
         raise ValueError(f"claim {name!r} is not in book/claims.yml")
     entry = claims()[name]
     if "expect" not in entry:
-        raise ValueError(f"claim {name} has no expectation to hold a value against; add `measure` and `expect` to book/claims.yml")
+        raise ValueError(
+            f"claim {name} has no expectation to hold a value against; add "
+            "`measure` and `expect` to book/claims.yml"
+        )
     value = float(value)
     if record := os.environ.get("DIT_LITE_CLAIMS"):
         with open(Path(record), "a") as file:
             file.write(json.dumps({"claim": name, "value": value}) + "\n")
     if not holds(entry["expect"], value):
-        raise ClaimError(f"{name}: {entry['measure']} = {value:.6g}, but the verdict {entry['verdict']!r} expects {entry['expect']}")
+        raise ClaimError(
+            f"{name}: {entry['measure']} = {value:.6g}, but the verdict "
+            f"{entry['verdict']!r} expects {entry['expect']}"
+        )
     return ClaimCard(name, entry, value)

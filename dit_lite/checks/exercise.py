@@ -1,4 +1,6 @@
-"""The tests behind the exercises: `check("01.1", your_function)` says whether it is right, and if not, where to look."""
+"""The tests behind the exercises: `check("01.1", your_function)` says whether it is
+right, and if not, where to look.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ CHECKS: dict[str, Callable[[Callable], None]] = {}
 
 
 class CheckFailed(AssertionError):
-    """The answer to an exercise is not right yet; the message holds a hint. Shown without a traceback in notebooks."""
+    """The answer to an exercise is not right yet; the message holds a hint. Shown
+    without a traceback in notebooks.
+    """
 
     def _render_traceback_(self) -> list[str]:
         return [f"Not yet. {self}"]
@@ -29,7 +33,9 @@ class Passed:
         return f"Exercise {self.name}: correct."
 
     def _repr_html_(self) -> str:
-        return f'<p class="dit-check">Exercise {self.name}: <strong>correct</strong>.</p>'
+        return (
+            f'<p class="dit-check">Exercise {self.name}: <strong>correct</strong>.</p>'
+        )
 
 
 def exercise(name: str) -> Callable:
@@ -43,16 +49,23 @@ def exercise(name: str) -> Callable:
 
 
 def check(name: str, answer: Callable) -> Passed:
-    """Test the function that answers exercise `name`. Raises CheckFailed with a hint when it is not right, ConfigError for an unknown name."""
+    """Test the function that answers exercise `name`. Raises CheckFailed with a hint
+    when it is not right, ConfigError for an unknown name.
+    """
     choose("exercise", name, CHECKS)
     if not callable(answer):
-        raise CheckFailed(f"Exercise {name} wants a function, and got {type(answer).__name__}: pass its name, without brackets.")
+        raise CheckFailed(
+            f"Exercise {name} wants a function, and got {type(answer).__name__}: "
+            "pass its name, without brackets."
+        )
     try:
         CHECKS[name](answer)
     except CheckFailed:
         raise
     except Exception as error:
-        raise CheckFailed(f"Your function stopped with {type(error).__name__}: {error}") from error
+        raise CheckFailed(
+            f"Your function stopped with {type(error).__name__}: {error}"
+        ) from error
     return Passed(name)
 
 
@@ -63,26 +76,50 @@ def require(condition: bool, hint: str) -> None:
 
 
 def same(got, wanted: Tensor, hint: str, tolerance: float = 1e-5) -> None:
-    """Raise CheckFailed unless `got` is a tensor of the same shape with the same values."""
-    require(got is not None, "The function returns nothing yet: replace `...` and return the result.")
-    require(got is not Ellipsis, "The function returns nothing yet: replace `...` and return the result.")
-    require(isinstance(got, Tensor), f"The result is a {type(got).__name__}, expected a tensor. {hint}")
-    require(got.shape == wanted.shape, f"The result has shape {tuple(got.shape)}, expected {tuple(wanted.shape)}. {hint}")
+    """Raise CheckFailed unless `got` is a tensor of the same shape with the same
+    values.
+    """
+    require(
+        got is not None,
+        "The function returns nothing yet: replace `...` and return the result.",
+    )
+    require(
+        got is not Ellipsis,
+        "The function returns nothing yet: replace `...` and return the result.",
+    )
+    require(
+        isinstance(got, Tensor),
+        f"The result is a {type(got).__name__}, expected a tensor. {hint}",
+    )
+    require(
+        got.shape == wanted.shape,
+        f"The result has shape {tuple(got.shape)}, expected "
+        f"{tuple(wanted.shape)}. {hint}",
+    )
     gap = (got.double() - wanted.double()).abs().max().item()
-    require(gap <= tolerance * max(1.0, wanted.abs().max().item()), f"The values are off by up to {gap:.3g}. {hint}")
+    require(
+        gap <= tolerance * max(1.0, wanted.abs().max().item()),
+        f"The values are off by up to {gap:.3g}. {hint}",
+    )
 
 
-def images(batch: int = 4, channels: int = 2, size: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
+def images(
+    batch: int = 4, channels: int = 2, size: int = 4, seed: int = 0
+) -> tuple[Tensor, Tensor]:
     """Two random batches of images to test with."""
     generator = torch.Generator().manual_seed(seed)
     shape = (batch, channels, size, size)
-    return torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
+    return torch.randn(shape, generator=generator), torch.randn(
+        shape, generator=generator
+    )
 
 
 class ByClass:
-    """A model to test with, whose answer (B, C, H, W) depends on the image, the time and the class; class 3 is "no class".
+    """A model to test with, whose answer (B, C, H, W) depends on the image, the time
+    and the class; class 3 is "no class".
 
-    It is quadratic in the class: were it affine, guiding the label would do as well as guiding the answer.
+    It is quadratic in the class: were it affine, guiding the label would do as well as
+    guiding the answer.
     """
 
     class config:

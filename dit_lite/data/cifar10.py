@@ -8,14 +8,27 @@ from ..resources import data_root
 from . import parquet
 from .dataset import DataError, Dataset
 
-NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 
 
 def cifar10(split: str = "train") -> Dataset:
-    """50,000 training images ("train") or 10,000 test images ("test"), mirrored at will.
+    """50,000 training images ("train") or 10,000 test images ("test"), mirrored at
+    will.
 
-    Hub parquet files below the data root (`uoft-cs/cifar10`: columns img, label) are used when found, else torchvision downloads the
-    original batches there. Raises DataError when neither can be had.
+    Hub parquet files below the data root (`uoft-cs/cifar10`: columns img, label) are
+    used when found, else torchvision downloads the original batches there. Raises
+    DataError when neither can be had.
     """
     root = data_root() / "cifar10"
     if files := parquet.find(root, (split,)):
@@ -30,12 +43,18 @@ def _original(root, split: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         from torchvision.datasets import CIFAR10
     except ImportError:
-        raise DataError("downloading cifar10 needs torchvision: pip install torchvision") from None
+        raise DataError(
+            "downloading cifar10 needs torchvision: pip install torchvision"
+        ) from None
     try:
         batches = CIFAR10(str(root), train=split == "train", download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
-            f"cifar10 is not below {root} and could not be downloaded ({error}); connect to the network, or put the parquet files of the "
-            "hub set uoft-cs/cifar10 there, or point DIT_LITE_DATA at a folder that has them"
+            f"cifar10 is not below {root} and could not be downloaded ({error}); "
+            "connect to the network, or put the parquet files of the "
+            "hub set uoft-cs/cifar10 there, or point DIT_LITE_DATA at a folder "
+            "that has them"
         ) from None
-    return np.ascontiguousarray(batches.data.transpose(0, 3, 1, 2)), np.asarray(batches.targets, dtype=np.int64)
+    return np.ascontiguousarray(batches.data.transpose(0, 3, 1, 2)), np.asarray(
+        batches.targets, dtype=np.int64
+    )

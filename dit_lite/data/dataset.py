@@ -8,13 +8,16 @@ import numpy as np
 
 
 class DataError(ValueError):
-    """Data that cannot be found or read; the message says what was looked for, where, and what to do."""
+    """Data that cannot be found or read; the message says what was looked for,
+    where, and what to do.
+    """
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped. `flip`: a mirrored image is as good as the original.
-    `note`: a caveat that belongs beside every score taken against these images.
+    """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped.
+    `flip`: a mirrored image is as good as the original. `note`: a caveat that belongs
+    beside every score taken against these images.
 
     Raises DataError for a label that is no class.
     """
@@ -29,7 +32,10 @@ class Dataset:
     def __post_init__(self):
         wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.class_names))]
         if len(wrong):
-            raise DataError(f"{self.name} has the label {wrong[0]}, which is none of its {len(self.class_names)} classes; labels count from 0")
+            raise DataError(
+                f"{self.name} has the label {wrong[0]}, which is none of its "
+                f"{len(self.class_names)} classes; labels count from 0"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -37,4 +43,9 @@ class Dataset:
     @property
     def shape(self) -> dict:
         """The fields of a DiTConfig that the data decide."""
-        return dict(image_size=self.images.shape[-1], channels=self.images.shape[1], num_classes=len(self.class_names), class_names=self.class_names)
+        return dict(
+            image_size=self.images.shape[-1],
+            channels=self.images.shape[1],
+            num_classes=len(self.class_names),
+            class_names=self.class_names,
+        )

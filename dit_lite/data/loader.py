@@ -11,31 +11,59 @@ from .dataset import Dataset
 
 
 class Loader:
-    """An endless sequence of batches; its whole state is `seen`, the number of images handed out.
+    """An endless sequence of batches; its whole state is `seen`, the number of images
+    handed out.
 
-    Epoch e visits the images in a permutation drawn from (seed, e), and a batch may straddle two epochs, so every batch is full. The bytes,
-    the labels and the order live on `device` when the bytes fit there in a third of its free memory, so that a batch is gathered without the
-    host; else they stay (memory-mapped) on the host. `resident` decides it instead.
+    Epoch e visits the images in a permutation drawn from (seed, e), and a batch may
+    straddle two epochs, so every batch is full. The bytes, the labels and the order
+    live on `device` when the bytes fit there in a third of its free memory, so that a
+    batch is gathered without the host; else they stay (memory-mapped) on the host.
+    `resident` decides it instead.
     """
 
-    def __init__(self, data: Dataset, batch_size: int, seed: int, device: torch.device, resident: bool | None = None):
-        self.data, self.batch_size, self.seed, self.device = data, batch_size, seed, device
+    def __init__(
+        self,
+        data: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        resident: bool | None = None,
+    ):
+        self.data, self.batch_size, self.seed, self.device = (
+            data,
+            batch_size,
+            seed,
+            device,
+        )
         self.seen = 0
         if resident is None:
-            resident = device.type != "cuda" or data.images.nbytes < torch.cuda.mem_get_info(device)[0] / 3
+            resident = (
+                device.type != "cuda"
+                or data.images.nbytes < torch.cuda.mem_get_info(device)[0] / 3
+            )
         self.resident = resident
         with warnings.catch_warnings():  # a read-only memory map is only read from
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            self.images, self.labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+            warnings.filterwarnings(
+                "ignore", message="The given NumPy array is not writable"
+            )
+            self.images, self.labels = (
+                torch.from_numpy(data.images),
+                torch.from_numpy(data.labels),
+            )
         if resident:
             self.images, self.labels = self.images.to(device), self.labels.to(device)
         self._epoch, self._order = -1, None
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+            generator = torch.Generator().manual_seed(
+                (self.seed * 1_000_003 + epoch) % 2**63
+            )
             order = torch.randperm(len(self.data), generator=generator)
-            self._order, self._epoch = self._send(order) if self.resident else order, epoch
+            self._order, self._epoch = (
+                self._send(order) if self.resident else order,
+                epoch,
+            )
         return self._order
 
     def _indices(self) -> Tensor:
@@ -49,11 +77,19 @@ class Loader:
         return torch.cat(parts)
 
     def _send(self, value: Tensor) -> Tensor:
-        """A tensor of the host on the device; a GPU fetches it from page-locked memory, while the host goes on."""
-        return value.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else value.to(self.device)
+        """A tensor of the host on the device; a GPU fetches it from page-locked
+        memory, while the host goes on.
+        """
+        return (
+            value.pin_memory().to(self.device, non_blocking=True)
+            if self.device.type == "cuda"
+            else value.to(self.device)
+        )
 
     def next(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images (B, C, H, W) float32 in [-1,1], mirrored at random where the data allow it, and labels (B,), on the device."""
+        """Images (B, C, H, W) float32 in [-1,1], mirrored at random where the data
+        allow it, and labels (B,), on the device.
+        """
         index = self._indices()
         x, y = self.images[index], self.labels[index]
         if not self.resident:

@@ -1,4 +1,6 @@
-"""Changing a picture with a model that only learned to make one: start from the noised picture, or keep a part of it."""
+"""Changing a picture with a model that only learned to make one: start from the
+noised picture, or keep a part of it.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +12,44 @@ from .original import Original
 from .sampling import sample
 
 
-def edit(model: nn.Module, images: Tensor, labels: Sequence[int] | Tensor, strength: float = 0.6, **how) -> Tensor:
-    """Image to image: noise the pictures to `strength` of the way to pure noise, and sample from there with `labels`.
+def edit(
+    model: nn.Module,
+    images: Tensor,
+    labels: Sequence[int] | Tensor,
+    strength: float = 0.6,
+    **how,
+) -> Tensor:
+    """Image to image: noise the pictures to `strength` of the way to pure noise, and
+    sample from there with `labels`.
 
-    images (B, C, H, W) in [-1,1], labels (B,), `how` the other arguments of `sample`; `steps` are all taken on the shortened way.
-    Returns images (B, C, H, W) in [-1,1]. Near strength 0 they are the given ones, at 1 those of `sample` with the same seed.
-    Raises TypeError or ValueError for images of another type, size or range, a strength outside (0,1], and what `sample` refuses.
-    Source: SDEdit, 2108.01073 alg. 1, where the strength is called t0.
+    images (B, C, H, W) in [-1,1], labels (B,), `how` the other arguments of `sample`;
+    `steps` are all taken on the shortened way. Returns images (B, C, H, W) in [-1,1].
+    Near strength 0 they are the given ones, at 1 those of `sample` with the same seed.
+    Raises TypeError or ValueError for images of another type, size or range, a strength
+    outside (0,1], and what `sample` refuses. Source: SDEdit, 2108.01073 alg. 1, where
+    the strength is called t0.
     """
     return sample(model, labels, original=Original(images, strength), **how)
 
 
-def inpaint(model: nn.Module, images: Tensor, known: Tensor, labels: Sequence[int] | Tensor, strength: float = 1.0, **how) -> Tensor:
-    """Fill in what is not known: at every time the model is shown the noised original in the known pixels, and its own state elsewhere.
+def inpaint(
+    model: nn.Module,
+    images: Tensor,
+    known: Tensor,
+    labels: Sequence[int] | Tensor,
+    strength: float = 1.0,
+    **how,
+) -> Tensor:
+    """Fill in what is not known: at every time the model is shown the noised original
+    in the known pixels, and its own state elsewhere.
 
-    images (B, C, H, W) in [-1,1], `known` (H, W) or (B, H, W) bool, True where a pixel is kept; labels (B,), `how` the other arguments of
-    `sample`. Returns images (B, C, H, W) in [-1,1] whose known pixels are exactly the given ones. What the pictures hold elsewhere plays no part
-    at strength 1; below it is where the filling starts, so that a second call on the result, at 0.5 say, fits it better to what is known, which is
-    what the repeated steps of RePaint are for. Raises TypeError or ValueError for a mask of another type or shape, and what `edit` refuses.
-    Source: 2011.13456 app. I.2 for the replacement, 2201.09865 for its repetition.
+    images (B, C, H, W) in [-1,1], `known` (H, W) or (B, H, W) bool, True where a pixel
+    is kept; labels (B,), `how` the other arguments of `sample`. Returns images (B, C,
+    H, W) in [-1,1] whose known pixels are exactly the given ones. What the pictures
+    hold elsewhere plays no part at strength 1; below it is where the filling starts, so
+    that a second call on the result, at 0.5 say, fits it better to what is known, which
+    is what the repeated steps of RePaint are for. Raises TypeError or ValueError for a
+    mask of another type or shape, and what `edit` refuses. Source: 2011.13456 app. I.2
+    for the replacement, 2201.09865 for its repetition.
     """
     return sample(model, labels, original=Original(images, strength, known), **how)

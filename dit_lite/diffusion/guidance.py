@@ -1,4 +1,6 @@
-"""Classifier-free guidance: ask with the class and without it, and go beyond the difference (Ho & Salimans 2207.12598)."""
+"""Classifier-free guidance: ask with the class and without it, and go beyond the
+difference (Ho & Salimans 2207.12598).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from .paths import PATHS
 
 
 class Prediction(NamedTuple):
-    """What a denoiser says about x_t: the image x0 and the noise eps it sees, and the learned variance channel or None. All (B, C, H, W)."""
+    """What a denoiser says about x_t: the image x0 and the noise eps it sees, and
+    the learned variance channel or None. All (B, C, H, W).
+    """
 
     x0: Tensor
     eps: Tensor
@@ -34,10 +38,12 @@ def unchanged(x: Tensor, t: float) -> Tensor:
 
 
 class Denoiser:
-    """A model, labels and a guidance weight as one function of (x, t), which counts the network calls.
+    """A model, labels and a guidance weight as one function of (x, t), which counts the
+    network calls.
 
-    `interval` (low, high): guidance acts where low <= t <= high, elsewhere the plain conditional model answers (2404.07724).
-    A guided answer costs two calls, made as one pass over a doubled batch. `show` (x, t) -> x is what the model sees of the state x.
+    `interval` (low, high): guidance acts where low <= t <= high, elsewhere the plain
+    conditional model answers (2404.07724). A guided answer costs two calls, made as one
+    pass over a doubled batch. `show` (x, t) -> x is what the model sees of the state x.
     """
 
     def __init__(
@@ -49,7 +55,12 @@ class Denoiser:
         show: Callable[[Tensor, float], Tensor] = unchanged,
     ):
         config = model.config
-        self.model, self.labels, self.guidance, self.interval = model, labels, guidance, interval
+        self.model, self.labels, self.guidance, self.interval = (
+            model,
+            labels,
+            guidance,
+            interval,
+        )
         self.path, self.objective = PATHS[config.path], config.objective
         self.null = torch.full_like(labels, config.num_classes)
         self.channels, self.show = config.channels, show
@@ -59,14 +70,28 @@ class Denoiser:
         x = self.show(x, t)
         times = torch.full((x.shape[0],), max(t, 0.0), device=x.device)
         if self.guidance != 1 and self.interval[0] <= t <= self.interval[1]:
-            both = self.model(torch.cat([x, x]), torch.cat([times, times]), torch.cat([self.labels, self.null]))
+            both = self.model(
+                torch.cat([x, x]),
+                torch.cat([times, times]),
+                torch.cat([self.labels, self.null]),
+            )
             conditional, unconditional = both.float().chunk(2)
-            output = guide(unconditional[:, : self.channels], conditional[:, : self.channels], self.guidance)
+            output = guide(
+                unconditional[:, : self.channels],
+                conditional[:, : self.channels],
+                self.guidance,
+            )
             self.calls += 2
         else:
             conditional = self.model(x, times, self.labels).float()
             output = conditional[:, : self.channels]
             self.calls += 1
-        variance = conditional[:, self.channels :] if conditional.shape[1] > self.channels else None
+        variance = (
+            conditional[:, self.channels :]
+            if conditional.shape[1] > self.channels
+            else None
+        )
         exact = torch.full((1,), t, dtype=torch.float64, device=x.device)
-        return Prediction(*to_x0_eps(self.objective, self.path, output, x, exact), variance)
+        return Prediction(
+            *to_x0_eps(self.objective, self.path, output, x, exact), variance
+        )

@@ -1,7 +1,8 @@
 """What the network is asked for. The four targets are one thing in four coordinates.
 
-Every target is p x0 + q eps for some numbers p(t), q(t). Together with x_t = a x0 + s eps that is two linear equations in two unknowns,
-so that any prediction gives x0 and eps, and through them every other target.
+Every target is p x0 + q eps for some numbers p(t), q(t). Together with x_t = a x0 + s
+eps that is two linear equations in two unknowns, so that any prediction gives x0 and
+eps, and through them every other target.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from .paths import Path, expand
 
 #: name -> (p, q) of the target p x0 + q eps, from a, s and their derivatives
 OBJECTIVES: dict[str, Callable] = {
-    "eps": lambda a, s, da, ds: (torch.zeros_like(a), torch.ones_like(a)),  # 2006.11239 eq. 14
+    # 2006.11239 eq. 14
+    "eps": lambda a, s, da, ds: (torch.zeros_like(a), torch.ones_like(a)),
     "x0": lambda a, s, da, ds: (torch.ones_like(a), torch.zeros_like(a)),
     "v": lambda a, s, da, ds: (-s, a),  # 2202.00512 sec. 4
     "flow": lambda a, s, da, ds: (da, ds),  # the velocity dx/dt: 2210.02747 eq. 14
 }
 
 
-def _coefficients(objective: str, path: Path, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _coefficients(
+    objective: str, path: Path, t: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     a, s = path.alpha_sigma(t)
-    da, ds = path.derivative(t) if objective == "flow" else (a, s)  # the derivatives are needed by "flow" alone
+    # the derivatives are needed by "flow" alone
+    da, ds = path.derivative(t) if objective == "flow" else (a, s)
     return a, s, *OBJECTIVES[objective](a, s, da, ds)
 
 
@@ -35,11 +40,7 @@ def target(objective: str, path: Path, x0: Tensor, eps: Tensor, t: Tensor) -> Te
 
 
 def to_x0_eps(
-    objective: str,
-    path: Path,
-    prediction: Tensor,
-    x: Tensor,
-    t: Tensor,
+    objective: str, path: Path, prediction: Tensor, x: Tensor, t: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The image and the noise that a prediction implies.
 
@@ -55,7 +56,11 @@ def to_x0_eps(
     return x0, eps
 
 
-def convert(prediction: Tensor, source: str, to: str, path: Path, x: Tensor, t: Tensor) -> Tensor:
-    """A prediction of one target as a prediction of another, exactly: (B, C, H, W) -> (B, C, H, W)."""
+def convert(
+    prediction: Tensor, source: str, to: str, path: Path, x: Tensor, t: Tensor
+) -> Tensor:
+    """A prediction of one target as a prediction of another, exactly: (B, C, H, W)
+    -> (B, C, H, W).
+    """
     x0, eps = to_x0_eps(source, path, prediction, x, t)
     return target(to, path, x0, eps, t)

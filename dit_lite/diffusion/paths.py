@@ -1,4 +1,6 @@
-"""How an image becomes noise: x_t = a(t) x0 + s(t) eps, with t from 0 (data) to 1 (noise)."""
+"""How an image becomes noise: x_t = a(t) x0 + s(t) eps, with t from 0 (data) to 1
+(noise).
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,15 @@ from torch import Tensor
 
 
 def expand(value: Tensor, x: Tensor) -> Tensor:
-    """A value an image, (B,) or a scalar, shaped so that it multiplies images x (B, C, H, W), in the dtype of x."""
+    """A value an image, (B,) or a scalar, shaped so that it multiplies images x (B,
+    C, H, W), in the dtype of x.
+    """
     return value.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
 
 class Path:
-    """The two coefficients of a path and their derivatives; all take and return tensors of t, computed in float64.
+    """The two coefficients of a path and their derivatives; all take and return tensors
+    of t, computed in float64.
 
     `first` and `last` are the times where a sampler starts and where it has arrived.
     """
@@ -35,7 +40,9 @@ class Path:
         return expand(a, x0) * x0 + expand(s, x0) * eps
 
     def log_snr(self, t: Tensor) -> Tensor:
-        """log(a^2/s^2), the signal-to-noise ratio: +inf for an image, -inf for pure noise (2107.00630 eq. 3)."""
+        """log(a^2/s^2), the signal-to-noise ratio: +inf for an image, -inf for pure
+        noise (2107.00630 eq. 3).
+        """
         a, s = self.alpha_sigma(t)
         return 2 * (a.log() - s.log())
 
@@ -56,7 +63,9 @@ class Linear(Path):
 
 
 class Cosine(Path):
-    """A quarter of a circle, a = cos(pi t/2), s = sin(pi t/2): a^2 + s^2 = 1 (2102.09672 without its offset)."""
+    """A quarter of a circle, a = cos(pi t/2), s = sin(pi t/2): a^2 + s^2 = 1
+    (2102.09672 without its offset).
+    """
 
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
         angle = t.double() * (math.pi / 2)
@@ -69,10 +78,12 @@ class Cosine(Path):
 
 
 class DDPM(Path):
-    """1,000 steps of variance beta_i from 1e-4 to 0.02 (2006.11239 sec. 4), what DiT uses.
+    """1,000 steps of variance beta_i from 1e-4 to 0.02 (2006.11239 sec. 4), what DiT
+    uses.
 
-    Step i of the released code, which counts from 0, is t = i/1000; log(a^2) is linear between the steps. The paper's clean image is one step before its first,
-    so a sampler starts at t = 0.999 and has arrived at t = -0.001.
+    Step i of the released code, which counts from 0, is t = i/1000; log(a^2) is linear
+    between the steps. The paper's clean image is one step before its first, so a
+    sampler starts at t = 0.999 and has arrived at t = -0.001.
     """
 
     first, last = 0.999, -0.001
@@ -82,15 +93,20 @@ class DDPM(Path):
         betas = torch.linspace(1e-4, 0.02, self.steps, dtype=torch.float64)
         betas = torch.cat([betas, betas[-1:]])  # one more, so that t = 1 is defined
         self.tables: dict[torch.device, Tensor] = {}
-        self.log_alpha2 = torch.cat([torch.zeros(1, dtype=torch.float64), (1 - betas).log().cumsum(0)])  # entry i+1 belongs to step i
+        # entry i+1 belongs to step i
+        self.log_alpha2 = torch.cat(
+            [torch.zeros(1, dtype=torch.float64), (1 - betas).log().cumsum(0)]
+        )
 
     def _interpolate(self, t: Tensor) -> tuple[Tensor, Tensor]:
         table = self.tables.get(t.device)
-        if table is None:  # copied once: a copy in every training step would make each wait for the GPU
+        # copied once: a copy in every training step would make each wait for the GPU
+        if table is None:
             table = self.tables[t.device] = self.log_alpha2.to(t.device)
         place = t.double() * self.steps + 1
         nearest = place.round()
-        place = torch.where((place - nearest).abs() < 1e-3, nearest, place)  # float32 i/1000 is step i itself
+        # float32 i/1000 is step i itself
+        place = torch.where((place - nearest).abs() < 1e-3, nearest, place)
         low = place.floor().long().clamp(0, self.steps)
         slope = table[low + 1] - table[low]
         return table[low] + (place - low) * slope, slope * self.steps

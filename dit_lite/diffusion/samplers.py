@@ -1,7 +1,10 @@
-"""From noise to images. A sampler is a generator: it walks down a list of times and yields every state it passes.
+"""From noise to images. A sampler is a generator: it walks down a list of times and
+yields every state it passes.
 
-Each takes (denoise, path, x, times, noise): `denoise(x, t)` gives a Prediction, `times` fall from noise to image, `noise()` draws fresh
-noise shaped like x. Each yields (t, x, x0): the time it has reached, the state there, and the image it believed in when it left.
+Each takes (denoise, path, x, times, noise): `denoise(x, t)` gives a Prediction, `times`
+fall from noise to image, `noise()` draws fresh noise shaped like x. Each yields (t, x,
+x0): the time it has reached, the state there, and the image it believed in when it
+left.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ def velocity(path: Path, t: float, x0: Tensor, eps: Tensor) -> Tensor:
     return da.item() * x0 + ds.item() * eps
 
 
-def euler(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
+def euler(
+    denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
+) -> Steps:
     """Follow the velocity in straight steps: first order, one call a step."""
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
@@ -45,7 +50,9 @@ def euler(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise)
         yield r, x, x0
 
 
-def heun(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
+def heun(
+    denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
+) -> Steps:
     """Try an Euler step, ask again where it lands, go with the mean velocity.
 
     Second order, two calls a step; the last step is plain Euler, since nothing is
@@ -61,8 +68,12 @@ def heun(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) 
         yield r, x, x0
 
 
-def ddim(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
-    """Keep image and noise as they are believed to be, change the shares: a(r) x0 + s(r) eps (2010.02502 eq. 12 with sigma = 0)."""
+def ddim(
+    denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
+) -> Steps:
+    """Keep image and noise as they are believed to be, change the shares: a(r) x0 +
+    s(r) eps (2010.02502 eq. 12 with sigma = 0).
+    """
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
         a, s = _a_s(path, r)
@@ -70,11 +81,14 @@ def ddim(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) 
         yield r, x, x0
 
 
-def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
-    """Draw from the posterior q(x_r | x_t, x0), which needs fresh noise in every step but the last (2006.11239 eq. 6, 7; any pair of
-    times as in 2107.00630 app. A.4).
+def ddpm(
+    denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
+) -> Steps:
+    """Draw from the posterior q(x_r | x_t, x0), which needs fresh noise in every step
+    but the last (2006.11239 eq. 6, 7; any pair of times as in 2107.00630 app. A.4).
 
-    A model with a learned variance says how far between the two bounds of log sigma^2 it is (2102.09672 eq. 15).
+    A model with a learned variance says how far between the two bounds of log sigma^2
+    it is (2102.09672 eq. 15).
     """
     for t, r in _pairs(times):
         x0, _, variance = denoise(x, t)
@@ -84,15 +98,26 @@ def ddpm(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) 
         if u > 0:
             small = forward * (u / s) ** 2  # variance of q(x_r | x_t, x0)
             share = 0.0 if variance is None else (variance + 1) / 2
-            low, high = torch.tensor(small, dtype=torch.float64).log().item(), torch.tensor(forward, dtype=torch.float64).log().item()
-            x = x + torch.exp(torch.as_tensor((low + share * (high - low)) / 2)).to(x) * noise()
+            low, high = (
+                torch.tensor(small, dtype=torch.float64).log().item(),
+                torch.tensor(forward, dtype=torch.float64).log().item(),
+            )
+            x = (
+                x
+                + torch.exp(torch.as_tensor((low + share * (high - low)) / 2)).to(x)
+                * noise()
+            )
         yield r, x, x0
 
 
-def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise) -> Steps:
-    """DPM-Solver++ of second order in two-step form: extrapolate the predicted image over the log-SNR (2211.01095 alg. 2).
+def dpmpp_2m(
+    denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
+) -> Steps:
+    """DPM-Solver++ of second order in two-step form: extrapolate the predicted image
+    over the log-SNR (2211.01095 alg. 2).
 
-    One call a step. Steps without a past of finite log-SNR (the first, and from pure noise the second too) and the last are of first order.
+    One call a step. Steps without a past of finite log-SNR (the first, and from pure
+    noise the second too) and the last are of first order.
     """
     before, past = None, None  # the last prediction, and the last step in half log-SNR
     for t, r in _pairs(times):
@@ -111,4 +136,10 @@ def dpmpp_2m(denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noi
         yield r, x, x0
 
 
-SAMPLERS = {"euler": euler, "heun": heun, "ddim": ddim, "ddpm": ddpm, "dpmpp_2m": dpmpp_2m}
+SAMPLERS = {
+    "euler": euler,
+    "heun": heun,
+    "ddim": ddim,
+    "ddpm": ddpm,
+    "dpmpp_2m": dpmpp_2m,
+}

@@ -1,4 +1,6 @@
-"""Making images with a trained model: the one function most readers need, and the trajectory under it."""
+"""Making images with a trained model: the one function most readers need, and the
+trajectory under it.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +19,47 @@ from .times import time_grid
 
 
 def start_time(path: str, objective: str) -> float:
-    """Where a sampler starts: at pure noise, or a thousandth before it when the objective has no answer there ("eps" where a = 0)."""
+    """Where a sampler starts: at pure noise, or a thousandth before it when the
+    objective has no answer there ("eps" where a = 0).
+    """
     first = PATHS[path].first
     a, _ = PATHS[path].alpha_sigma(torch.tensor(first))
     return first - 1e-3 if objective == "eps" and a == 0 else first
 
 
 def check_labels(labels, num_classes: int, null_class: bool) -> Tensor:
-    """Labels as an int64 tensor (B,); raises TypeError or ValueError, naming the label and the range."""
+    """Labels as an int64 tensor (B,); raises TypeError or ValueError, naming the
+    label and the range.
+    """
     try:
         labels = torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"labels={labels!r} are not numbers; pass whole class numbers, for example [0, 1, 2]") from None
+        raise TypeError(
+            f"labels={labels!r} are not numbers; pass whole class numbers, for "
+            "example [0, 1, 2]"
+        ) from None
     if labels.numel() == 0:
-        raise ValueError("labels are empty; pass one class number for each image you want")
+        raise ValueError(
+            "labels are empty; pass one class number for each image you want"
+        )
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"labels have dtype {labels.dtype}; pass whole class numbers, for example [0, 1, 2]")
+        raise TypeError(
+            f"labels have dtype {labels.dtype}; pass whole class numbers, for "
+            "example [0, 1, 2]"
+        )
     if labels.ndim != 1:
-        raise ValueError(f"labels have shape {tuple(labels.shape)}; pass one class number an image, for example [3] for one image of class 3")
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)}; pass one class number an "
+            "image, for example [3] for one image of class 3"
+        )
     last = num_classes if null_class else num_classes - 1
     if labels.min() < 0 or labels.max() > last:
         wrong = labels[(labels < 0) | (labels > last)][0].item()
         null = f", or {num_classes} for 'no class'" if null_class else ""
-        raise ValueError(f"label {wrong} is out of range; this model knows the classes 0 to {num_classes - 1}{null}")
+        raise ValueError(
+            f"label {wrong} is out of range; this model knows the classes 0 to "
+            f"{num_classes - 1}{null}"
+        )
     return labels.long()
 
 
@@ -56,28 +76,41 @@ def trajectory(
 ) -> Iterator[tuple[Denoiser, State]]:
     """Walk from noise to images, one step at a time.
 
-    Yields (denoiser, (t, x, x0)) after every step: x (B, C, H, W) is the state, x0 the image that the model saw in it, both in the
-    model's own units (`to_images` turns them into [-1,1]); `denoiser.calls` counts the network evaluations so far.
-    `noise` (B, C, H, W) replaces the seeded start; an `original` is where the walk starts from, noised with it (see editing.py). Arguments and
-    errors as in `sample`.
+    Yields (denoiser, (t, x, x0)) after every step: x (B, C, H, W) is the state, x0 the
+    image that the model saw in it, both in the model's own units (`to_images` turns
+    them into [-1,1]); `denoiser.calls` counts the network evaluations so far. `noise`
+    (B, C, H, W) replaces the seeded start; an `original` is where the walk starts from,
+    noised with it (see editing.py). Arguments and errors as in `sample`.
     """
     config = model.config
     choose("sampler", sampler, CHOICES["sampler"])
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps={steps!r} must be a whole number of at least 1")
-    if isinstance(guidance, bool) or not isinstance(guidance, (int, float)) or not 0 <= guidance < float("inf"):
-        raise ValueError(f"guidance={guidance!r} must be a number of at least 0 (1: none)")
+    if (
+        isinstance(guidance, bool)
+        or not isinstance(guidance, (int, float))
+        or not 0 <= guidance < float("inf")
+    ):
+        raise ValueError(
+            f"guidance={guidance!r} must be a number of at least 0 (1: none)"
+        )
     if guidance != 1 and not config.null_class:
-        raise ValueError(f"guidance={guidance} needs a null class, and this model was trained without one (label_dropout=0); use guidance=1")
+        raise ValueError(
+            f"guidance={guidance} needs a null class, and this model was trained "
+            "without one (label_dropout=0); use guidance=1"
+        )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed={seed!r} must be a whole number of at least 0")
     low, high = interval
     if not 0 <= low <= high <= 1:
-        raise ValueError(f"interval={interval} must be two times with 0 <= low <= high <= 1")
+        raise ValueError(
+            f"interval={interval} must be two times with 0 <= low <= high <= 1"
+        )
     labels = check_labels(labels, config.num_classes, config.null_class)
     device = next(model.parameters()).device
     shape = (len(labels), config.channels, config.image_size, config.image_size)
-    generator = torch.Generator().manual_seed(seed % 2**63)  # on the CPU: the same images on every device
+    # on the CPU: the same images on every device
+    generator = torch.Generator().manual_seed(seed % 2**63)
 
     def draw() -> Tensor:
         return torch.randn(shape, generator=generator).to(device)
@@ -92,7 +125,10 @@ def trajectory(
         first, x, show = original.begin(config, x, first)
     last = PATHS[config.path].last
     if (first - last) / steps < 1e-5:
-        raise ValueError(f"{steps} steps from t={first:g} to {last:g} are too close to tell apart; take fewer steps, or a larger strength")
+        raise ValueError(
+            f"{steps} steps from t={first:g} to {last:g} are too close to tell "
+            "apart; take fewer steps, or a larger strength"
+        )
     denoise = Denoiser(model, labels.to(device), guidance, interval, show)
     times = time_grid(first, last, steps)
     for t, state, x0 in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
@@ -100,9 +136,11 @@ def trajectory(
 
 
 class Walk(NamedTuple):
-    """A recorded trajectory of S steps: times (S+1,) falling; states and beliefs (S+1, B, C, H, W) in the model's units.
+    """A recorded trajectory of S steps: times (S+1,) falling; states and beliefs (S+1,
+    B, C, H, W) in the model's units.
 
-    A belief is the image that the model saw in the state beside it; the last is the finished image. `calls` counts network evaluations.
+    A belief is the image that the model saw in the state beside it; the last is the
+    finished image. `calls` counts network evaluations.
     """
 
     times: Tensor
@@ -113,16 +151,33 @@ class Walk(NamedTuple):
 
 @torch.no_grad()
 def walk(
-    model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50, guidance: float = 1.5, sampler: str = "heun", seed: int = 0,
+    model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50,
+    guidance: float = 1.5, sampler: str = "heun", seed: int = 0,
     noise: Tensor | None = None,
 ) -> Walk:  # fmt: skip
-    """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W) replaces the seeded start. Arguments and errors as there."""
+    """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W)
+    replaces the seeded start. Arguments and errors as there.
+    """
     config = model.config
-    passed = list(trajectory(model, labels, steps, guidance, sampler, seed, noise=noise))
+    passed = list(
+        trajectory(model, labels, steps, guidance, sampler, seed, noise=noise)
+    )
     states, beliefs = ([state[i].cpu() for _, state in passed] for i in (1, 2))
-    start = torch.randn(states[0].shape, generator=torch.Generator().manual_seed(seed)) if noise is None else noise.cpu()
-    times = [start_time(config.path, config.objective), *(state[0] for _, state in passed)]
-    return Walk(torch.tensor(times), torch.stack([start, *states]), torch.stack([*beliefs, states[-1]]), passed[-1][0].calls)
+    start = (
+        torch.randn(states[0].shape, generator=torch.Generator().manual_seed(seed))
+        if noise is None
+        else noise.cpu()
+    )
+    times = [
+        start_time(config.path, config.objective),
+        *(state[0] for _, state in passed),
+    ]
+    return Walk(
+        torch.tensor(times),
+        torch.stack([start, *states]),
+        torch.stack([*beliefs, states[-1]]),
+        passed[-1][0].calls,
+    )
 
 
 def to_images(x: Tensor, config) -> Tensor:
@@ -144,19 +199,37 @@ def sample(
 ) -> Tensor:
     """Make one image for each label.
 
-    labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none; `interval` the times in which it acts; `sampler` one of
-    euler, heun, ddim, ddpm, dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device; the same seed gives the same images.
-    More than `batch_size` labels are worked off in parts. With an `original` the images of `edit` and `inpaint` are made. Raises ValueError or TypeError for labels out of range, an unknown sampler,
-    or guidance on a model without a null class.
+    labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none;
+    `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
+    dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device; the same seed
+    gives the same images. More than `batch_size` labels are worked off in parts. With
+    an `original` the images of `edit` and `inpaint` are made. Raises ValueError or
+    TypeError for labels out of range, an unknown sampler, or guidance on a model
+    without a null class.
     """
     labels = check_labels(labels, model.config.num_classes, model.config.null_class)
     if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size} must be a whole number of at least 1")
+        raise ValueError(
+            f"batch_size={batch_size} must be a whole number of at least 1"
+        )
     batches = labels.split(batch_size)
-    originals = [None] * len(batches) if original is None else original.fit(model.config, len(labels)).split(batch_size)
+    originals = (
+        [None] * len(batches)
+        if original is None
+        else original.fit(model.config, len(labels)).split(batch_size)
+    )
     parts = []
     for i, (batch, given) in enumerate(zip(batches, originals, strict=True)):
-        for _, (_, x, _) in trajectory(model, batch, steps, guidance, sampler, seed + 1_000_003 * i, interval, original=given):
+        for _, (_, x, _) in trajectory(
+            model,
+            batch,
+            steps,
+            guidance,
+            sampler,
+            seed + 1_000_003 * i,
+            interval,
+            original=given,
+        ):
             last = x
         images = to_images(last, model.config)
         parts.append(images if given is None else given.keep(images, given.images))

@@ -17,19 +17,33 @@ from .measure import SCORES, measure, real_against_real
 from .memorisation import Memorisation, memorisation
 from .neighbours import Neighbours, nearest
 from .precision_recall import PrecisionRecall, precision, precision_recall
-from .reference import Reference, ReferenceError, load_reference, make_reference, save_reference
+from .reference import (
+    Reference,
+    ReferenceError,
+    load_reference,
+    make_reference,
+    save_reference,
+)
 from .report import JUDGES, Report, evaluate_model, network_calls, training_reference
 from .sample_size import Curve, Extrapolation, at_infinity, halves, sample_size_curve
 from .scores import MixedScoresError, Scores, ScoreTable
 from .spectrum import Spectrum, radial_spectrum, visible_frequency
 
 __all__ = [
-    "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Classifier", "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
-    "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge", "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours",
-    "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
-    "density_coverage", "evaluate_digits", "evaluate_model", "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance",
-    "gaussian", "half_samples", "halves", "inception_score", "inject", "kernel_distance", "learned_accuracy", "load_classifier", "load_extractor",
-    "load_judge", "load_reference", "look_alike", "make_reference", "measure", "memorisation", "nearest", "network_calls", "precision",
-    "precision_recall", "radial_spectrum", "real_against_real", "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
-    "squared_mmd", "train_classifier", "train_judge", "training_reference", "visible_frequency",
+    "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Classifier", "Curve",
+    "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
+    "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge",
+    "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours",
+    "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores",
+    "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
+    "density_coverage", "evaluate_digits", "evaluate_model", "expected_coverage",
+    "extract", "finite", "frechet_between", "frechet_distance",
+    "gaussian", "half_samples", "halves", "inception_score", "inject",
+    "kernel_distance", "learned_accuracy", "load_classifier", "load_extractor",
+    "load_judge", "load_reference", "look_alike", "make_reference", "measure",
+    "memorisation", "nearest", "network_calls", "precision",
+    "precision_recall", "radial_spectrum", "real_against_real", "real_images",
+    "require_classes", "sample_size_curve", "save_reference", "share",
+    "squared_mmd", "train_classifier", "train_judge", "training_reference",
+    "visible_frequency",
 ]  # fmt: skip

@@ -1,4 +1,6 @@
-"""Real images with one thing wrong: what a score should notice, and what each of them overlooks."""
+"""Real images with one thing wrong: what a score should notice, and what each of
+them overlooks.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from torch import Tensor
 from ..config import choose
 from .inputs import require_classes
 
-#: A fault takes images (n, C, H, W) in [-1,1], their labels (n,) and a generator, and returns as many of both.
+#: A fault takes images (n, C, H, W) in [-1,1], their labels (n,) and a generator, and
+#: returns as many of both.
 Fault = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
@@ -24,7 +27,9 @@ def _shuffled(images, labels, generator):
 
 
 def _noisy(images, labels, generator):
-    return (images + 0.25 * torch.randn(images.shape, generator=generator)).clamp(-1, 1), labels
+    return (images + 0.25 * torch.randn(images.shape, generator=generator)).clamp(
+        -1, 1
+    ), labels
 
 
 def _blurred(images, labels, generator):
@@ -34,20 +39,30 @@ def _blurred(images, labels, generator):
 
 
 def _half_the_classes(images, labels, generator):
-    """Every image of the upper half of the classes gives way to one of the lower half."""
+    """Every image of the upper half of the classes gives way to one of the lower
+    half.
+    """
     lower = (labels <= labels.max() // 2).nonzero()[:, 0]
-    index = torch.where(labels <= labels.max() // 2, torch.arange(len(labels)), lower[torch.randint(len(lower), labels.shape, generator=generator)])
+    index = torch.where(
+        labels <= labels.max() // 2,
+        torch.arange(len(labels)),
+        lower[torch.randint(len(lower), labels.shape, generator=generator)],
+    )
     return images[index], labels[index]
 
 
 def _one_a_class(images, labels, generator):
     """The first image of each class, over and over."""
-    first = torch.stack([(labels == k).nonzero()[0, 0] for k in range(int(labels.max()) + 1)])
+    first = torch.stack(
+        [(labels == k).nonzero()[0, 0] for k in range(int(labels.max()) + 1)]
+    )
     return images[first[labels]], labels
 
 
 def _class_means(images, labels, generator):
-    means = torch.stack([images[labels == k].mean(0) for k in range(int(labels.max()) + 1)])
+    means = torch.stack(
+        [images[labels == k].mean(0) for k in range(int(labels.max()) + 1)]
+    )
     return means[labels], labels
 
 
@@ -69,14 +84,19 @@ FAULTS: dict[str, Fault] = {
 
 
 def look_alike(points: Tensor, generator: torch.Generator) -> Tensor:
-    """Gaussian points (n, d) with exactly the mean and covariance of `points` (n, d), in float64: all that a Fréchet distance can see.
+    """Gaussian points (n, d) with exactly the mean and covariance of `points` (n, d),
+    in float64: all that a Fréchet distance can see.
 
-    The Gaussian draws are whitened by their own covariance first. Directions in which the points do not vary stay without variance.
-    Raises ValueError for n <= d, where the draws have no covariance that could be inverted.
+    The Gaussian draws are whitened by their own covariance first. Directions in which
+    the points do not vary stay without variance. Raises ValueError for n <= d, where
+    the draws have no covariance that could be inverted.
     """
     n, d = points.shape
     if n <= d:
-        raise ValueError(f"n={n} points in d={d} dimensions have no invertible covariance; use at least {d + 1}")
+        raise ValueError(
+            f"n={n} points in d={d} dimensions have no invertible covariance; "
+            f"use at least {d + 1}"
+        )
     points = points.double()
     centred = points - points.mean(0)
     z = torch.randn(n, d, generator=generator, dtype=torch.float64)
@@ -86,10 +106,14 @@ def look_alike(points: Tensor, generator: torch.Generator) -> Tensor:
     return points.mean(0) + white @ (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
-def inject(name: str, images: Tensor, labels: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Images (n, C, H, W) in [-1,1] and labels (n,) with the fault of that name (see `FAULTS`); as many as came in.
+def inject(
+    name: str, images: Tensor, labels: Tensor, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Images (n, C, H, W) in [-1,1] and labels (n,) with the fault of that name (see
+    `FAULTS`); as many as came in.
 
-    Raises ConfigError for an unknown name, ValueError when a class between 0 and the largest has no image.
+    Raises ConfigError for an unknown name, ValueError when a class between 0 and the
+    largest has no image.
     """
     choose("fault", name, FAULTS)
     require_classes(torch.arange(int(labels.max()) + 1), labels, int(labels.max()) + 1)

@@ -1,4 +1,6 @@
-"""What the statistics accept: features (n, d), class probabilities (n, K), images in [-1,1], and nothing that is not a number."""
+"""What the statistics accept: features (n, d), class probabilities (n, K), images in
+[-1,1], and nothing that is not a number.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ def feature_pair(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
     """
     real, made = torch.as_tensor(real), torch.as_tensor(made)
     if real.ndim != 2 or made.ndim != 2 or real.shape[1] != made.shape[1]:
-        raise ValueError(f"features have shapes {tuple(real.shape)} and {tuple(made.shape)}; expected (n, F) and (m, F) of one extractor")
+        raise ValueError(
+            f"features have shapes {tuple(real.shape)} and {tuple(made.shape)}; "
+            "expected (n, F) and (m, F) of one extractor"
+        )
     real, made = real.to(made.device, torch.float64), made.double()
     for name, values in (("real", real), ("made", made)):
         _refuse_not_finite(f"{name} features", values)
@@ -24,66 +29,108 @@ def feature_pair(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def class_probabilities(probabilities: Tensor) -> Tensor:
-    """Probabilities (n, K) of K classes, in float64. Raises ValueError unless each row is a distribution over at least two classes."""
+    """Probabilities (n, K) of K classes, in float64. Raises ValueError unless each
+    row is a distribution over at least two classes.
+    """
     p = torch.as_tensor(probabilities).double()
     if p.ndim != 2 or len(p) < 1 or p.shape[1] < 2:
-        raise ValueError(f"probabilities have shape {tuple(p.shape)}; expected (n, K), a row an image, with at least two classes")
+        raise ValueError(
+            f"probabilities have shape {tuple(p.shape)}; expected (n, K), a row "
+            "an image, with at least two classes"
+        )
     _refuse_not_finite("probabilities", p)
     if p.min() < 0 or (p.sum(1) - 1).abs().max() > 1e-3:
-        raise ValueError(f"probabilities of an image lie in [{p.min():.3g}, {p.max():.3g}] and do not sum to 1; pass logits.softmax(1)")
+        raise ValueError(
+            f"probabilities of an image lie in [{p.min():.3g}, {p.max():.3g}] "
+            "and do not sum to 1; pass logits.softmax(1)"
+        )
     return p / p.sum(1, keepdim=True)
 
 
 def image_batch(images: Tensor) -> Tensor:
-    """Images (n, C, H, W), floats in [-1,1]; values that are not finite are let through, since `finite` counts them.
+    """Images (n, C, H, W), floats in [-1,1]; values that are not finite are let
+    through, since `finite` counts them.
 
-    Raises TypeError for bytes and ValueError for another shape or range; warns when nothing is below 0, which is how images in [0,1] look.
+    Raises TypeError for bytes and ValueError for another shape or range; warns when
+    nothing is below 0, which is how images in [0,1] look.
     """
     images = torch.as_tensor(images)
     if not images.is_floating_point():
-        raise TypeError(f"images are {images.dtype}; expected floats in [-1,1]: images.float() / 127.5 - 1")
+        raise TypeError(
+            f"images are {images.dtype}; expected floats in [-1,1]: "
+            "images.float() / 127.5 - 1"
+        )
     if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(f"images have shape {tuple(images.shape)}; expected (n, C, H, W) with at least one image")
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}; expected (n, C, H, W) "
+            "with at least one image"
+        )
     low, high = images.nan_to_num(0, 0, 0).aminmax()
     if low < -1.001 or high > 1.001:
-        way_out = "these look like [0,255]: use images / 127.5 - 1" if low >= 0 and high > 2 else "clip samples with images.clamp(-1, 1)"
-        raise ValueError(f"images lie in [{low:.4g}, {high:.4g}]; expected [-1,1]; {way_out}")
+        way_out = (
+            "these look like [0,255]: use images / 127.5 - 1"
+            if low >= 0 and high > 2
+            else "clip samples with images.clamp(-1, 1)"
+        )
+        raise ValueError(
+            f"images lie in [{low:.4g}, {high:.4g}]; expected [-1,1]; {way_out}"
+        )
     if low >= 0 and high > 0:
-        warnings.warn(f"images lie in [{low:.4g}, {high:.4g}]; if that is the scale [0,1], use 2 * images - 1", stacklevel=2)
+        warnings.warn(
+            f"images lie in [{low:.4g}, {high:.4g}]; if that is the scale [0,1], "
+            "use 2 * images - 1",
+            stacklevel=2,
+        )
     return images
 
 
 class Finite(NamedTuple):
-    """The rows that hold numbers only: `kept` (n,) bool says which, `lost` counts the others. A report prints `lost`."""
+    """The rows that hold numbers only: `kept` (n,) bool says which, `lost` counts
+    the others. A report prints `lost`.
+    """
 
     kept: Tensor
     lost: int
 
 
 def finite(values: Tensor) -> Finite:
-    """Which images or features (n, ...) are free of NaN and infinity. Raises ValueError when none is."""
+    """Which images or features (n, ...) are free of NaN and infinity. Raises
+    ValueError when none is.
+    """
     kept = torch.as_tensor(values).flatten(1).isfinite().all(1)
     if not kept.any():
-        raise ValueError(f"all {len(kept)} rows hold NaN or infinity; the model that made them has diverged: use an earlier checkpoint")
+        raise ValueError(
+            f"all {len(kept)} rows hold NaN or infinity; the model that made "
+            "them has diverged: use an earlier checkpoint"
+        )
     return Finite(kept, int((~kept).sum()))
 
 
 def require_classes(labels: Tensor, reference: Tensor, num_classes: int) -> None:
-    """Raise ValueError when `labels` (n,) ask for a class that is not one of `num_classes`, or of which `reference` (m,) holds no image."""
+    """Raise ValueError when `labels` (n,) ask for a class that is not one of
+    `num_classes`, or of which `reference` (m,) holds no image.
+    """
     labels, reference = torch.as_tensor(labels), torch.as_tensor(reference)
     for name, given in (("labels", labels), ("reference labels", reference)):
         wrong = given[(given < 0) | (given >= num_classes)]
         if len(wrong):
-            raise ValueError(f"{name} hold {wrong[0].item()}, which is none of the {num_classes} classes; they count from 0")
+            raise ValueError(
+                f"{name} hold {wrong[0].item()}, which is none of the "
+                f"{num_classes} classes; they count from 0"
+            )
     if absent := sorted(set(labels.tolist()) - set(reference.tolist())):
         some = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
-        raise ValueError(f"the reference holds no image of class {some}; sample only the classes it has, or use a larger reference")
+        raise ValueError(
+            f"the reference holds no image of class {some}; sample only the "
+            "classes it has, or use a larger reference"
+        )
 
 
 def _refuse_not_finite(name: str, values: Tensor) -> None:
     lost = int((~values.isfinite().all(1)).sum())
     if lost:
         raise ValueError(
-            f"{name} hold NaN or infinity in {lost} of {len(values)} rows; look at the images they were taken from, "
+            f"{name} hold NaN or infinity in {lost} of {len(values)} rows; look "
+            "at the images they were taken from, "
             "and leave them out with `finite`, which counts them for the report"
         )

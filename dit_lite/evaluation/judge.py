@@ -1,4 +1,6 @@
-"""The judge of digits: a small classifier that has seen real digits only, never one that a model made."""
+"""The judge of digits: a small classifier that has seen real digits only, never one
+that a model made.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ FEATURES = 64
 
 
 class Judge(nn.Module):
-    """Three convolutions on 8x8 digits: images (B, 1, 8, 8) in [-1,1] -> logits (B, 10). `features` gives the 64 numbers before the last layer."""
+    """Three convolutions on 8x8 digits: images (B, 1, 8, 8) in [-1,1] -> logits (B,
+    10). `features` gives the 64 numbers before the last layer.
+    """
 
     def __init__(self):
         super().__init__()
@@ -35,24 +39,39 @@ class Judge(nn.Module):
         return self.head(self.trunk(images))
 
 
-def train_judge(steps: int = 1500, seed: int = 0, images: Tensor | None = None, labels: Tensor | None = None) -> Judge:
-    """Train a judge on the training digits, each turned, scaled and shifted a little at every visit (half a minute on two cores).
+def train_judge(
+    steps: int = 1500,
+    seed: int = 0,
+    images: Tensor | None = None,
+    labels: Tensor | None = None,
+) -> Judge:
+    """Train a judge on the training digits, each turned, scaled and shifted a little at
+    every visit (half a minute on two cores).
 
-    images (n, 1, 8, 8) in [-1,1] and labels (n,) take the place of the digits: trained on samples and tested on real digits, its accuracy is the
-    classification accuracy score of 1905.10887.
+    images (n, 1, 8, 8) in [-1,1] and labels (n,) take the place of the digits: trained
+    on samples and tested on real digits, its accuracy is the classification accuracy
+    score of 1905.10887.
     """
     if images is None or labels is None:
         data = digits("train")
-        images, labels = torch.from_numpy(data.images).float() / 127.5 - 1, torch.from_numpy(data.labels)
+        images, labels = (
+            torch.from_numpy(data.images).float() / 127.5 - 1,
+            torch.from_numpy(data.labels),
+        )
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # that of the CPU; torch.manual_seed would seed GPUs too
+        # that of the CPU; torch.manual_seed would seed GPUs too
+        torch.default_generator.manual_seed(seed)
         judge = Judge()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         index = torch.randint(len(images), (128,), generator=generator)
-        loss = F.cross_entropy(judge(_jitter(images[index], generator)), labels[index], label_smoothing=0.05)
+        loss = F.cross_entropy(
+            judge(_jitter(images[index], generator)),
+            labels[index],
+            label_smoothing=0.05,
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -62,16 +81,28 @@ def train_judge(steps: int = 1500, seed: int = 0, images: Tensor | None = None, 
 
 def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
     """Turn by up to 0.2 rad, scale by up to 12 %, shift by up to 0.6 pixels."""
-    angle, scale, across, down = (torch.rand(len(x), generator=generator) * 2 - 1 for _ in range(4))
+    angle, scale, across, down = (
+        torch.rand(len(x), generator=generator) * 2 - 1 for _ in range(4)
+    )
     angle, scale = 0.2 * angle, 1 + 0.12 * scale
     cos, sin = angle.cos() * scale, angle.sin() * scale
-    theta = torch.stack([torch.stack([cos, -sin, 0.15 * across], 1), torch.stack([sin, cos, 0.15 * down], 1)], 1)  # (B, 2, 3)
+    # (B, 2, 3)
+    theta = torch.stack(
+        [
+            torch.stack([cos, -sin, 0.15 * across], 1),
+            torch.stack([sin, cos, 0.15 * down], 1),
+        ],
+        1,
+    )
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    return F.grid_sample(x + 1, grid, align_corners=False) - 1  # outside the picture is background
+    # outside the picture is background
+    return F.grid_sample(x + 1, grid, align_corners=False) - 1
 
 
 def load_judge() -> Judge:
-    """The judge that ships with dit_lite; its card (data/checkpoints/digits-judge.md) says how good it is."""
+    """The judge that ships with dit_lite; its card
+    (data/checkpoints/digits-judge.md) says how good it is.
+    """
     path = resource(WEIGHTS)
     with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
         judge = Judge()

@@ -1,4 +1,6 @@
-"""The report on a model: its samples and real images in one table, with everything that a reader needs to trust it."""
+"""The report on a model: its samples and real images in one table, with everything
+that a reader needs to trust it.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,28 @@ from .reference import Reference, ReferenceError, load_reference, make_reference
 from .sample_size import halves
 from .scores import Scores, ScoreTable
 
-#: data set -> the extractor whose classes are its classes, as "accuracy" needs them. Other data are seen by Inception-v3.
-JUDGES = {"digits": "digits-judge", "cifar10": "cifar10-judge", "imagenet64": "imagenet64-judge"}
+#: data set -> the extractor whose classes are its classes, as "accuracy" needs them.
+#: Other data are seen by Inception-v3.
+JUDGES = {
+    "digits": "digits-judge",
+    "cifar10": "cifar10-judge",
+    "imagenet64": "imagenet64-judge",
+}
 #: what is typed -> the name of a score
 NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
-#: Of n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer than FEWEST real images say nothing, ENOUGH give 5 points.
+#: Of n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer
+#: than FEWEST real images say nothing, ENOUGH give 5 points.
 FEWEST, ENOUGH = 50, 400
 
 
 @dataclass(frozen=True)
 class Report:
-    """Two rows, the samples and real images in their place; `left_out`, the scores that could not be had and why; `by_class` (K,), the share of
-    samples judged to be of their class, NaN for a class without samples, or None without a judge; `class_names`, K names or none; `loss`, what the model loses on the real images by
-    what it is told, or None without the images themselves."""
+    """Two rows, the samples and real images in their place; `left_out`, the scores
+    that could not be had and why; `by_class` (K,), the share of samples judged to be
+    of their class, NaN for a class without samples, or None without a judge;
+    `class_names`, K names or none; `loss`, what the model loses on the real images
+    by what it is told, or None without the images themselves.
+    """
 
     samples: Scores
     real: Scores
@@ -49,17 +60,33 @@ class Report:
     def __str__(self) -> str:
         lines = [str(ScoreTable([self.samples, self.real]))]
         if self.by_class:
-            share, k = min((share, k) for k, share in enumerate(self.by_class) if share == share)
-            lines.append(f"Accuracy of the worst class, {self.class_names[k] if self.class_names else k}: {share:.1%}.")
-        if (few := min(count for row in (self.samples, self.real) for count in (row.samples, row.reference_count))) < ENOUGH:
+            share, k = min(
+                (share, k) for k, share in enumerate(self.by_class) if share == share
+            )
+            lines.append(
+                "Accuracy of the worst class, "
+                f"{self.class_names[k] if self.class_names else k}: {share:.1%}."
+            )
+        if (
+            few := min(
+                count
+                for row in (self.samples, self.real)
+                for count in (row.samples, row.reference_count)
+            )
+        ) < ENOUGH:
             near, nearer = (100 / n**0.5 for n in (few, ENOUGH))
-            lines.append(f"Few images: of {few} a share such as precision is known to about {near:.0f} points in 100, of {ENOUGH} to {nearer:.0f}.")
+            lines.append(
+                f"Few images: of {few} a share such as precision is known to "
+                f"about {near:.0f} points in 100, of {ENOUGH} to {nearer:.0f}."
+            )
         if self.loss:
             lines.append(str(self.loss))
         return "\n".join(lines + self._left_out())
 
     def _left_out(self) -> list[str]:
-        """A line for each reason; where both rows lack a score, the reason of the first."""
+        """A line for each reason; where both rows lack a score, the reason of the
+        first.
+        """
         rows, reasons, lines = {}, {}, {}
         for name, reason in self.left_out.items():
             score, row = name.split(" of ", 1)
@@ -67,22 +94,63 @@ class Report:
             reasons.setdefault(score, reason)
         for score, reason in reasons.items():
             lines.setdefault((" and ".join(rows[score]), reason), []).append(score)
-        return [f"Left out of {row}: {', '.join(scores)}: {reason}." for (row, reason), scores in lines.items()]
+        return [
+            f"Left out of {row}: {', '.join(scores)}: {reason}."
+            for (row, reason), scores in lines.items()
+        ]
 
     def to_dict(self) -> dict:
-        """Everything, as JSON can hold it: both rows whole, and each score once more by its plain name, real_NAME that of real images."""
-        made, real = ({plain: row.values[name].value for plain, name in NAMES.items() if name in row.values} for row in (self.samples, self.real))
-        shares = {f"{name}_share": made[name] / real[name] for name in ("precision", "recall") if name in made and real.get(name)}
-        worst = {"worst_class": min(share for share in self.by_class if share == share)} if self.by_class else {}
+        """Everything, as JSON can hold it: both rows whole, and each score once more
+        by its plain name, real_NAME that of real images.
+        """
+        made, real = (
+            {
+                plain: row.values[name].value
+                for plain, name in NAMES.items()
+                if name in row.values
+            }
+            for row in (self.samples, self.real)
+        )
+        shares = {
+            f"{name}_share": made[name] / real[name]
+            for name in ("precision", "recall")
+            if name in made and real.get(name)
+        }
+        worst = (
+            {"worst_class": min(share for share in self.by_class if share == share)}
+            if self.by_class
+            else {}
+        )
         row = self.samples
-        how = {"samples": row.samples, "guidance": row.guidance, "steps": row.steps, "sampler": row.sampler, "seed": row.seeds[0]}
-        flat = made | worst | {f"real_{name}": value for name, value in real.items()} | shares | how
+        how = {
+            "samples": row.samples,
+            "guidance": row.guidance,
+            "steps": row.steps,
+            "sampler": row.sampler,
+            "seed": row.seeds[0],
+        }
+        flat = (
+            made
+            | worst
+            | {f"real_{name}": value for name, value in real.items()}
+            | shares
+            | how
+        )
         loss = {"loss": asdict(self.loss)} if self.loss else {}
-        return flat | {"rows": [self.samples.to_dict(), self.real.to_dict()], "left_out": self.left_out} | loss
+        return (
+            flat
+            | {
+                "rows": [self.samples.to_dict(), self.real.to_dict()],
+                "left_out": self.left_out,
+            }
+            | loss
+        )
 
 
 class Real(NamedTuple):
-    """Real images (n, C, H, W) in [-1,1] with labels (n,), what tables say of them, and the data set that they are."""
+    """Real images (n, C, H, W) in [-1,1] with labels (n,), what tables say of them,
+    and the data set that they are.
+    """
 
     name: str
     images: Tensor
@@ -107,18 +175,26 @@ def evaluate_model(
     origin: Origin | None = None,
     progress: bool = False,
 ) -> Report:
-    """Draw `samples` images, evenly over the classes, and score them and real ones against the reference.
+    """Draw `samples` images, evenly over the classes, and score them and real ones
+    against the reference.
 
-    data: the data set that the model was trained on, `origin.data` if None; guidance to seed as in `sample`. extractor: the judge of the data set,
-    else Inception-v3. reference: a data set or folder, "NAME:test" for its held-out images, a file of `save_reference`, or the training images as
-    `training_reference` has seen them, which it does for many reports at once; the training images if None. scores: plain names (`NAMES`), all that can be had if None; those that refuse are then left out with their reason. "cas" trains a
-    classifier on the samples and tests it on held-out real images. repeats: draws for an interval.
-    Raises ValueError for data, a reference or labels that do not fit the model, for a score that was asked for and refuses, when every sample
-    is NaN, and what `sample` and `load_data` refuse; ReferenceError for statistics of another extractor or resolution, or fewer than FEWEST images.
+    data: the data set that the model was trained on, `origin.data` if None; guidance to
+    seed as in `sample`. extractor: the judge of the data set, else Inception-v3.
+    reference: a data set or folder, "NAME:test" for its held-out images, a file of
+    `save_reference`, or the training images as `training_reference` has seen them,
+    which it does for many reports at once; the training images if None. scores: plain
+    names (`NAMES`), all that can be had if None; those that refuse are then left out
+    with their reason. "cas" trains a classifier on the samples and tests it on held-out
+    real images. repeats: draws for an interval. Raises ValueError for data, a reference
+    or labels that do not fit the model, for a score that was asked for and refuses,
+    when every sample is NaN, and what `sample` and `load_data` refuse; ReferenceError
+    for statistics of another extractor or resolution, or fewer than FEWEST images.
     """
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         raise ValueError(f"samples={samples!r} must be a whole number of at least 1")
-    name, split = ("", "train") if isinstance(reference, Reference) else _named(reference or "")
+    name, split = (
+        ("", "train") if isinstance(reference, Reference) else _named(reference or "")
+    )
     data = data or (origin.data if origin else name or _recognise(model))
     names = _wanted(scores, data, extractor)
     seer, real = _opened(extractor or JUDGES.get(data, "inception-v3")), None
@@ -126,7 +202,10 @@ def evaluate_model(
         real = _real(data, split, model)
         against = reference.require(seer.name, model.config.image_size, seer.dimension)
         if against.name != real.name:
-            raise ReferenceError(f"the reference is of {against.name!r}, the model of {real.name!r}; make it with training_reference({data!r})")
+            raise ReferenceError(
+                f"the reference is of {against.name!r}, the model of "
+                f"{real.name!r}; make it with training_reference({data!r})"
+            )
     elif reference and not name:
         against = load_reference(reference, seer, model.config.image_size)
     else:
@@ -134,8 +213,10 @@ def evaluate_model(
         against = make_reference(real.name, real.images, real.labels, seer, real.note)
     if len(against) < FEWEST:
         raise ReferenceError(
-            f"the reference {against.name!r} has {len(against)} images, too few for any score: of so few a share is known to "
-            f"{100 / len(against) ** 0.5:.0f} points in 100; have {FEWEST} or more, better {ENOUGH}"
+            f"the reference {against.name!r} has {len(against)} images, too few "
+            "for any score: of so few a share is known to "
+            f"{100 / len(against) ** 0.5:.0f} points in 100; have {FEWEST} or "
+            f"more, better {ENOUGH}"
         )
     labels = torch.arange(samples) % model.config.num_classes
     calls = network_calls(model, sampler, steps, guidance, interval)
@@ -143,7 +224,9 @@ def evaluate_model(
     made = extract(seer, images)
     always = tuple(interval) == (0.0, 1.0)
     how = dict(
-        guidance=float(guidance), guidance_interval=None if always else tuple(interval), sampler=sampler, steps=steps,
+        guidance=float(guidance),
+        guidance_interval=None if always else tuple(interval), sampler=sampler,
+        steps=steps,
         network_calls=calls, ema=_average(origin), seeds=(seed,),
         images_seen=origin.images_seen if origin else None,
     )  # fmt: skip
@@ -152,8 +235,18 @@ def evaluate_model(
     left_out: dict[str, str] = {}
     rows = []
     for row, learn, score in (
-        ("samples", cas[0], lambda chosen: measure("samples", against, made, kept, chosen, repeats, seed, **how)),
-        ("real against real", cas[1], lambda chosen: real_against_real(against, chosen, repeats, seed, len(kept))),
+        (
+            "samples",
+            cas[0],
+            lambda chosen: measure(
+                "samples", against, made, kept, chosen, repeats, seed, **how
+            ),
+        ),
+        (
+            "real against real",
+            cas[1],
+            lambda chosen: real_against_real(against, chosen, repeats, seed, len(kept)),
+        ),
     ):
         base, values = score([]), {}
         for name in names:
@@ -166,42 +259,83 @@ def evaluate_model(
         rows.append(replace(base, values=values))
     judged = JUDGES.get(data) == seer.name
     by_class = _by_class(made, kept, model.config.num_classes) if judged else None
-    return Report(*rows, left_out, by_class, model.config.class_names, told_loss(model, real.data, samples, seed, real.name) if real else None)
+    return Report(
+        *rows,
+        left_out,
+        by_class,
+        model.config.class_names,
+        told_loss(model, real.data, samples, seed, real.name) if real else None,
+    )
 
 
 def training_reference(data: str) -> Reference:
-    """The training images of a data set with a judge, as that judge sees them: `evaluate_model(..., reference=)` takes it, where many reports share it."""
+    """The training images of a data set with a judge, as that judge sees them:
+    `evaluate_model(..., reference=)` takes it, where many reports share it.
+    """
     choose("data set with a judge", data, JUDGES)
     images = load_data(data, "train")
-    return make_reference(f"{images.name} train", *_floats(images), _opened(JUDGES[data]), images.note)
+    return make_reference(
+        f"{images.name} train", *_floats(images), _opened(JUDGES[data]), images.note
+    )
 
 
 @torch.no_grad()
-def network_calls(model: DiT, sampler: str, steps: int, guidance: float, interval: tuple[float, float] = (0.0, 1.0)) -> int:
+def network_calls(
+    model: DiT,
+    sampler: str,
+    steps: int,
+    guidance: float,
+    interval: tuple[float, float] = (0.0, 1.0),
+) -> int:
     """Network evaluations an image, counted on a real walk."""
-    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler, interval=interval)
+    *_, (denoiser, _) = trajectory(
+        model, [0], steps, guidance, sampler, interval=interval
+    )
     return denoiser.calls
 
 
 def _recognise(model: DiT) -> str:
-    """The data set of weights that do not name one: digits, by the shape of its images and its classes."""
+    """The data set of weights that do not name one: digits, by the shape of its
+    images and its classes.
+    """
     config, shape = model.config, DATASETS["digits"]().shape
-    if config.class_names in ((), shape["class_names"]) and all(getattr(config, name) == shape[name] for name in shape if name != "class_names"):
+    if config.class_names in ((), shape["class_names"]) and all(
+        getattr(config, name) == shape[name] for name in shape if name != "class_names"
+    ):
         return "digits"
-    raise ValueError("the weights do not say which data the model was trained on; name the data set or folder as the reference")
+    raise ValueError(
+        "the weights do not say which data the model was trained on; name the "
+        "data set or folder as the reference"
+    )
 
 
-def _wanted(scores: Sequence[str] | None, data: str, extractor: str | None) -> list[str]:
+def _wanted(
+    scores: Sequence[str] | None, data: str, extractor: str | None
+) -> list[str]:
     judged = data in JUDGES and extractor in (None, JUDGES[data])
     if scores is None:
-        return [name for name in NAMES.values() if (judged or name != "accuracy") and (data in LEARNERS or name != "CAS")]
+        return [
+            name
+            for name in NAMES.values()
+            if (judged or name != "accuracy") and (data in LEARNERS or name != "CAS")
+        ]
     for name in scores:
         choose("score", name, NAMES)
     if "accuracy" in scores and not judged:
-        judge = f"its judge is {JUDGES[data]!r}" if data in JUDGES else f"there is a judge for: {', '.join(JUDGES)}"
-        raise ValueError(f"score='accuracy' needs a judge of the classes of {data!r}; {judge}; leave it out")
+        judge = (
+            f"its judge is {JUDGES[data]!r}"
+            if data in JUDGES
+            else f"there is a judge for: {', '.join(JUDGES)}"
+        )
+        raise ValueError(
+            f"score='accuracy' needs a judge of the classes of {data!r}; "
+            f"{judge}; leave it out"
+        )
     if "cas" in scores and data not in LEARNERS:
-        raise ValueError(f"score='cas' needs a classifier that learns the classes of {data!r}; there is one for: {', '.join(LEARNERS)}; leave it out")
+        raise ValueError(
+            "score='cas' needs a classifier that learns the classes of "
+            f"{data!r}; there is one for: {', '.join(LEARNERS)}; leave it out"
+        )
     return [NAMES[name] for name in scores]
 
 
@@ -210,7 +344,10 @@ def _opened(name: str) -> Extractor:
         return load_extractor(name)
     except (ImportError, FileNotFoundError) as error:
         others = ", ".join(other for other in EXTRACTORS if other != name)
-        raise ValueError(f"extractor={name!r}: {error}; or choose one that ships, for images of the size of its data: {others}") from None
+        raise ValueError(
+            f"extractor={name!r}: {error}; or choose one that ships, for images "
+            f"of the size of its data: {others}"
+        ) from None
 
 
 def _named(reference: str) -> tuple[str, str]:
@@ -218,7 +355,11 @@ def _named(reference: str) -> tuple[str, str]:
     before, _, after = reference.rpartition(":")
     if reference.endswith(".safetensors"):
         return "", "train"
-    return (before, after) if before and after in ("train", "test") else (reference, "train")
+    return (
+        (before, after)
+        if before and after in ("train", "test")
+        else (reference, "train")
+    )
 
 
 def _real(name: str, split: str, model: DiT) -> Real:
@@ -228,29 +369,66 @@ def _real(name: str, split: str, model: DiT) -> Real:
     for field, theirs in data.shape.items():
         mine = getattr(config, field)
         if mine != theirs and not (field == "class_names" and not mine):
-            raise ReferenceError(f"the reference {name!r} has {field}={theirs!r}, the model {mine!r}; choose the data that the model was trained on")
-    return Real(f"{data.name} {split}" if name in DATASETS else data.name, *_floats(data), data.note, data)
+            raise ReferenceError(
+                f"the reference {name!r} has {field}={theirs!r}, the model "
+                f"{mine!r}; choose the data that the model was trained on"
+            )
+    return Real(
+        f"{data.name} {split}" if name in DATASETS else data.name,
+        *_floats(data),
+        data.note,
+        data,
+    )
 
 
 def _floats(data: Dataset) -> tuple[Tensor, Tensor]:
-    return torch.tensor(data.images).float().div_(127.5).sub_(1), torch.from_numpy(data.labels)
+    return torch.tensor(data.images).float().div_(127.5).sub_(1), torch.from_numpy(
+        data.labels
+    )
 
 
-def _draw(model: DiT, labels: Tensor, steps: int, guidance: float, sampler: str, seed: int, interval: tuple[float, float], progress: bool) -> Tensor:
-    """The images of `sample`, in the parts in which it works, so that a bar can tell how far it is."""
+def _draw(
+    model: DiT,
+    labels: Tensor,
+    steps: int,
+    guidance: float,
+    sampler: str,
+    seed: int,
+    interval: tuple[float, float],
+    progress: bool,
+) -> Tensor:
+    """The images of `sample`, in the parts in which it works, so that a bar can tell
+    how far it is.
+    """
     parts = tqdm(labels.split(500), desc="sampling", unit="batch", disable=not progress)
-    return torch.cat([sample(model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval).cpu() for i, part in enumerate(parts)])
+    return torch.cat(
+        [
+            sample(
+                model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval
+            ).cpu()
+            for i, part in enumerate(parts)
+        ]
+    )
 
 
-def _cas(data: str, model: DiT, images: Tensor, labels: Tensor, real: Real | None, seed: int) -> list[Callable[[], Interval]]:
-    """The classification accuracy score of the samples, and of as many real images; both are tested on the held-out images."""
+def _cas(
+    data: str, model: DiT, images: Tensor, labels: Tensor, real: Real | None, seed: int
+) -> list[Callable[[], Interval]]:
+    """The classification accuracy score of the samples, and of as many real images;
+    both are tested on the held-out images.
+    """
 
     def learned(images: Tensor, labels: Tensor) -> Interval:
-        return learned_accuracy(LEARNERS[data], images, labels, *_real(data, "test", model)[1:3], seed)
+        return learned_accuracy(
+            LEARNERS[data], images, labels, *_real(data, "test", model)[1:3], seed
+        )
 
     def of_real() -> Interval:
         if real is None or real.name != f"{data} train":
-            raise ValueError("real images to learn from are those of the training set; use it as the reference")
+            raise ValueError(
+                "real images to learn from are those of the training set; use it "
+                "as the reference"
+            )
         _, (others, answers) = halves(real.images, real.labels, seed=seed)
         return learned(others[: len(images)], answers[: len(images)])
 
@@ -259,10 +437,16 @@ def _cas(data: str, model: DiT, images: Tensor, labels: Tensor, real: Real | Non
 
 def _by_class(made: Extracted, labels: Tensor, classes: int) -> tuple[float, ...]:
     right = (made.probabilities.argmax(1) == labels).double()
-    return tuple((labels.bincount(right, classes) / labels.bincount(minlength=classes)).tolist())
+    return tuple(
+        (labels.bincount(right, classes) / labels.bincount(minlength=classes)).tolist()
+    )
 
 
 def _average(origin: Origin | None) -> str | None:
     if origin is None:
         return None
-    return f"{reach(origin.ema_decay, origin.steps):,.0f} steps" if origin.ema_decay else "none"
+    return (
+        f"{reach(origin.ema_decay, origin.steps):,.0f} steps"
+        if origin.ema_decay
+        else "none"
+    )

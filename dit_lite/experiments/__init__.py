@@ -35,12 +35,20 @@ from .three_readings import three_readings
 from .two_averages import two_averages
 
 #: `python -m dit_lite bench NAME`
-BENCHES = {"quickstart": lambda options: run_experiment("quickstart", "cpu", save=False), "step": bench_step, "train": bench_train}
+BENCHES = {
+    "quickstart": lambda options: run_experiment("quickstart", "cpu", save=False),
+    "step": bench_step,
+    "train": bench_train,
+}
 
 __all__ = [
-    "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result", "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
-    "averaging", "bottleneck", "chapters", "check_archive", "class_settled", "conditioning_race", "cost", "deep", "equal_ratios", "guidance_scale", "judges",
-    "list_experiments", "live", "load_result", "many_steps", "memorisation_check", "objectives", "options", "patch_sizes", "pixel_order", "positions", "quickstart",
-    "read_result", "reports", "run_experiment", "run_pending", "sampler_steps", "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
+    "BENCHES", "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Result",
+    "ResultError", "Slices", "Status", "TimeLimit", "archive_results",
+    "averaging", "bottleneck", "chapters", "check_archive", "class_settled",
+    "conditioning_race", "cost", "deep", "equal_ratios", "guidance_scale", "judges",
+    "list_experiments", "live", "load_result", "many_steps", "memorisation_check",
+    "objectives", "options", "patch_sizes", "pixel_order", "positions", "quickstart",
+    "read_result", "reports", "run_experiment", "run_pending", "sampler_steps",
+    "sampling", "shipped", "size_and_class", "spectra", "status", "three_readings",
     "two_averages",
 ]  # fmt: skip

@@ -17,14 +17,25 @@ from .slices import Slices
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None),
 )
 def averaging(work: Slices, seeds: list[int], steps: int | None) -> dict:
-    """Train at a constant and at a falling learning rate; compare the held-out loss of the last and of the averaged weights."""
-    parts = [dict(schedule=schedule, seed=seed) for schedule in ("constant", "cosine") for seed in seeds]
+    """Train at a constant and at a falling learning rate; compare the held-out loss
+    of the last and of the averaged weights.
+    """
+    parts = [
+        dict(schedule=schedule, seed=seed)
+        for schedule in ("constant", "cosine")
+        for seed in seeds
+    ]
     return {"rows": work.map(one_run, parts, steps=steps)}
 
 
 def one_run(schedule: str, seed: int, steps: int | None) -> dict:
     """One run, and the held-out loss of both of its models."""
-    trainer = Trainer(TrainConfig(data="digits", steps=steps, schedule=schedule, seed=seed))
+    trainer = Trainer(
+        TrainConfig(data="digits", steps=steps, schedule=schedule, seed=seed)
+    )
     run = trainer.run()
-    last, average = (validation_loss(model.cpu(), digits("test"))[1].mean().item() for model in (trainer.model, run.model))
+    last, average = (
+        validation_loss(model.cpu(), digits("test"))[1].mean().item()
+        for model in (trainer.model, run.model)
+    )
     return {"schedule": schedule, "seed": seed, "last": last, "average": average}

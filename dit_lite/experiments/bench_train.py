@@ -1,4 +1,6 @@
-"""Training speed on a GPU: images a second, share of the matrix peak, memory, and the paired ratio to diffusers' DiT."""
+"""Training speed on a GPU: images a second, share of the matrix peak, memory, and
+the paired ratio to diffusers' DiT.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,16 @@ from ..training.precision import pick_device
 from .ablation import ablate
 from .contenders import ours, theirs, why_alone
 from .record import provenance
-from .stopwatch import Step, allocated, forget_peak, host_seconds, in_turns, matmul_peak, release, spread
+from .stopwatch import (
+    Step,
+    allocated,
+    forget_peak,
+    host_seconds,
+    in_turns,
+    matmul_peak,
+    release,
+    spread,
+)
 
 OURS, THEIRS, COMPILED = "dit_lite", "diffusers", "diffusers, compiled"
 Make = Callable[[int], Step]  # a side of the comparison at a batch size
@@ -26,7 +37,9 @@ Make = Callable[[int], Step]  # a side of the comparison at a batch size
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how long: preset -> side of the image, the batch of the first comparison, the largest batch that is tried."""
+    """What is measured, and how long: preset -> side of the image, the batch of the
+    first comparison, the largest batch that is tried.
+    """
 
     cases: dict[str, int]
     batch: int = 256
@@ -38,49 +51,119 @@ class Plan:
 
 
 FULL = Plan({"S/2": 32, "B/2": 32, "B/4": 64})
-SMOKE = Plan({"digits": 8}, batch=8, largest=16, rounds=2, least=0.01, sides=(256,), changes=dict(depth=1))
+SMOKE = Plan(
+    {"digits": 8},
+    batch=8,
+    largest=16,
+    rounds=2,
+    least=0.01,
+    sides=(256,),
+    changes=dict(depth=1),
+)
 
 
 def bench_train(options: argparse.Namespace) -> None:
-    """Measure the cases of `options.case` (all without), or with `options.ablate` what each optimisation brings; rows go to `options.out`."""
+    """Measure the cases of `options.case` (all without), or with `options.ablate`
+    what each optimisation brings; rows go to `options.out`.
+    """
     device, plan = pick_device("auto"), SMOKE if options.smoke else FULL
     if device.type != "cuda" and not options.smoke:
-        raise ConfigError("bench train needs a GPU, and there is none; with --smoke a tiny model runs here to show that all parts work")
+        raise ConfigError(
+            "bench train needs a GPU, and there is none; with --smoke a tiny "
+            "model runs here to show that all parts work"
+        )
     for name in options.case or ():
         choose("case", name, plan.cases)
-    began, dtype = time.perf_counter(), torch.bfloat16 if device.type == "cuda" else torch.float32
+    began, dtype = (
+        time.perf_counter(),
+        torch.bfloat16 if device.type == "cuda" else torch.float32,
+    )
     peak, side = matmul_peak(device, dtype, plan.sides)
-    print(f"{where(device)}; square {dtype} products reach {peak / 1e12:.3g} TFLOP/s (side {side})", flush=True)
+    print(
+        f"{where(device)}; square {dtype} products reach {peak / 1e12:.3g} "
+        f"TFLOP/s (side {side})",
+        flush=True,
+    )
     rows: list[dict] = []
     for name in options.case or plan.cases:
-        model = preset(name, image_size=plan.cases[name], channels=3, num_classes=10, **plan.changes)
-        print(f"\n{name} on {model.image_size}x{model.image_size}x{model.channels}", flush=True)
-        found = ablate(model, plan.batch, device, plan.rounds // 2, plan.least) if options.ablate else compare(model, device, plan, peak)
+        model = preset(
+            name,
+            image_size=plan.cases[name],
+            channels=3,
+            num_classes=10,
+            **plan.changes,
+        )
+        print(
+            f"\n{name} on {model.image_size}x{model.image_size}x{model.channels}",
+            flush=True,
+        )
+        found = (
+            ablate(model, plan.batch, device, plan.rounds // 2, plan.least)
+            if options.ablate
+            else compare(model, device, plan, peak)
+        )
         rows += [{"case": name, "image_size": model.image_size} | row for row in found]
-        if options.out:  # after every case, so that a later one that fails costs nothing
-            about = provenance(time.perf_counter() - began, device.type) | {"matmul_peak": peak, "matmul_side": side}
-            write(Path(options.out), (json.dumps({"provenance": about, "rows": rows}, indent=1) + "\n").encode())
+        # after every case, so that a later one that fails costs nothing
+        if options.out:
+            about = provenance(time.perf_counter() - began, device.type) | {
+                "matmul_peak": peak,
+                "matmul_side": side,
+            }
+            write(
+                Path(options.out),
+                (
+                    json.dumps({"provenance": about, "rows": rows}, indent=1) + "\n"
+                ).encode(),
+            )
 
 
-def compare(model: DiTConfig, device: torch.device, plan: Plan, peak: float) -> list[dict]:
-    """Rows of both sides at the plan's batch, then each at the batch where it is fastest. Without diffusers ours stand alone."""
+def compare(
+    model: DiTConfig, device: torch.device, plan: Plan, peak: float
+) -> list[dict]:
+    """Rows of both sides at the plan's batch, then each at the batch where it is
+    fastest. Without diffusers ours stand alone.
+    """
     makes: dict[str, Make] = {OURS: functools.partial(ours, model, device=device)}
     if reason := why_alone():
         print(f" {reason}")
     else:
         makes[THEIRS] = functools.partial(theirs, model, device=device)
     flops = step_flops(model)
-    compiled = {COMPILED: functools.partial(theirs, model, device=device, compiled=True)} if THEIRS in makes and device.type == "cuda" else {}
-    rows = table(f"at batch {plan.batch}", makes | compiled, dict.fromkeys(makes | compiled, plan.batch), device, plan, flops / peak)
+    compiled = (
+        {COMPILED: functools.partial(theirs, model, device=device, compiled=True)}
+        if THEIRS in makes and device.type == "cuda"
+        else {}
+    )
+    rows = table(
+        f"at batch {plan.batch}",
+        makes | compiled,
+        dict.fromkeys(makes | compiled, plan.batch),
+        device,
+        plan,
+        flops / peak,
+    )
     best = {name: best_batch(make, device, plan) for name, make in makes.items()}
-    return rows + table("each at its best batch", makes, best, device, plan, flops / peak)
+    return rows + table(
+        "each at its best batch", makes, best, device, plan, flops / peak
+    )
 
 
-def table(title: str, makes: dict[str, Make], batches: dict[str, int], device: torch.device, plan: Plan, ideal: float) -> list[dict]:
-    """Measure the sides in turns, print and return their rows. `ideal` are the seconds of an image at the matrix peak."""
+def table(
+    title: str,
+    makes: dict[str, Make],
+    batches: dict[str, int],
+    device: torch.device,
+    plan: Plan,
+    ideal: float,
+) -> list[dict]:
+    """Measure the sides in turns, print and return their rows. `ideal` are the
+    seconds of an image at the matrix peak.
+    """
     steps, memory = {}, {}
     for name, make in makes.items():
-        if built := when_it_fits(lambda make=make, name=name: warm(make, batches[name], device), device):
+        if built := when_it_fits(
+            lambda make=make, name=name: warm(make, batches[name], device), device
+        ):
             steps[name], memory[name] = built
         else:
             print(f"  {name}: out of memory at batch {batches[name]}")
@@ -90,16 +173,39 @@ def table(title: str, makes: dict[str, Make], batches: dict[str, int], device: t
     for name, found in timings.items():
         each = [t / batches[name] for t in found]
         rate = spread([1 / t for t in each])
-        row = {"at": title, "side": name, "batch": batches[name], "images_per_second": rate._asdict(), "peak_share": ideal * rate.median}
-        row |= {"peak_memory_bytes": memory[name], "step_seconds": spread(found).median, "host_seconds": host_seconds(steps[name], device)}
-        text = f"  {name:20} batch {batches[name]:5} {rate.median:9,.0f} images/s ({rate.low:,.0f} to {rate.high:,.0f})"
-        text += f"  {row['peak_share']:5.1%} of the peak  {memory[name] / 2**30:5.1f} GiB"
-        text += f"  host {1e3 * row['host_seconds']:.1f} of {1e3 * row['step_seconds']:.1f} ms"
+        row = {
+            "at": title,
+            "side": name,
+            "batch": batches[name],
+            "images_per_second": rate._asdict(),
+            "peak_share": ideal * rate.median,
+        }
+        row |= {
+            "peak_memory_bytes": memory[name],
+            "step_seconds": spread(found).median,
+            "host_seconds": host_seconds(steps[name], device),
+        }
+        text = (
+            f"  {name:20} batch {batches[name]:5} {rate.median:9,.0f} images/s "
+            f"({rate.low:,.0f} to {rate.high:,.0f})"
+        )
+        text += (
+            f"  {row['peak_share']:5.1%} of the peak  {memory[name] / 2**30:5.1f} GiB"
+        )
+        text += (
+            f"  host {1e3 * row['host_seconds']:.1f} of "
+            f"{1e3 * row['step_seconds']:.1f} ms"
+        )
         if THEIRS in timings:
             others = [t / batches[THEIRS] for t in timings[THEIRS]]
-            ratio = spread([other / one for one, other in zip(each, others, strict=True)])
+            ratio = spread(
+                [other / one for one, other in zip(each, others, strict=True)]
+            )
             row["times_diffusers"] = ratio._asdict()
-            text += f"  {ratio.median:.2f} x diffusers ({ratio.low:.2f} to {ratio.high:.2f})"
+            text += (
+                f"  {ratio.median:.2f} x diffusers ({ratio.low:.2f} to "
+                f"{ratio.high:.2f})"
+            )
         print(text, flush=True)
         rows.append(row)
     steps.clear()
@@ -108,7 +214,9 @@ def table(title: str, makes: dict[str, Make], batches: dict[str, int], device: t
 
 
 def warm(make: Make, batch: int, device: torch.device) -> tuple[Step, int]:
-    """A side after its first steps, compiled and with its optimiser's state, and the most bytes that it holds during one."""
+    """A side after its first steps, compiled and with its optimiser's state, and the
+    most bytes that it holds during one.
+    """
     before = allocated(device)
     step = make(batch)
     for _ in range(3):
@@ -119,12 +227,21 @@ def warm(make: Make, batch: int, device: torch.device) -> tuple[Step, int]:
 
 
 def best_batch(make: Make, device: torch.device, plan: Plan) -> int:
-    """The fastest batch: doubled from the plan's until the memory is full or an image gains less than a hundredth."""
+    """The fastest batch: doubled from the plan's until the memory is full or an
+    image gains less than a hundredth.
+    """
     best, rate, batch = plan.batch, 0.0, plan.batch
 
     def measure() -> float:
         step, _ = warm(make, batch, device)
-        return batch / spread(in_turns({"it": step}, device, max(2, plan.rounds // 3), plan.least)["it"]).median
+        return (
+            batch
+            / spread(
+                in_turns({"it": step}, device, max(2, plan.rounds // 3), plan.least)[
+                    "it"
+                ]
+            ).median
+        )
 
     while batch <= plan.largest:
         found = when_it_fits(measure, device)
@@ -140,14 +257,18 @@ def when_it_fits(work: Callable, device: torch.device):
     try:
         result = work()
     except RuntimeError as error:  # libraries say it in their own words
-        if not isinstance(error, torch.OutOfMemoryError) and not any(s in str(error) for s in ("out of memory", "ALLOC_FAILED")):
+        if not isinstance(error, torch.OutOfMemoryError) and not any(
+            s in str(error) for s in ("out of memory", "ALLOC_FAILED")
+        ):
             raise
     release(device)
     return result
 
 
 def step_flops(model: DiTConfig) -> float:
-    """FLOPs of training on one image: three times those of the products of a forward pass, by torch's own count."""
+    """FLOPs of training on one image: three times those of the products of a forward
+    pass, by torch's own count.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     from ..model import DiT
@@ -163,4 +284,7 @@ def step_flops(model: DiTConfig) -> float:
 
 def where(device: torch.device) -> str:
     """The machine in a few words."""
-    return f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}, torch {torch.__version__}"
+    return (
+        f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}, "
+        f"torch {torch.__version__}"
+    )

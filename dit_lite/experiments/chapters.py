@@ -18,21 +18,50 @@ WORDS_A_MINUTE = 130  # of technical prose with formulas
 
 
 def reading_minutes(notebook: Path) -> int:
-    """Minutes to read the prose of a notebook at WORDS_A_MINUTE, code cells at a line every three seconds."""
+    """Minutes to read the prose of a notebook at WORDS_A_MINUTE, code cells at a
+    line every three seconds.
+    """
     cells = json.loads(notebook.read_text())["cells"]
-    words = sum(len("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown")
-    lines = sum(len("".join(c["source"]).splitlines()) for c in cells if c["cell_type"] == "code")
+    words = sum(
+        len("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown"
+    )
+    lines = sum(
+        len("".join(c["source"]).splitlines())
+        for c in cells
+        if c["cell_type"] == "code"
+    )
     return round(words / WORDS_A_MINUTE + lines / 20)
 
 
-@experiment("How long does each chapter take to read and to run?", smoke=dict(only=["none"]), cpu=dict(only=None))
+@experiment(
+    "How long does each chapter take to read and to run?",
+    smoke=dict(only=["none"]),
+    cpu=dict(only=None),
+)
 def chapters(work: Slices, only: list[str] | None) -> dict:
-    """Execute every chapter from its first cell to its last, one at a time, at the budget of a build."""
+    """Execute every chapter from its first cell to its last, one at a time, at the
+    budget of a build.
+    """
     folder = resource("book/chapters")
     if not folder.is_dir():
-        raise ConfigError(f"there are no chapters in {folder}; run this in a checkout of the repository")
-    names = [path.stem for path in sorted(folder.glob("*.ipynb")) if not only or path.stem in only]
-    return {"rows": dict(zip(names, work.map(one_chapter, [dict(chapter=name) for name in names]), strict=True))}
+        raise ConfigError(
+            f"there are no chapters in {folder}; run this in a checkout of the "
+            "repository"
+        )
+    names = [
+        path.stem
+        for path in sorted(folder.glob("*.ipynb"))
+        if not only or path.stem in only
+    ]
+    return {
+        "rows": dict(
+            zip(
+                names,
+                work.map(one_chapter, [dict(chapter=name) for name in names]),
+                strict=True,
+            )
+        )
+    }
 
 
 def one_chapter(chapter: str) -> dict:
@@ -43,16 +72,33 @@ def one_chapter(chapter: str) -> dict:
     path = resource("book/chapters") / f"{chapter}.ipynb"
     os.environ["DIT_LITE_STATIC"] = "1"
     began = time.perf_counter()
-    NotebookClient(nbformat.read(path, 4), timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
-    return {"read_minutes": reading_minutes(path), "cpu_seconds": round(time.perf_counter() - began, 1)}
+    NotebookClient(
+        nbformat.read(path, 4),
+        timeout=600,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    return {
+        "read_minutes": reading_minutes(path),
+        "cpu_seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def cost(chapter: str, gpu: str = "none needed") -> str:
-    """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured. The live cells that follow run on the CPU, as `live` says."""
+    """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured.
+    The live cells that follow run on the CPU, as `live` says.
+    """
     live_on_cpu()
-    result = read_result("chapters", "cpu", EXPERIMENTS["chapters"].full_settings("cpu"))
+    result = read_result(
+        "chapters", "cpu", EXPERIMENTS["chapters"].full_settings("cpu")
+    )
     if result is None or chapter not in result.values["rows"]:
-        return "Costs of this chapter: not yet measured (`python -m dit_lite experiment run chapters --budget cpu`)."
+        return (
+            "Costs of this chapter: not yet measured (`python -m dit_lite "
+            "experiment run chapters --budget cpu`)."
+        )
     row = result.values["rows"][chapter]
     old = " · STALE: the settings have changed since" if result.stale else ""
-    return f"**Read** {row['read_minutes']} min · **CPU run** {row['cpu_seconds']:.0f} s on two cores · **GPU run** {gpu}{old}"
+    return (
+        f"**Read** {row['read_minutes']} min · **CPU run** "
+        f"{row['cpu_seconds']:.0f} s on two cores · **GPU run** {gpu}{old}"
+    )

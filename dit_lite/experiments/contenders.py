@@ -1,4 +1,6 @@
-"""The two sides of a comparison of training speed: this package's trainer, and diffusers' DiT by the plain recipe."""
+"""The two sides of a comparison of training speed: this package's trainer, and
+diffusers' DiT by the plain recipe.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,36 @@ def random_images(size: int, channels: int, classes: int, n: int = IMAGES) -> Da
     """A data set of random bytes: speed does not depend on what is in the images."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (n, channels, size, size), dtype=np.uint8)
-    return Dataset("random", images, generator.integers(0, classes, n), tuple(map(str, range(classes))), flip=True)
+    return Dataset(
+        "random",
+        images,
+        generator.integers(0, classes, n),
+        tuple(map(str, range(classes))),
+        flip=True,
+    )
 
 
 def trainer(model: DiTConfig, batch: int, device: torch.device, **changes) -> Trainer:
-    """A Trainer of `model` on random images, with what it chooses by itself on `device` for a long run, or with `changes` of its TrainConfig."""
-    config = TrainConfig(data="random", model=model, steps=1_000_000, batch_size=batch, device=str(device), **changes)
-    return Trainer(config, data=random_images(model.image_size, model.channels, model.num_classes))
+    """A Trainer of `model` on random images, with what it chooses by itself on
+    `device` for a long run, or with `changes` of its TrainConfig.
+    """
+    config = TrainConfig(
+        data="random",
+        model=model,
+        steps=1_000_000,
+        batch_size=batch,
+        device=str(device),
+        **changes,
+    )
+    return Trainer(
+        config, data=random_images(model.image_size, model.channels, model.num_classes)
+    )
 
 
 def ours(model: DiTConfig, batch: int, device: torch.device) -> Step:
-    """A whole step of the trainer: gather and flip bytes, draw times and noise, forward, backward, clip, AdamW, average."""
+    """A whole step of the trainer: gather and flip bytes, draw times and noise,
+    forward, backward, clip, AdamW, average.
+    """
     return trainer(model, batch, device).train_step
 
 
@@ -40,36 +61,53 @@ def why_alone() -> str:
     try:
         from diffusers import DiTTransformer2DModel  # noqa: F401
     except ImportError:
-        return "diffusers is not installed, so there is nothing to compare with: pip install diffusers"
+        return (
+            "diffusers is not installed, so there is nothing to compare with: pip "
+            "install diffusers"
+        )
     except RuntimeError as error:  # its lazy imports
-        return f"diffusers is installed and does not load ({' '.join(str(error).split())}), so there is nothing to compare with"
+        return (
+            "diffusers is installed and does not load "
+            f"({' '.join(str(error).split())}), so there is nothing to compare with"
+        )
     return ""
 
 
-def theirs(model: DiTConfig, batch: int, device: torch.device, compiled: bool = False) -> Step:
-    """A step of diffusers' DiT of the same shape: bf16 autocast (on a GPU), torch's default AdamW, the same average.
+def theirs(
+    model: DiTConfig, batch: int, device: torch.device, compiled: bool = False
+) -> Step:
+    """A step of diffusers' DiT of the same shape: bf16 autocast (on a GPU), torch's
+    default AdamW, the same average.
 
-    It is spared what the trainer does besides: its images wait as floats on the device, and its gradients are not clipped.
-    Needs diffusers; see `why_alone`.
+    It is spared what the trainer does besides: its images wait as floats on the device,
+    and its gradients are not clipped. Needs diffusers; see `why_alone`.
     """
     from diffusers import DiTTransformer2DModel
 
     network = DiTTransformer2DModel(
-        num_attention_heads=model.heads, attention_head_dim=model.head_width, in_channels=model.channels, out_channels=model.channels,
-        num_layers=model.depth, sample_size=model.image_size, patch_size=model.patch_size, num_embeds_ada_norm=model.num_classes, dropout=0.0,
+        num_attention_heads=model.heads, attention_head_dim=model.head_width,
+        in_channels=model.channels, out_channels=model.channels,
+        num_layers=model.depth, sample_size=model.image_size,
+        patch_size=model.patch_size, num_embeds_ada_norm=model.num_classes, dropout=0.0,
     ).to(device).train()  # fmt: skip
     call = torch.compile(network, dynamic=False) if compiled else network
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
     average = EMA(network, 0.999)
-    x0 = torch.randn(batch, model.channels, model.image_size, model.image_size, device=device)
+    x0 = torch.randn(
+        batch, model.channels, model.image_size, model.image_size, device=device
+    )
     y = torch.randint(model.num_classes, (batch,), device=device)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    autocast = torch.autocast(
+        device.type, torch.bfloat16, enabled=device.type == "cuda"
+    )
 
     def step() -> torch.Tensor:
         t, eps = torch.rand(batch, device=device), torch.randn_like(x0)
         share = t[:, None, None, None]
         with autocast:
-            velocity = call((1 - share) * x0 + share * eps, timestep=t * 1000, class_labels=y).sample
+            velocity = call(
+                (1 - share) * x0 + share * eps, timestep=t * 1000, class_labels=y
+            ).sample
             loss = F.mse_loss(velocity, eps - x0)
         loss.backward()
         optimiser.step()

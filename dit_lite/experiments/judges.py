@@ -19,7 +19,9 @@ from .slices import Slices
     gpu=dict(data=list(JUDGES)),
 )
 def judges(work: Slices, data: list[str]) -> dict:
-    """Accuracy on all held-out images with its interval, that of each class, and the size of the network: one row a judge."""
+    """Accuracy on all held-out images with its interval, that of each class, and the
+    size of the network: one row a judge.
+    """
     return {"rows": work.map(one_judge, [{"name": name} for name in data])}
 
 
@@ -27,10 +29,18 @@ def one_judge(name: str) -> dict:
     """The row of the judge of one data set."""
     data, extractor = load_data(name, "test"), load_extractor(JUDGES[name])
     labels = torch.from_numpy(data.labels)
-    right = extract(extractor, torch.from_numpy(data.images).float() / 127.5 - 1).probabilities.argmax(1) == labels
+    right = (
+        extract(
+            extractor, torch.from_numpy(data.images).float() / 127.5 - 1
+        ).probabilities.argmax(1)
+        == labels
+    )
     accuracy = share(right)
     return {
-        "judge": extractor.name, "data": name, "images": len(data), "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high,
-        "by_class": [right[labels == k].float().mean().item() for k in range(extractor.classes)],
+        "judge": extractor.name, "data": name, "images": len(data),
+        "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high,
+        "by_class": [
+            right[labels == k].float().mean().item() for k in range(extractor.classes)
+        ],
         "parameters": sum(p.numel() for p in extractor.network.parameters()),
     }  # fmt: skip

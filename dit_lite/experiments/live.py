@@ -12,7 +12,9 @@ T = TypeVar("T")
 
 
 def live(smoke: T, cpu: T) -> T:
-    """The value for a live cell: `cpu` as a rule, `smoke` where DIT_LITE_BUDGET=smoke, as in the tests of the notebooks."""
+    """The value for a live cell: `cpu` as a rule, `smoke` where
+    DIT_LITE_BUDGET=smoke, as in the tests of the notebooks.
+    """
     live_on_cpu()
     budget = os.environ.get("DIT_LITE_BUDGET", "cpu")
     choose("DIT_LITE_BUDGET", budget, ("smoke", "cpu"))
@@ -20,5 +22,7 @@ def live(smoke: T, cpu: T) -> T:
 
 
 def live_on_cpu() -> None:
-    """From here on "auto" is the CPU, also where there is a GPU, unless DIT_LITE_DEVICE says otherwise: live cells are written for a CPU."""
+    """From here on "auto" is the CPU, also where there is a GPU, unless
+    DIT_LITE_DEVICE says otherwise: live cells are written for a CPU.
+    """
     os.environ.setdefault(DEVICE, "cpu")

@@ -11,28 +11,49 @@ from ..training import train
 from .runner import experiment
 from .slices import Slices
 
-#: Heun with 40 steps has converged (see `sampling`): the limit of all that follow the velocity.
+#: Heun with 40 steps has converged (see `sampling`): the limit of all that follow the
+#: velocity.
 ASKED = [["heun", 40], ["ddpm", 50], ["ddpm", 100], ["ddpm", 250], ["ddpm", 500]]
 
 
 @experiment(
-    "With many steps, does the sampler that draws fresh noise end where those that follow the velocity end?",
+    "With many steps, does the sampler that draws fresh noise end where those "
+    "that follow the velocity end?",
     recipe="digits",
     seconds=dict(cpu=800.0, gpu=300.0),
     smoke=dict(seeds=[0], train_steps=5, per_class=2, asked=[["heun", 2], ["ddpm", 4]]),
     cpu=dict(seeds=[0, 1, 2], train_steps=None, per_class=100, asked=ASKED),
-    gpu=dict(seeds=[0, 1, 2, 3, 4], train_steps=None, per_class=100, asked=[*ASKED, ["ddpm", 1000]]),
+    gpu=dict(
+        seeds=[0, 1, 2, 3, 4],
+        train_steps=None,
+        per_class=100,
+        asked=[*ASKED, ["ddpm", 1000]],
+    ),
 )
 def many_steps(work: Slices, seeds: list[int], **settings) -> dict:
-    """Score one model a seed, without guidance, with each sampler and number of steps; the models are trained as in `sampling`."""
-    return {"rows": list(chain(*work.map(one_model_walked, [dict(seed=seed) for seed in seeds], **settings)))}
+    """Score one model a seed, without guidance, with each sampler and number of
+    steps; the models are trained as in `sampling`.
+    """
+    return {
+        "rows": list(
+            chain(
+                *work.map(
+                    one_model_walked, [dict(seed=seed) for seed in seeds], **settings
+                )
+            )
+        )
+    }
 
 
-def one_model_walked(seed: int, train_steps: int | None, per_class: int, asked: list[list]) -> list[dict]:
+def one_model_walked(
+    seed: int, train_steps: int | None, per_class: int, asked: list[list]
+) -> list[dict]:
     """One model and all its walks."""
     model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
     rows = []
     for name, steps in asked:
         report = evaluate_digits(model, per_class, 1.0, steps, name, seed, halvings=2)
-        rows.append({"calls": network_calls(model, name, steps, 1.0)} | report.to_dict())
+        rows.append(
+            {"calls": network_calls(model, name, steps, 1.0)} | report.to_dict()
+        )
     return rows

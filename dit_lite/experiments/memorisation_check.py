@@ -1,4 +1,6 @@
-"""Are the samples of the shipped models new? Nearest training images of samples, of held-out images, and of a model that did learn by heart."""
+"""Are the samples of the shipped models new? Nearest training images of samples, of
+held-out images, and of a model that did learn by heart.
+"""
 
 from __future__ import annotations
 
@@ -20,46 +22,96 @@ from .slices import Slices
 
 MANY = dict(count=1000, guidances=[1.0, 2.0])
 SHARES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
-DIGITS = dict(data="digits", features=["pixels", "digits-judge"], count=1000, guidances=[1.0, 2.0])
-CIFAR = dict(data="cifar10", features=["pixels", "cifar10-judge"], count=200, guidances=[2.0])
-IMAGENET = dict(data="imagenet64", features=["pixels", "imagenet64-judge"], count=200, guidances=[2.0])
-HEART = dict(data="digits", features=["pixels", "digits-judge"], count=200, guidances=[1.0], images=20, train_steps=1500)
+DIGITS = dict(
+    data="digits", features=["pixels", "digits-judge"], count=1000, guidances=[1.0, 2.0]
+)
+CIFAR = dict(
+    data="cifar10", features=["pixels", "cifar10-judge"], count=200, guidances=[2.0]
+)
+IMAGENET = dict(
+    data="imagenet64",
+    features=["pixels", "imagenet64-judge"],
+    count=200,
+    guidances=[2.0],
+)
+HEART = dict(
+    data="digits",
+    features=["pixels", "digits-judge"],
+    count=200,
+    guidances=[1.0],
+    images=20,
+    train_steps=1500,
+)
 
 
 @experiment(
     "Do the shipped models draw, or do they copy?",
     seconds=dict(cpu=900.0, gpu=120.0),
-    smoke=dict(seeds=[0], steps=2, models=[DIGITS | dict(count=20, guidances=[1.0]), HEART | dict(count=10, train_steps=2)]),
+    smoke=dict(seeds=[0], steps=2, models=[DIGITS | dict(count=20, guidances=[1.0]),
+    HEART | dict(count=10, train_steps=2)]),
     cpu=dict(seeds=[0, 1, 2], steps=12, models=[DIGITS, CIFAR, IMAGENET, HEART]),
     gpu=dict(
         seeds=[0, 1, 2], steps=25,
         models=[DIGITS, CIFAR | MANY, IMAGENET | MANY, HEART | dict(train_steps=5000)],
     ),
 )  # fmt: skip
-def memorisation_check(work: Slices, seeds: list[int], steps: int, models: list[dict]) -> dict:
-    """Look up samples and held-out images among all training images, in pixels on [-1,1] and in a classifier's features.
+def memorisation_check(
+    work: Slices, seeds: list[int], steps: int, models: list[dict]
+) -> dict:
+    """Look up samples and held-out images among all training images, in pixels on
+    [-1,1] and in a classifier's features.
 
-    A model with `images` is trained on that many digits only, `train_steps` long: what a copying model looks like. `ratios` are those of the distance to the
-    nearest and to the second nearest; `quantiles` and `ratios` are at 5, 25, 50, 75 and 95 %. `closest` are the eight nearest pairs.
+    A model with `images` is trained on that many digits only, `train_steps` long: what
+    a copying model looks like. `ratios` are those of the distance to the nearest and to
+    the second nearest; `quantiles` and `ratios` are at 5, 25, 50, 75 and 95 %.
+    `closest` are the eight nearest pairs.
     """
     parts = [{"model": model, "seed": seed} for model in models for seed in seeds]
-    parts = [part for part in parts if "images" not in part["model"] or part["seed"] == seeds[0]]
-    return {"rows": [row for rows in work.map(one_model, parts, steps=steps) for row in rows]}
+    parts = [
+        part
+        for part in parts
+        if "images" not in part["model"] or part["seed"] == seeds[0]
+    ]
+    return {
+        "rows": [
+            row for rows in work.map(one_model, parts, steps=steps) for row in rows
+        ]
+    }
 
 
 def one_model(model: dict, seed: int, steps: int) -> list[dict]:
-    """Samples and held-out images of one model, a row for each way of looking at them."""
+    """Samples and held-out images of one model, a row for each way of looking at
+    them.
+    """
     data, test = load_data(model["data"], "train"), load_data(model["data"], "test")
     by_heart = "images" in model
     if by_heart:
-        data = dataclasses.replace(data, images=data.images[: model["images"]], labels=data.labels[: model["images"]])
-        denoiser = Trainer(TrainConfig(data="digits", steps=model["train_steps"], batch_size=32, seed=seed), data=data).run().model
+        data = dataclasses.replace(
+            data,
+            images=data.images[: model["images"]],
+            labels=data.labels[: model["images"]],
+        )
+        denoiser = (
+            Trainer(
+                TrainConfig(
+                    data="digits", steps=model["train_steps"], batch_size=32, seed=seed
+                ),
+                data=data,
+            )
+            .run()
+            .model
+        )
     else:
         denoiser = load(model["data"]).to(pick_device("auto"))
     classes = len(data.class_names)
     labels = torch.arange(classes).repeat(model["count"] // classes)
-    index = torch.randperm(len(test), generator=torch.Generator().manual_seed(seed))[: model["count"]]
-    made = [("samples", w, sample(denoiser, labels, steps, w, "dpmpp_2m", seed).cpu()) for w in model["guidances"]]
+    index = torch.randperm(len(test), generator=torch.Generator().manual_seed(seed))[
+        : model["count"]
+    ]
+    made = [
+        ("samples", w, sample(denoiser, labels, steps, w, "dpmpp_2m", seed).cpu())
+        for w in model["guidances"]
+    ]
     made.append(("held out", None, as_images(test)[index]))
     rows = []
     for features in model["features"]:
@@ -68,10 +120,14 @@ def one_model(model: dict, seed: int, steps: int) -> list[dict]:
             looked = memorisation(seen(features, images), train)
             nearest = looked.distance.argsort()[:8].tolist()
             rows.append({
-                "data": model["data"], "model": "by heart" if by_heart else "shipped", "seed": seed, "features": features, "made": name, "guidance": guidance,
-                "count": len(images), "train": len(train), "median": looked.median, "copies": looked.copies,
-                "quantiles": looked.distance.quantile(SHARES).tolist(), "ratios": looked.ratio.quantile(SHARES).tolist(),
-                "closest": [[i, looked.index[i].item(), looked.distance[i].item()] for i in nearest],
+                "data": model["data"], "model": "by heart" if by_heart else "shipped",
+                "seed": seed, "features": features, "made": name, "guidance": guidance,
+                "count": len(images), "train": len(train), "median": looked.median,
+                "copies": looked.copies,
+                "quantiles": looked.distance.quantile(SHARES).tolist(),
+                "ratios": looked.ratio.quantile(SHARES).tolist(),
+                "closest": [[i, looked.index[i].item(),
+                looked.distance[i].item()] for i in nearest],
             })  # fmt: skip
     return rows
 
@@ -89,4 +145,6 @@ def seen(features: str, images: Tensor) -> Tensor:
         return images.flatten(1)
     network = load_extractor(features).network
     device = next(network.parameters()).device
-    return torch.cat([network.features(some.to(device)).cpu() for some in images.split(500)])
+    return torch.cat(
+        [network.features(some.to(device)).cpu() for some in images.split(500)]
+    )

@@ -1,4 +1,6 @@
-"""The finished parts of a result that is not complete yet, kept beside it until it is."""
+"""The finished parts of a result that is not complete yet, kept beside it until it
+is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .record import SCHEMA, ResultError, place, read_content, read_result, setti
 
 @dataclass
 class Partial:
-    """Finished parts of one experiment at one budget: a slice for each run that made some, {"provenance", "parts": {key: {"seconds", "value"}}}."""
+    """Finished parts of one experiment at one budget: a slice for each run that made
+    some, {"provenance", "parts": {key: {"seconds", "value"}}}.
+    """
 
     name: str
     budget: str
@@ -35,16 +39,24 @@ class Partial:
         return sum(part["seconds"] for part in self.parts.values())
 
     def check(self, settings: dict, hardware: str) -> None:
-        """Raise ResultError unless these parts and new ones of `settings` on `hardware` can make one result."""
+        """Raise ResultError unless these parts and new ones of `settings` on
+        `hardware` can make one result.
+        """
         if not self.slices:
             return
-        way_out = f"delete {partial_file(self.name, self.budget)}, or begin again with --restart"
+        way_out = (
+            f"delete {partial_file(self.name, self.budget)}, or begin again "
+            "with --restart"
+        )
         made = f"{self.name} at {self.budget}: {len(self.parts)} parts were made"
         if changed := changes(self.settings, settings):
             raise ResultError(f"{made} with other settings ({changed}); {way_out}")
         for one in self.slices:
             if (there := one["provenance"]["hardware"]) != hardware:
-                raise ResultError(f"{made} on {there}, and this is {hardware}; a result has one hardware: continue there, or {way_out}")
+                raise ResultError(
+                    f"{made} on {there}, and this is {hardware}; a result has "
+                    f"one hardware: continue there, or {way_out}"
+                )
 
 
 def changes(old: dict, new: dict) -> str:
@@ -52,8 +64,13 @@ def changes(old: dict, new: dict) -> str:
     if settings_hash(old) == settings_hash(new):
         return ""
     nothing = object()
-    names = [name for name in old | new if old.get(name, nothing) != new.get(name, nothing)]
-    return ", ".join(f"{name}: {old.get(name, 'unset')} -> {new.get(name, 'unset')}" for name in names)
+    names = [
+        name for name in old | new if old.get(name, nothing) != new.get(name, nothing)
+    ]
+    return ", ".join(
+        f"{name}: {old.get(name, 'unset')} -> {new.get(name, 'unset')}"
+        for name in names
+    )
 
 
 def tally(done: int, total: int) -> str:
@@ -63,7 +80,9 @@ def tally(done: int, total: int) -> str:
 
 @contextlib.contextmanager
 def alone(name: str, budget: str) -> Iterator[None]:
-    """Inside, no other process runs this experiment in this checkout, where the system has locks. Raises ConfigError when one does."""
+    """Inside, no other process runs this experiment in this checkout, where the
+    system has locks. Raises ConfigError when one does.
+    """
     try:
         import fcntl
     except ImportError:  # Windows has none of these
@@ -73,13 +92,20 @@ def alone(name: str, budget: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"no result can be kept in {folder} ({error.strerror}); run this in a checkout that can be written") from None
+        raise ConfigError(
+            f"no result can be kept in {folder} ({error.strerror}); run this in "
+            "a checkout that can be written"
+        ) from None
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system gives it back when the process ends, however it ends
+            # the system gives it back when the process ends, however it ends
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(f"experiment {name!r} is being run by another process in this checkout; wait for it, or stop it") from None
+            raise ConfigError(
+                f"experiment {name!r} is being run by another process in this "
+                "checkout; wait for it, or stop it"
+            ) from None
         yield
     finally:
         os.close(handle)
@@ -92,19 +118,38 @@ def partial_file(name: str, budget: str) -> Path:
 
 def save_partial(partial: Partial) -> None:
     """Write the finished parts, whole or not at all."""
-    content = {"schema": SCHEMA} | vars(partial) | {"settings_hash": settings_hash(partial.settings)}
-    write(partial_file(partial.name, partial.budget), (json.dumps(content, indent=1) + "\n").encode())
+    content = (
+        {"schema": SCHEMA}
+        | vars(partial)
+        | {"settings_hash": settings_hash(partial.settings)}
+    )
+    write(
+        partial_file(partial.name, partial.budget),
+        (json.dumps(content, indent=1) + "\n").encode(),
+    )
 
 
 def read_partial(name: str, budget: str) -> Partial | None:
-    """The finished parts, or None when there are none. Raises ResultError for a file of another kind or schema."""
+    """The finished parts, or None when there are none. Raises ResultError for a file
+    of another kind or schema.
+    """
     path = partial_file(name, budget)
     if not path.exists():
         return None
-    content = read_content(path, {"settings", "total", "slices"}, "delete it, or begin again with --restart")
-    partial = Partial(name, budget, content["settings"], content["total"], content["slices"])
+    content = read_content(
+        path,
+        {"settings", "total", "slices"},
+        "delete it, or begin again with --restart",
+    )
+    partial = Partial(
+        name, budget, content["settings"], content["total"], content["slices"]
+    )
     with contextlib.suppress(ResultError):
         result = read_result(name, budget)
-        if result and all(one["provenance"]["date"] <= result.provenance["date"] for one in partial.slices):
-            return None  # left over from a result that has been completed since, here or elsewhere
+        if result and all(
+            one["provenance"]["date"] <= result.provenance["date"]
+            for one in partial.slices
+        ):
+            # left over from a result that has been completed since, here or elsewhere
+            return None
     return partial

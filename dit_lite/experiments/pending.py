@@ -22,8 +22,10 @@ class Status:
     name: str
     budget: str
     state: str  # recorded, stale, pending, "k of n parts", or unusable
-    seconds: float | None  # that recording took, or that are planned to finish it; None when nothing is known
-    note: str  # the hardware, or where the plan comes from, or what is wrong with the file
+    # that recording took, or that are planned to finish it; None when nothing is known
+    seconds: float | None
+    # the hardware, or where the plan comes from, or what is wrong with the file
+    note: str
     question: str
 
     @property
@@ -32,12 +34,21 @@ class Status:
 
     @property
     def cost(self) -> str:
-        return "not known" if self.seconds is None else f"{self.seconds:.0f} s" + ("" if self.done else " planned")
+        return (
+            "not known"
+            if self.seconds is None
+            else f"{self.seconds:.0f} s" + ("" if self.done else " planned")
+        )
 
 
 def status() -> list[Status]:
     """Every experiment at every budget that is recorded."""
-    return [_status(one, budget) for one in EXPERIMENTS.values() for budget in RECORDED if budget in one.settings]
+    return [
+        _status(one, budget)
+        for one in EXPERIMENTS.values()
+        for budget in RECORDED
+        if budget in one.settings
+    ]
 
 
 def _status(chosen: Experiment, budget: str) -> Status:
@@ -46,27 +57,42 @@ def _status(chosen: Experiment, budget: str) -> Status:
 
     settings = chosen.full_settings(budget)
     try:
-        result, partial = read_result(chosen.name, budget, settings), read_partial(chosen.name, budget)
+        result, partial = (
+            read_result(chosen.name, budget, settings),
+            read_partial(chosen.name, budget),
+        )
     except ResultError as error:
         return is_("unusable", chosen.planned(budget), str(error))
     if result and not result.stale:
-        return is_("recorded", result.provenance["seconds"], result.provenance["hardware"])
+        return is_(
+            "recorded", result.provenance["seconds"], result.provenance["hardware"]
+        )
     seconds, note = _planned(chosen, budget, result)
     if partial and partial.parts and not changes(partial.settings, settings):
         done = len(partial.parts)
         left = seconds and max(0.0, seconds - partial.seconds)
         if partial.total:
             left = partial.seconds / done * (partial.total - done)
-        return is_(tally(done, partial.total), left, partial.slices[-1]["provenance"]["hardware"])
+        return is_(
+            tally(done, partial.total),
+            left,
+            partial.slices[-1]["provenance"]["hardware"],
+        )
     return is_("stale" if result else "pending", seconds, note)
 
 
-def _planned(chosen: Experiment, budget: str, stale: Result | None) -> tuple[float | None, str]:
-    """Seconds of a whole run and where that figure comes from: declared, this budget with older settings, another budget."""
+def _planned(
+    chosen: Experiment, budget: str, stale: Result | None
+) -> tuple[float | None, str]:
+    """Seconds of a whole run and where that figure comes from: declared, this budget
+    with older settings, another budget.
+    """
     if budget in chosen.seconds:
         return chosen.seconds[budget], "declared"
     if stale:
-        return stale.provenance["seconds"], f"with older settings on {stale.provenance['hardware']}"
+        return stale.provenance[
+            "seconds"
+        ], f"with older settings on {stale.provenance['hardware']}"
     for other in RECORDED:
         if other != budget and other in chosen.settings:
             with contextlib.suppress(ResultError):
@@ -80,24 +106,38 @@ def list_experiments() -> None:
     rows = [(s.name, s.budget, s.state, s.cost, s.note, s.question) for s in status()]
     widths = [max(len(row[i]) for row in rows) for i in range(4)] + [24, 0]
     for row in rows:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(
+                f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)
+            ).rstrip()
+        )
 
 
-def run_pending(budget: str, limit: TimeLimit | None = None, restart: bool = False) -> list[str]:
-    """Run what is not recorded at `budget`, the cheapest first, until the time is over; returns what went wrong, a line each.
+def run_pending(
+    budget: str, limit: TimeLimit | None = None, restart: bool = False
+) -> list[str]:
+    """Run what is not recorded at `budget`, the cheapest first, until the time is over;
+    returns what went wrong, a line each.
 
-    An experiment that fails does not stop the others. Raises ConfigError at smoke, and where the budget's device is missing.
+    An experiment that fails does not stop the others. Raises ConfigError at smoke, and
+    where the budget's device is missing.
     """
     choose("budget", budget, BUDGETS)
     if budget not in RECORDED:
-        raise ConfigError(f"nothing is recorded at {budget}, so nothing is pending; choose --budget {' or '.join(RECORDED)}")
+        raise ConfigError(
+            f"nothing is recorded at {budget}, so nothing is pending; choose "
+            f"--budget {' or '.join(RECORDED)}"
+        )
     need_device(budget)
     limit, failures = limit or TimeLimit(), []
     pending = [one for one in status() if one.budget == budget and not one.done]
-    for one in sorted(pending, key=lambda one: math.inf if one.seconds is None else one.seconds):
+    for one in sorted(
+        pending, key=lambda one: math.inf if one.seconds is None else one.seconds
+    ):
         try:
             if one.state == "unusable" and not restart:
-                raise ResultError(one.note)  # it may be of a newer version: only a person may replace it
+                # it may be of a newer version: only a person may replace it
+                raise ResultError(one.note)
             run_experiment(one.name, budget, limit=limit, restart=restart)
         except OutOfTime as stop:
             print(stop)

@@ -17,13 +17,27 @@ from .slices import Slices
     cpu=dict(seeds=[0, 1, 2], steps=700, per_class=100),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None, per_class=100),
 )
-def positions(work: Slices, seeds: list[int], steps: int | None, per_class: int) -> dict:
-    """The recipe of digits with no positions, a frozen sin-cos table, a learned table and rotary positions: loss and unguided samples."""
-    parts = [{"position": position, "seed": seed} for position in CHOICES["position"] for seed in seeds]
+def positions(
+    work: Slices, seeds: list[int], steps: int | None, per_class: int
+) -> dict:
+    """The recipe of digits with no positions, a frozen sin-cos table, a learned
+    table and rotary positions: loss and unguided samples.
+    """
+    parts = [
+        {"position": position, "seed": seed}
+        for position in CHOICES["position"]
+        for seed in seeds
+    ]
     return {"rows": work.map(one_position, parts, steps=steps, per_class=per_class)}
 
 
 def one_position(position: str, seed: int, steps: int | None, per_class: int) -> dict:
-    config = TrainConfig(data="digits", steps=steps, seed=seed, changes={"position": position})
-    model, (loss,) = learn(config, [config.steps], lambda model: mean_loss(model, held_out("digits"), 4))
-    return {"position": position, "seed": seed, "loss": loss} | evaluate_digits(model, per_class, 1.0, 25, seed=seed, halvings=2).to_dict()
+    config = TrainConfig(
+        data="digits", steps=steps, seed=seed, changes={"position": position}
+    )
+    model, (loss,) = learn(
+        config, [config.steps], lambda model: mean_loss(model, held_out("digits"), 4)
+    )
+    return {"position": position, "seed": seed, "loss": loss} | evaluate_digits(
+        model, per_class, 1.0, 25, seed=seed, halvings=2
+    ).to_dict()

@@ -1,4 +1,6 @@
-"""What the shipped models have learned, on images that they never saw, beside the best that a linear denoiser can do."""
+"""What the shipped models have learned, on images that they never saw, beside the
+best that a linear denoiser can do.
+"""
 
 from __future__ import annotations
 
@@ -17,28 +19,54 @@ from .slices import Slices
 
 
 @experiment(
-    "How far are the shipped models from the best linear denoiser, and do they listen to the class?",
+    "How far are the shipped models from the best linear denoiser, and do they "
+    "listen to the class?",
     seconds=dict(cpu=300.0, gpu=60.0),
     smoke=dict(models=["digits"], linear=["digits"], images=50, bins=5),
-    cpu=dict(models=["digits", "cifar10", "imagenet64"], linear=["digits", "cifar10"], images=None, bins=20),
-    gpu=dict(models=["digits", "cifar10", "imagenet64"], linear=["digits", "cifar10"], images=None, bins=20),
+    cpu=dict(
+        models=["digits", "cifar10", "imagenet64"],
+        linear=["digits", "cifar10"],
+        images=None,
+        bins=20,
+    ),
+    gpu=dict(
+        models=["digits", "cifar10", "imagenet64"],
+        linear=["digits", "cifar10"],
+        images=None,
+        bins=20,
+    ),
 )
-def shipped(work: Slices, models: list[str], linear: list[str], images: int | None, bins: int) -> dict:
-    """The loss on held-out images (all, or the first `images`) in `bins` of the noise level, for each model told the class, another class,
-    or none, and for the linear denoisers of the training images of those in `linear`, told no class or the class (their covariance has the square of
-    an image's numbers: 150 million at 64x64x3). All meet the same triples of image, time and noise."""
-    parts = [{"model": model, "told": told} for model in models for told in (*TOLD, *LINEAR) if told in TOLD or model in linear]
+def shipped(
+    work: Slices, models: list[str], linear: list[str], images: int | None, bins: int
+) -> dict:
+    """The loss on held-out images (all, or the first `images`) in `bins` of the
+    noise level, for each model told the class, another class, or none, and for the
+    linear denoisers of the training images of those in `linear`, told no class or
+    the class (their covariance has the square of an image's numbers: 150 million at
+    64x64x3). All meet the same triples of image, time and noise.
+    """
+    parts = [
+        {"model": model, "told": told}
+        for model in models
+        for told in (*TOLD, *LINEAR)
+        if told in TOLD or model in linear
+    ]
     return {"rows": work.map(one_denoiser, parts, images=images, bins=bins)}
 
 
-#: what a model is told -> the labels, from the true ones (n,) and the number of classes K
+#: what a model is told -> the labels, from the true ones (n,) and the number of classes
+#: K
 TOLD: dict[str, Callable[[Tensor, int], Tensor]] = {
     "class": lambda y, K: y,
     "other class": lambda y, K: (y + 1) % K,
     "no class": lambda y, K: torch.full_like(y, K),
 }
-#: linear denoisers, by what they are told -> their labels, from the true ones of the training images
-LINEAR: dict[str, Callable[[Tensor], Tensor | None]] = {"linear": lambda y: None, "linear, class": lambda y: y}
+#: linear denoisers, by what they are told -> their labels, from the true ones of the
+#: training images
+LINEAR: dict[str, Callable[[Tensor], Tensor | None]] = {
+    "linear": lambda y: None,
+    "linear, class": lambda y: y,
+}
 
 
 def one_denoiser(model: str, told: str, images: int | None, bins: int) -> dict:
@@ -48,11 +76,20 @@ def one_denoiser(model: str, told: str, images: int | None, bins: int) -> dict:
     if told in LINEAR:
         train, config = load_data(model, "train"), denoiser.config
         seen = torch.from_numpy(train.images).float().div(127.5).sub(1)
-        denoiser = LinearDenoiser((seen - config.data_mean) / config.data_std, config, LINEAR[told](torch.from_numpy(train.labels)))
-    labels = TOLD.get(told, TOLD["class"])(torch.from_numpy(data.labels), len(data.class_names))
-    t, loss = validation_loss(denoiser.to(pick_device("auto")), data, repeats=1, labels=labels)
+        denoiser = LinearDenoiser(
+            (seen - config.data_mean) / config.data_std,
+            config,
+            LINEAR[told](torch.from_numpy(train.labels)),
+        )
+    labels = TOLD.get(told, TOLD["class"])(
+        torch.from_numpy(data.labels), len(data.class_names)
+    )
+    t, loss = validation_loss(
+        denoiser.to(pick_device("auto")), data, repeats=1, labels=labels
+    )
     at = (t * bins).long().clamp(max=bins - 1)
     return {
-        "model": model, "told": told, "parameters": parameters, "images": len(data.images), "loss": loss.mean().item(),
+        "model": model, "told": told, "parameters": parameters,
+        "images": len(data.images), "loss": loss.mean().item(),
         "by_time": [loss[at == i].mean().item() for i in range(bins)],
     }  # fmt: skip

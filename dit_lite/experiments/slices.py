@@ -1,4 +1,6 @@
-"""An experiment is a list of independent parts. They are done one by one, kept as they finish, and continued where they stopped."""
+"""An experiment is a list of independent parts. They are done one by one, kept as
+they finish, and continued where they stopped.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,16 @@ from .record import device_of, now, provenance
 
 
 class OutOfTime(Exception):
-    """The next part would pass the time limit. What is finished is kept; the message says how much that is and how to continue."""
+    """The next part would pass the time limit. What is finished is kept; the message
+    says how much that is and how to continue.
+    """
 
 
 @dataclass
 class TimeLimit:
-    """Seconds that a command may take, counted from when this is made. Raises ConfigError below one second."""
+    """Seconds that a command may take, counted from when this is made. Raises
+    ConfigError below one second.
+    """
 
     seconds: float = math.inf
     began: float = field(default_factory=lambda: time.monotonic())
@@ -36,38 +42,70 @@ class TimeLimit:
 
 
 class Slices:
-    """The parts of one experiment at one budget; `map` does those that are not yet on disk.
+    """The parts of one experiment at one budget; `map` does those that are not yet on
+    disk.
 
-    `keep` says whether finished parts are written beside the result. `planned` is the time of the whole experiment in seconds, if known, and
-    `maps` how many times it calls `map`: with more than one, `planned` does not say what a part takes, and parts are counted up to the last.
-    Raises ResultError when parts are on disk that were made with other settings or on other hardware.
+    `keep` says whether finished parts are written beside the result. `planned` is the
+    time of the whole experiment in seconds, if known, and `maps` how many times it
+    calls `map`: with more than one, `planned` does not say what a part takes, and parts
+    are counted up to the last. Raises ResultError when parts are on disk that were made
+    with other settings or on other hardware.
     """
 
     def __init__(
-        self, name: str, budget: str, settings: dict, keep: bool, limit: TimeLimit | None = None, planned: float | None = None, maps: int = 1
+        self,
+        name: str,
+        budget: str,
+        settings: dict,
+        keep: bool,
+        limit: TimeLimit | None = None,
+        planned: float | None = None,
+        maps: int = 1,
     ):
-        self.name, self.budget, self.keep, self.limit = name, budget, keep, limit or TimeLimit()
+        self.name, self.budget, self.keep, self.limit = (
+            name,
+            budget,
+            keep,
+            limit or TimeLimit(),
+        )
         self.planned, self.maps, self.reached = planned, maps, 0
         self.began = time.monotonic()
-        self.here = {"provenance": provenance(0.0, device_of(budget)), "parts": {}}  # the slice that this run adds
-        self.partial = (read_partial(name, budget) if keep else None) or Partial(name, budget, settings)
+        # the slice that this run adds
+        self.here = {"provenance": provenance(0.0, device_of(budget)), "parts": {}}
+        self.partial = (read_partial(name, budget) if keep else None) or Partial(
+            name, budget, settings
+        )
         self.partial.check(settings, self.here["provenance"]["hardware"])
         self.partial.slices.append(self.here)
         self.costs: dict[str, float] = {}  # of every part asked for so far, by its key
 
-    def map(self, part: Callable, parts: Sequence[dict], cost: Callable[[dict], float] = lambda arguments: 1.0, **shared) -> list:
-        """What `part(**arguments, **shared)` returns for every arguments in `parts`, in their order.
+    def map(
+        self,
+        part: Callable,
+        parts: Sequence[dict],
+        cost: Callable[[dict], float] = lambda arguments: 1.0,
+        **shared,
+    ) -> list:
+        """What `part(**arguments, **shared)` returns for every arguments in `parts`, in
+        their order.
 
-        A part returns plain JSON values, and depends on its arguments alone. `cost(arguments)` is proportional to the time that a part takes,
-        where parts are not alike. Raises OutOfTime before the part that would pass the time limit, going by the slowest part of this function
-        so far, and ConfigError when the limit is shorter than one part.
+        A part returns plain JSON values, and depends on its arguments alone.
+        `cost(arguments)` is proportional to the time that a part takes, where parts are
+        not alike. Raises OutOfTime before the part that would pass the time limit,
+        going by the slowest part of this function so far, and ConfigError when the
+        limit is shorter than one part.
         """
         calls = {_key(part, one | shared): one | shared for one in parts}
         self.costs |= {key: cost(one) for key, one in calls.items()}
         self.reached += 1
         self.partial.total = len(self.costs) if self.reached == self.maps else 0
         done = self.partial.parts
-        with tqdm(total=len(calls), initial=len(calls.keys() & done.keys()), desc=f"{self.name} at {self.budget}", unit="part") as bar:
+        with tqdm(
+            total=len(calls),
+            initial=len(calls.keys() & done.keys()),
+            desc=f"{self.name} at {self.budget}",
+            unit="part",
+        ) as bar:
             for key in [key for key in calls if key not in done]:
                 self._plan(key, bar)
                 done[key] = self._do(key, part, calls[key])
@@ -80,11 +118,18 @@ class Slices:
         try:
             value = part(**arguments)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"{self._progress()}, and the one that was interrupted is lost; {self._again()}") from None
+            raise KeyboardInterrupt(
+                f"{self._progress()}, and the one that was interrupted is lost; "
+                f"{self._again()}"
+            ) from None
         try:
-            value = json.loads(json.dumps(value))  # the same value now as when it is read back
+            # the same value now as when it is read back
+            value = json.loads(json.dumps(value))
         except TypeError as error:
-            raise TypeError(f"{self.name}: {key} returned something other than plain JSON values: {error}") from None
+            raise TypeError(
+                f"{self.name}: {key} returned something other than plain JSON "
+                f"values: {error}"
+            ) from None
         self.here["parts"][key] = {"seconds": time.monotonic() - began, "value": value}
         self.here["provenance"]["date"] = now()
         if self.keep:
@@ -92,44 +137,92 @@ class Slices:
         return self.here["parts"][key]
 
     def _plan(self, key: str, bar: tqdm) -> None:
-        """Show the seconds planned; raise OutOfTime or ConfigError when the next part does not fit."""
-        costs = {k: c for k, c in self.costs.items() if k.split("(")[0] == key.split("(")[0]}  # of this function
-        per_cost = slowest = self.planned / sum(costs.values()) if self.planned and self.maps == 1 else None
-        done = {k: part["seconds"] for k, part in self.partial.parts.items() if k in costs}
+        """Show the seconds planned; raise OutOfTime or ConfigError when the next
+        part does not fit.
+        """
+        # of this function
+        costs = {
+            k: c for k, c in self.costs.items() if k.split("(")[0] == key.split("(")[0]
+        }
+        per_cost = slowest = (
+            self.planned / sum(costs.values())
+            if self.planned and self.maps == 1
+            else None
+        )
+        done = {
+            k: part["seconds"] for k, part in self.partial.parts.items() if k in costs
+        }
         if done:
-            per_cost, slowest = sum(done.values()) / sum(costs[k] for k in done), max(s / costs[k] for k, s in done.items())
+            per_cost, slowest = (
+                sum(done.values()) / sum(costs[k] for k in done),
+                max(s / costs[k] for k, s in done.items()),
+            )
         known = slowest is not None
-        more = f"{per_cost * sum(c for k, c in costs.items() if k not in done):.0f} s more planned" if known else "time not known yet"
+        more = (
+            (
+                f"{per_cost * sum(c for k, c in costs.items() if k not in done):.0f} "
+                "s more planned"
+            )
+            if known
+            else "time not known yet"
+        )
         bar.set_postfix_str(more)
         left = self.limit.left()
-        # A part of which nothing is known is done when it is the first of a command, or when half of the time is left.
-        if slowest * costs[key] < left if known else not self.limit.used or left >= self.limit.seconds / 2:
+        # A part of which nothing is known is done when it is the first of a command, or
+        # when half of the time is left.
+        if (
+            slowest * costs[key] < left
+            if known
+            else not self.limit.used or left >= self.limit.seconds / 2
+        ):
             self.limit.used = True
             return
         bar.leave = False
         if not self.limit.used:  # then the same command would never get any further
             raise ConfigError(
-                f"time_limit={self.limit.seconds:g} s is too short for one part of {self.name} at {self.budget}, "
-                f"about {slowest * costs[key]:.0f} s; give --time-limit {math.ceil(slowest * costs[key]) + 10} or more"
+                f"time_limit={self.limit.seconds:g} s is too short for one part "
+                f"of {self.name} at {self.budget}, "
+                f"about {slowest * costs[key]:.0f} s; give --time-limit "
+                f"{math.ceil(slowest * costs[key]) + 10} or more"
             )
         raise OutOfTime(f"{self._progress()}, {more}; {self._again()}")
 
     def _progress(self) -> str:
-        return f"{self.name}: {tally(len(self.costs.keys() & self.partial.parts.keys()), self.partial.total)} done"
+        done = len(self.costs.keys() & self.partial.parts.keys())
+        return f"{self.name}: {tally(done, self.partial.total)} done"
 
     def _again(self) -> str:
-        return "run the same command again to continue" if self.keep else "they are not kept here, so the next run begins again"
+        return (
+            "run the same command again to continue"
+            if self.keep
+            else "they are not kept here, so the next run begins again"
+        )
 
     def provenance(self) -> dict:
-        """Where the finished result comes from: as of its last slice, with the seconds of all; several slices are listed."""
+        """Where the finished result comes from: as of its last slice, with the
+        seconds of all; several slices are listed.
+        """
         slices = []
         for one in self.partial.slices:
-            parts = {key: part for key, part in one["parts"].items() if key in self.costs}
+            parts = {
+                key: part for key, part in one["parts"].items() if key in self.costs
+            }
             if parts:
-                slices.append(one["provenance"] | {"seconds": round(sum(p["seconds"] for p in parts.values()), 1), "parts": len(parts)})
+                slices.append(
+                    one["provenance"]
+                    | {
+                        "seconds": round(sum(p["seconds"] for p in parts.values()), 1),
+                        "parts": len(parts),
+                    }
+                )
         if not slices:
-            return self.here["provenance"] | {"seconds": round(time.monotonic() - self.began, 1)}
-        whole = slices[-1] | {"seconds": round(sum(one["seconds"] for one in slices), 1), "parts": sum(one["parts"] for one in slices)}
+            return self.here["provenance"] | {
+                "seconds": round(time.monotonic() - self.began, 1)
+            }
+        whole = slices[-1] | {
+            "seconds": round(sum(one["seconds"] for one in slices), 1),
+            "parts": sum(one["parts"] for one in slices),
+        }
         return whole | ({"slices": slices} if len(slices) > 1 else {})
 
 

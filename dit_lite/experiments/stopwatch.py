@@ -1,4 +1,6 @@
-"""How long a training step takes: many steps between two looks at the clock, several kinds in turns, a median with its quartiles."""
+"""How long a training step takes: many steps between two looks at the clock, several
+kinds in turns, a median with its quartiles.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def seconds(step: Step, count: int, device: torch.device) -> float:
-    """Mean seconds of `count` steps. The clock is read when the GPU has finished, before the first and after the last, not in between."""
+    """Mean seconds of `count` steps. The clock is read when the GPU has finished,
+    before the first and after the last, not in between.
+    """
     synchronise(device)
     began = time.perf_counter()
     for _ in range(count):
@@ -38,13 +42,19 @@ def seconds(step: Step, count: int, device: torch.device) -> float:
     return (time.perf_counter() - began) / count
 
 
-def in_turns(steps: dict[str, Step], device: torch.device, rounds: int, least: float) -> dict[str, list[float]]:
+def in_turns(
+    steps: dict[str, Step], device: torch.device, rounds: int, least: float
+) -> dict[str, list[float]]:
     """Seconds a step of each kind, which has been warmed up, in every round.
 
-    In a round every kind runs for about `least` seconds, one after the other, and every second round runs them backwards: a machine that
-    grows slower while it is measured slows all kinds alike.
+    In a round every kind runs for about `least` seconds, one after the other, and every
+    second round runs them backwards: a machine that grows slower while it is measured
+    slows all kinds alike.
     """
-    counts = {name: max(1, math.ceil(least / seconds(step, 2, device))) for name, step in steps.items()}
+    counts = {
+        name: max(1, math.ceil(least / seconds(step, 2, device)))
+        for name, step in steps.items()
+    }
     found: dict[str, list[float]] = {name: [] for name in steps}
     for i in range(rounds):
         for name in list(steps)[:: -1 if i % 2 else 1]:
@@ -53,7 +63,9 @@ def in_turns(steps: dict[str, Step], device: torch.device, rounds: int, least: f
 
 
 def host_seconds(step: Step, device: torch.device) -> float:
-    """Median seconds until a step has been asked for, not until it is done: where this is the whole step, the host is what it waits for."""
+    """Median seconds until a step has been asked for, not until it is done: where
+    this is the whole step, the host is what it waits for.
+    """
     found = []
     for _ in range(5):
         synchronise(device)
@@ -64,14 +76,25 @@ def host_seconds(step: Step, device: torch.device) -> float:
     return spread(found).median
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, sizes: Sequence[int], least: float = 0.2) -> tuple[float, int]:
-    """The best rate in FLOP/s that a square product of random numbers reaches here, and its side; the median of five timings a side."""
+def matmul_peak(
+    device: torch.device, dtype: torch.dtype, sizes: Sequence[int], least: float = 0.2
+) -> tuple[float, int]:
+    """The best rate in FLOP/s that a square product of random numbers reaches here,
+    and its side; the median of five timings a side.
+    """
     rates = []
     for n in sizes:
         a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
         product = {"product": lambda a=a, b=b: a @ b}
         seconds(product["product"], 3, device)  # the first prepares the library
-        rates.append((2 * n**3 / spread(in_turns(product, device, 5, least)["product"]).median, n))
+        rates.append(
+            (
+                2
+                * n**3
+                / spread(in_turns(product, device, 5, least)["product"]).median,
+                n,
+            )
+        )
     return max(rates)
 
 
@@ -82,10 +105,16 @@ def synchronise(device: torch.device) -> None:
 
 
 def allocated(device: torch.device, peak: bool = False) -> int:
-    """Bytes that tensors hold on a GPU now, or the most they held since `forget_peak`; 0 on a CPU."""
+    """Bytes that tensors hold on a GPU now, or the most they held since
+    `forget_peak`; 0 on a CPU.
+    """
     if device.type != "cuda":
         return 0
-    return torch.cuda.max_memory_allocated(device) if peak else torch.cuda.memory_allocated(device)
+    return (
+        torch.cuda.max_memory_allocated(device)
+        if peak
+        else torch.cuda.memory_allocated(device)
+    )
 
 
 def forget_peak(device: torch.device) -> None:

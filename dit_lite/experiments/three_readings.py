@@ -1,4 +1,6 @@
-"""The source text initialises (gamma, beta) to (0, 1). Three ways to read that, trained."""
+"""The source text initialises (gamma, beta) to (0, 1). Three ways to read that,
+trained.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,20 @@ from .slices import Slices
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=1000),
 )
 def three_readings(work: Slices, seeds: list[int], steps: int) -> dict:
-    """Train digits from each initialisation; held-out loss on the way, and gradient norms by group of parameters in the first steps."""
-    parts = [{"reading": reading, "seed": seed} for reading in READINGS for seed in seeds]
+    """Train digits from each initialisation; held-out loss on the way, and gradient
+    norms by group of parameters in the first steps.
+    """
+    parts = [
+        {"reading": reading, "seed": seed} for reading in READINGS for seed in seeds
+    ]
     return {"rows": work.map(one_reading, parts, steps=steps)}
 
 
 def one_reading(reading: str, seed: int, steps: int) -> dict:
     conditioning, scale, shift = READINGS[reading]
-    config = TrainConfig(data="digits", steps=steps, seed=seed, changes={"conditioning": conditioning})
+    config = TrainConfig(
+        data="digits", steps=steps, seed=seed, changes={"conditioning": conditioning}
+    )
     data = held_out("digits")
     at = sorted({max(1, round(steps / 2 ** (k / 2))) for k in range(10)})
 
@@ -43,11 +51,19 @@ def one_reading(reading: str, seed: int, steps: int) -> dict:
     prepare(trainer)
     norms = [gradient_norms(trainer) for _ in range(6)]
     _, losses = learn(config, at, look, prepare)
-    return {"reading": reading, "seed": seed, "at": at, "loss": losses, "gradient_norms": norms}
+    return {
+        "reading": reading,
+        "seed": seed,
+        "at": at,
+        "loss": losses,
+        "gradient_norms": norms,
+    }
 
 
 def gradient_norms(trainer: Trainer) -> dict[str, float]:
-    """One training step, and the norm of the gradient of each group of parameters in it."""
+    """One training step, and the norm of the gradient of each group of parameters in
+    it.
+    """
     seen: dict[str, float] = {}
 
     def remember(*_) -> None:

@@ -13,7 +13,10 @@ from .positions import POSITIONS, coordinates, rotate, sincos_table
 from .resize import resample, resize
 
 __all__ = [
-    "ATTENTION", "CONDITIONING", "MLPS", "POSITIONS", "Attention", "Block", "Condition", "ConditionEmbedding", "DiT", "FinalLayer", "Modulation",
-    "PatchEmbed", "TimeEmbedding", "check_inputs", "conv_to_linear", "coordinates", "gated", "linear_to_conv", "load_official", "modulate",
-    "patchify", "portable", "record_attention", "resample", "resize", "rotate", "sincos_table", "time_features", "unpatchify",
+    "ATTENTION", "CONDITIONING", "MLPS", "POSITIONS", "Attention", "Block",
+    "Condition", "ConditionEmbedding", "DiT", "FinalLayer", "Modulation",
+    "PatchEmbed", "TimeEmbedding", "check_inputs", "conv_to_linear", "coordinates",
+    "gated", "linear_to_conv", "load_official", "modulate",
+    "patchify", "portable", "record_attention", "resample", "resize", "rotate",
+    "sincos_table", "time_features", "unpatchify",
 ]  # fmt: skip

@@ -15,7 +15,9 @@ FREQUENCIES = 128
 
 
 class Condition(NamedTuple):
-    """What the blocks are told: `tokens` (B, 2, D), time then class; their sum `vector` (B, D); what is computed once for all blocks."""
+    """What the blocks are told: `tokens` (B, 2, D), time then class; their sum
+    `vector` (B, D); what is computed once for all blocks.
+    """
 
     tokens: Tensor
     vector: Tensor
@@ -23,9 +25,13 @@ class Condition(NamedTuple):
 
 
 def time_features(t: Tensor, frequencies: int = FREQUENCIES) -> Tensor:
-    """Cosines, then sines, of 1000 t at frequencies 10000^(-j/128): t (B,) in [0,1] -> (B, 256). Source: 2006.11239 app. B; 2212.09748."""
+    """Cosines, then sines, of 1000 t at frequencies 10000^(-j/128): t (B,) in [0,1]
+    -> (B, 256). Source: 2006.11239 app. B; 2212.09748.
+    """
     j = torch.arange(frequencies, dtype=torch.float32, device=t.device)
-    angle = TIME_SCALE * t.float()[:, None] * torch.exp(-math.log(10_000) * j / frequencies)
+    angle = (
+        TIME_SCALE * t.float()[:, None] * torch.exp(-math.log(10_000) * j / frequencies)
+    )
     return torch.cat([angle.cos(), angle.sin()], dim=1)
 
 
@@ -33,14 +39,18 @@ class TimeEmbedding(nn.Sequential):
     """t (B,) in [0,1] -> (B, D): sinusoids through a two-layer SiLU perceptron."""
 
     def __init__(self, width: int):
-        super().__init__(nn.Linear(2 * FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
+        super().__init__(
+            nn.Linear(2 * FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width)
+        )
 
     def forward(self, t: Tensor) -> Tensor:
         return super().forward(time_features(t).to(self[0].weight.dtype))
 
 
 class ConditionEmbedding(nn.Module):
-    """Time and label to a Condition: t (B,), y (B,) int64. The label table has K rows, and one more for 'no class' (2207.12598)."""
+    """Time and label to a Condition: t (B,), y (B,) int64. The label table has K
+    rows, and one more for 'no class' (2207.12598).
+    """
 
     def __init__(self, config: DiTConfig):
         super().__init__()

@@ -1,4 +1,6 @@
-"""Checkpoints in the layout that the DiT paper's authors released, as models of this package."""
+"""Checkpoints in the layout that the DiT paper's authors released, as models of this
+package.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +52,23 @@ def _block_names(depth: int) -> dict[str, str]:
 def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) -> DiT:
     """A DiT with the weights of a released checkpoint.
 
-    `state_dict` maps the released names (x_embedder.proj.weight, blocks.0.attn.qkv.weight, ..., pos_embed) to tensors; the size of the
-    model is read from their shapes. `heads` is needed for a width that the paper does not use, because no tensor tells it.
-    The model has path "ddpm" and objective "eps"; step i of the paper is t = i/1000. With 2C output channels the second half is the
-    learned variance, which the "ddpm" sampler uses. Raises ValueError when names or shapes are not those of a DiT, TypeError
-    for something else than a mapping.
+    `state_dict` maps the released names (x_embedder.proj.weight,
+    blocks.0.attn.qkv.weight, ..., pos_embed) to tensors; the size of the model is read
+    from their shapes. `heads` is needed for a width that the paper does not use,
+    because no tensor tells it. The model has path "ddpm" and objective "eps"; step i of
+    the paper is t = i/1000. With 2C output channels the second half is the learned
+    variance, which the "ddpm" sampler uses. Raises ValueError when names or shapes are
+    not those of a DiT, TypeError for something else than a mapping.
     """
     if not isinstance(state_dict, Mapping):
-        raise TypeError(f"state_dict is a {type(state_dict).__name__}; pass the weights themselves, for example torch.load(file, weights_only=True)")
+        raise TypeError(
+            f"state_dict is a {type(state_dict).__name__}; pass the weights "
+            "themselves, for example torch.load(file, weights_only=True)"
+        )
     state = {name.removeprefix("module."): value for name, value in state_dict.items()}
-    depth = 1 + max((int(match[1]) for match in map(_BLOCK_NUMBER.match, state) if match), default=0)
+    depth = 1 + max(
+        (int(match[1]) for match in map(_BLOCK_NUMBER.match, state) if match), default=0
+    )
     names = _NAMES | _block_names(depth)
     missing = [name for name in (*names, _PATCH, _POSITION) if name not in state]
     if missing:
@@ -67,37 +76,64 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
             f"state_dict lacks {missing[0]!r}"
             + (f" and {len(missing) - 1} more names" if len(missing) > 1 else "")
             + " of a released DiT checkpoint; "
-            "pass its weights themselves (of a training checkpoint, the entry 'ema' or 'model')"
+            "pass its weights themselves (of a training checkpoint, the entry "
+            "'ema' or 'model')"
         )
     if unknown := sorted(set(state) - set(names) - {_PATCH, _POSITION}):
-        raise ValueError(f"state_dict has {unknown[0]!r}, which a released DiT checkpoint does not have")
+        raise ValueError(
+            f"state_dict has {unknown[0]!r}, which a released DiT checkpoint "
+            "does not have"
+        )
     if state[_PATCH].ndim != 4:
-        raise ValueError(f"{_PATCH} has shape {tuple(state[_PATCH].shape)}; expected the kernel of a convolution, (D, C, P, P)")
+        raise ValueError(
+            f"{_PATCH} has shape {tuple(state[_PATCH].shape)}; expected the "
+            "kernel of a convolution, (D, C, P, P)"
+        )
     width, channels, patch, _ = state[_PATCH].shape
     if heads is None:
         heads = HEADS.get(width)
     if heads is None:
-        raise ValueError(f"width={width} is none of the paper's ({', '.join(map(str, HEADS))}); pass heads=...")
+        raise ValueError(
+            f"width={width} is none of the paper's "
+            f"({', '.join(map(str, HEADS))}); pass heads=..."
+        )
     tokens = state[_POSITION].shape[-2]
     out_channels = state["final_layer.linear.bias"].shape[0] // patch**2
     if out_channels not in (channels, 2 * channels):
-        raise ValueError(f"final_layer.linear gives {out_channels} channels for {channels} of input; a DiT gives as many, or twice as many")
+        raise ValueError(
+            f"final_layer.linear gives {out_channels} channels for {channels} of "
+            "input; a DiT gives as many, or twice as many"
+        )
     rows = state["y_embedder.embedding_table.weight"].shape[0]
     config = DiTConfig(
-        image_size=round(tokens**0.5) * patch, channels=channels, patch_size=patch, width=width, depth=depth, heads=heads,
-        mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width, num_classes=rows - 1, null_class=True,
-        learn_variance=out_channels == 2 * channels, path="ddpm", objective="eps", position="sincos",
+        image_size=round(tokens**0.5) * patch, channels=channels, patch_size=patch,
+        width=width, depth=depth, heads=heads,
+        mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width,
+        num_classes=rows - 1, null_class=True,
+        learn_variance=out_channels == 2 * channels, path="ddpm", objective="eps",
+        position="sincos",
     )  # fmt: skip
     table = state[_POSITION].reshape(-1, width).float()
     if table.shape != (config.tokens, width):
-        raise ValueError(f"pos_embed has shape {tuple(state[_POSITION].shape)}; expected (1, {config.tokens}, {width}) with a square grid")
-    weights = {ours: state[theirs] for theirs, ours in names.items()} | {"embed.weight": conv_to_linear(state[_PATCH])}
+        raise ValueError(
+            f"pos_embed has shape {tuple(state[_POSITION].shape)}; expected (1, "
+            f"{config.tokens}, {width}) with a square grid"
+        )
+    weights = {ours: state[theirs] for theirs, ours in names.items()} | {
+        "embed.weight": conv_to_linear(state[_PATCH])
+    }
     with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
         model = DiT(config)
     if not torch.allclose(table, sincos_table(config.grid, width), atol=1e-3):
-        raise ValueError("pos_embed is not the sin-cos table of the released models: the checkpoint was trained with other positions")
+        raise ValueError(
+            "pos_embed is not the sin-cos table of the released models: the "
+            "checkpoint was trained with other positions"
+        )
     try:
         model.load_state_dict({name: value.float() for name, value in weights.items()})
     except RuntimeError as error:
-        raise ValueError(f"the tensors do not fit together as one DiT: {str(error).splitlines()[-1].strip()}") from None
+        raise ValueError(
+            "the tensors do not fit together as one DiT: "
+            f"{str(error).splitlines()[-1].strip()}"
+        ) from None
     return model.eval()

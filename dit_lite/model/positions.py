@@ -1,6 +1,8 @@
-"""Where a token stands. Attention does not know the order of its tokens; one of these tells it.
+"""Where a token stands. Attention does not know the order of its tokens; one of these
+tells it.
 
-A position is either added to the tokens once (`add`) or turned into a rotation of queries and keys in every block (`rotation`).
+A position is either added to the tokens once (`add`) or turned into a rotation of
+queries and keys in every block (`rotation`).
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from ..config import DiTConfig
 def coordinates(grid: int, extent: int | None = None) -> Tensor:
     """Row and column of every token, (N, 2) float64, row by row.
 
-    With an `extent` other than `grid` the same square is covered more finely or coarsely: cell centres of a grid x grid raster, on the
-    scale of an extent x extent one. This is how a trained model runs at another resolution.
+    With an `extent` other than `grid` the same square is covered more finely or
+    coarsely: cell centres of a grid x grid raster, on the scale of an extent x extent
+    one. This is how a trained model runs at another resolution.
     """
     axis = torch.arange(grid, dtype=torch.float64)
     if extent is not None and extent != grid:
@@ -26,20 +29,28 @@ def coordinates(grid: int, extent: int | None = None) -> Tensor:
 
 
 def sincos(values: Tensor, width: int, base: float = 10_000.0) -> Tensor:
-    """Sines, then cosines, of each value at width/2 frequencies base^(-2i/width): (n,) -> (n, width). Source: 1706.03762 sec. 3.5."""
+    """Sines, then cosines, of each value at width/2 frequencies base^(-2i/width):
+    (n,) -> (n, width). Source: 1706.03762 sec. 3.5.
+    """
     frequency = base ** (-torch.arange(width // 2, dtype=torch.float64) / (width / 2))
     angle = values.double()[:, None] * frequency
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 def sincos_table(grid: int, width: int, extent: int | None = None) -> Tensor:
-    """The frozen 2-D table of DiT, (N, D): the first half of D encodes the column, the second the row. Source: 2111.06377 (MAE), 2212.09748."""
+    """The frozen 2-D table of DiT, (N, D): the first half of D encodes the column,
+    the second the row. Source: 2111.06377 (MAE), 2212.09748.
+    """
     rows, columns = coordinates(grid, extent).unbind(1)
-    return torch.cat([sincos(columns, width // 2), sincos(rows, width // 2)], dim=1).float()
+    return torch.cat(
+        [sincos(columns, width // 2), sincos(rows, width // 2)], dim=1
+    ).float()
 
 
 class Position(nn.Module):
-    """No position at all: the network is then exactly permutation-equivariant. The base class of the others."""
+    """No position at all: the network is then exactly permutation-equivariant. The
+    base class of the others.
+    """
 
     def __init__(self, config: DiTConfig):
         super().__init__()
@@ -59,14 +70,20 @@ class SinCos(Position):
 
     def __init__(self, config: DiTConfig):
         super().__init__(config)
-        self.register_buffer("table", sincos_table(config.grid, config.width, config.position_extent), persistent=False)
+        self.register_buffer(
+            "table",
+            sincos_table(config.grid, config.width, config.position_extent),
+            persistent=False,
+        )
 
     def add(self, x: Tensor) -> Tensor:
         return x + self.table
 
 
 class Learned(Position):
-    """A trained table, added before the first block; for another grid it is resized like a picture (bicubic)."""
+    """A trained table, added before the first block; for another grid it is resized
+    like a picture (bicubic).
+    """
 
     def __init__(self, config: DiTConfig):
         super().__init__(config)
@@ -77,17 +94,27 @@ class Learned(Position):
         if self.table.shape[0] == self.grid**2:
             return x + self.table
         picture = rearrange(self.table, "(h w) d -> 1 d h w", h=self.extent)
-        return x + rearrange(F.interpolate(picture, size=(self.grid, self.grid), mode="bicubic"), "1 d h w -> (h w) d")
+        return x + rearrange(
+            F.interpolate(picture, size=(self.grid, self.grid), mode="bicubic"),
+            "1 d h w -> (h w) d",
+        )
 
 
 class Rotary(Position):
-    """2-D rotary embedding: half of each head turns with the row, half with the column. Source: RoPE 2104.09864; 2-D as in 2403.13298."""
+    """2-D rotary embedding: half of each head turns with the row, half with the
+    column. Source: RoPE 2104.09864; 2-D as in 2403.13298.
+    """
 
     def __init__(self, config: DiTConfig):
         super().__init__(config)
-        frequency = 100.0 ** (-torch.arange(config.head_width // 4, dtype=torch.float64) / (config.head_width / 4))
-        angle = coordinates(config.grid, config.position_extent)[:, :, None] * frequency  # (N, 2, d_h/4)
-        angle = angle.flatten(1).repeat(1, 2)  # (N, d_h): the two halves of a head hold the pairs
+        frequency = 100.0 ** (
+            -torch.arange(config.head_width // 4, dtype=torch.float64)
+            / (config.head_width / 4)
+        )
+        # (N, 2, d_h/4)
+        angle = coordinates(config.grid, config.position_extent)[:, :, None] * frequency
+        # (N, d_h): the two halves of a head hold the pairs
+        angle = angle.flatten(1).repeat(1, 2)
         self.register_buffer("cos", angle.cos().float(), persistent=False)
         self.register_buffer("sin", angle.sin().float(), persistent=False)
 
@@ -96,7 +123,9 @@ class Rotary(Position):
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair (x_i, x_{i+d/2}) of a head by its angle: x (B, h, N, d_h), rotation two (N, d_h) tables. Source: 2104.09864 eq. 34."""
+    """Turn each pair (x_i, x_{i+d/2}) of a head by its angle: x (B, h, N, d_h),
+    rotation two (N, d_h) tables. Source: 2104.09864 eq. 34.
+    """
     cos, sin = rotation
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-second, first], dim=-1) * sin

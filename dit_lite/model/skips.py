@@ -9,15 +9,19 @@ from ..config import DiTConfig
 
 
 class LongSkips(nn.Module):
-    """Before block L-1-i its tokens are joined with those that left block i, for i < L/2: concatenated and mapped 2D -> D (2209.12152 sec. 3.1).
+    """Before block L-1-i its tokens are joined with those that left block i, for i <
+    L/2: concatenated and mapped 2D -> D (2209.12152 sec. 3.1).
 
-    The maps start as "take the tokens as they are", so that a new model computes what it would without them.
+    The maps start as "take the tokens as they are", so that a new model computes what
+    it would without them.
     """
 
     def __init__(self, config: DiTConfig):
         super().__init__()
         self.pairs = config.depth // 2
-        self.join = nn.ModuleList(nn.Linear(2 * config.width, config.width) for _ in range(self.pairs))
+        self.join = nn.ModuleList(
+            nn.Linear(2 * config.width, config.width) for _ in range(self.pairs)
+        )
 
     def initialise(self) -> None:
         """Every map ignores what is handed over."""
@@ -31,7 +35,9 @@ class LongSkips(nn.Module):
         kept: list[Tensor] = []
         for i, block in enumerate(blocks):
             if i >= len(blocks) - self.pairs:
-                x = self.join[len(blocks) - 1 - i](torch.cat([x, kept.pop()], dim=-1)).to(x.dtype)
+                x = self.join[len(blocks) - 1 - i](
+                    torch.cat([x, kept.pop()], dim=-1)
+                ).to(x.dtype)
             x = block(x, *condition)
             if i < self.pairs:
                 kept.append(x)

@@ -11,6 +11,9 @@ from .told import ToldLoss, told_loss
 from .validation import validation_loss
 
 __all__ = [
-    "EMA", "OPTIMISERS", "SCHEDULES", "Bins", "CheckpointError", "DivergedError", "Interrupted", "LossByTime", "PowerEMA", "Run", "ToldLoss", "Trainer", "build_model", "learning_rate",
-    "load", "loss_by_time", "save_model", "shipped", "synthesise", "told_loss", "train", "validation_loss",
+    "EMA", "OPTIMISERS", "SCHEDULES", "Bins", "CheckpointError", "DivergedError",
+    "Interrupted", "LossByTime", "PowerEMA", "Run", "ToldLoss", "Trainer",
+    "build_model", "learning_rate",
+    "load", "loss_by_time", "save_model", "shipped", "synthesise", "told_loss",
+    "train", "validation_loss",
 ]  # fmt: skip

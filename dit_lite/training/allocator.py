@@ -1,4 +1,6 @@
-"""Keeping freed memory: on Linux a step on the CPU takes hundreds of page faults less when the C library does not hand its pages back."""
+"""Keeping freed memory: on Linux a step on the CPU takes hundreds of page faults
+less when the C library does not hand its pages back.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,15 @@ import ctypes
 import sys
 
 MIB = 1024 * 1024
-#: Options of glibc's mallopt(3): keep up to 1 GiB free, ask for 256 MiB at a time, and use the heap for blocks up to 32 MiB.
+#: Options of glibc's mallopt(3): keep up to 1 GiB free, ask for 256 MiB at a time, and
+#: use the heap for blocks up to 32 MiB.
 OPTIONS = {-1: 1024 * MIB, -2: 256 * MIB, -3: 32 * MIB}
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory for reuse in this process; results do not change. Returns whether it could be told."""
+    """Tell glibc to keep freed memory for reuse in this process; results do not
+    change. Returns whether it could be told.
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,4 +1,6 @@
-"""How well a model sees through noise, level by level, and what its class label is worth there."""
+"""How well a model sees through noise, level by level, and what its class label is
+worth there.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from .validation import validation_loss
 
 
 class Bins(NamedTuple):
-    """Means over equal slices of t: edges (b+1,), mean (b,), its standard error over images (b,), count (b,) of (image, t, noise) triples."""
+    """Means over equal slices of t: edges (b+1,), mean (b,), its standard error over
+    images (b,), count (b,) of (image, t, noise) triples.
+    """
 
     edges: Tensor
     mean: Tensor
@@ -25,42 +29,71 @@ class Bins(NamedTuple):
 
 @dataclass(frozen=True)
 class LossByTime:
-    """Losses (n,) of the same triples under what the model was told, at times t (n,); `image` (n,) says which image a triple belongs to.
+    """Losses (n,) of the same triples under what the model was told, at times t (n,);
+    `image` (n,) says which image a triple belongs to.
 
-    told: "class", the right one; "no class", if the model has it; "wrong class", another one drawn evenly.
+    told: "class", the right one; "no class", if the model has it; "wrong class",
+    another one drawn evenly.
     """
 
     t: Tensor
     image: Tensor
     losses: dict[str, Tensor]
 
-    def bins(self, told: str = "class", number: int = 10, minus: str | None = None) -> Bins:
-        """The loss in `number` slices of t; with `minus` the difference of two losses, triple by triple, whose error is below that of two means.
+    def bins(
+        self, told: str = "class", number: int = 10, minus: str | None = None
+    ) -> Bins:
+        """The loss in `number` slices of t; with `minus` the difference of two losses,
+        triple by triple, whose error is below that of two means.
 
-        Triples of one image are not independent: the error is that of a mean over images, by the sums of residuals of each. Raises ConfigError
-        for an unknown `told`, ValueError when a slice would hold fewer than two images.
+        Triples of one image are not independent: the error is that of a mean over
+        images, by the sums of residuals of each. Raises ConfigError for an unknown
+        `told`, ValueError when a slice would hold fewer than two images.
         """
         for name in (told, minus or told):
             choose("told", name, self.losses)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"number={number!r} of slices must be a whole number of at least 1")
+            raise ValueError(
+                f"number={number!r} of slices must be a whole number of at least 1"
+            )
         loss = (self.losses[told] - (self.losses[minus] if minus else 0)).double()
-        place, images = (self.t * number).long().clamp(max=number - 1), int(self.image.max()) + 1
+        place, images = (
+            (self.t * number).long().clamp(max=number - 1),
+            int(self.image.max()) + 1,
+        )
         count = place.bincount(minlength=number)
-        mean = torch.zeros(number, dtype=torch.float64).index_add(0, place, loss) / count
-        cells = torch.zeros(number * images, dtype=torch.float64).index_add(0, place * images + self.image, loss - mean[place])
-        there = (place * images + self.image).bincount(minlength=number * images).view(number, images).count_nonzero(1)
+        mean = (
+            torch.zeros(number, dtype=torch.float64).index_add(0, place, loss) / count
+        )
+        cells = torch.zeros(number * images, dtype=torch.float64).index_add(
+            0, place * images + self.image, loss - mean[place]
+        )
+        there = (
+            (place * images + self.image)
+            .bincount(minlength=number * images)
+            .view(number, images)
+            .count_nonzero(1)
+        )
         if there.min() < 2:
-            raise ValueError(f"number={number} slices of t leave one with {there.min()} images; use fewer slices, or more images or repeats")
-        error = (cells.view(number, images).square().sum(1) * there / (there - 1)).sqrt() / count
+            raise ValueError(
+                f"number={number} slices of t leave one with {there.min()} "
+                "images; use fewer slices, or more images or repeats"
+            )
+        error = (
+            cells.view(number, images).square().sum(1) * there / (there - 1)
+        ).sqrt() / count
         return Bins(torch.linspace(0, 1, number + 1), mean, error, count)
 
 
-def loss_by_time(model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234) -> LossByTime:
-    """The held-out loss of the model's own objective with the class, without it, and with a wrong one, on the same (image, t, noise) triples.
+def loss_by_time(
+    model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234
+) -> LossByTime:
+    """The held-out loss of the model's own objective with the class, without it, and
+    with a wrong one, on the same (image, t, noise) triples.
 
-    Every image of `data` is met `repeats` times, at times spread evenly over [0,1]; the triples depend on `data`, `repeats` and `seed` alone.
-    Losses of different objectives have different units: compare models of one objective.
+    Every image of `data` is met `repeats` times, at times spread evenly over [0,1]; the
+    triples depend on `data`, `repeats` and `seed` alone. Losses of different objectives
+    have different units: compare models of one objective.
     """
     labels, classes = torch.from_numpy(data.labels), model.config.num_classes
     told = {"class": labels}
@@ -68,7 +101,9 @@ def loss_by_time(model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234) 
         told["no class"] = torch.full_like(labels, classes)
     if classes > 1:
         generator = torch.Generator().manual_seed(seed)
-        told["wrong class"] = (labels + torch.randint(1, classes, labels.shape, generator=generator)) % classes
+        told["wrong class"] = (
+            labels + torch.randint(1, classes, labels.shape, generator=generator)
+        ) % classes
     losses = {}
     for name, y in told.items():
         t, losses[name] = validation_loss(model, data, repeats, seed, labels=y)

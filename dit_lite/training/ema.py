@@ -9,17 +9,23 @@ from torch import nn
 
 
 def rising(decay: float, updates: int) -> float:
-    """The decay of the next update: it warms up, so that the first random weights are soon forgotten."""
+    """The decay of the next update: it warms up, so that the first random weights
+    are soon forgotten.
+    """
     return min(decay, (1 + updates) / (10 + updates))
 
 
 def reach(decay: float, steps: int | None = None) -> float:
-    """Over how many steps an average reaches back, 1 / (1 - decay), with the decay as it was in the last of `steps` updates if they are known."""
+    """Over how many steps an average reaches back, 1 / (1 - decay), with the decay
+    as it was in the last of `steps` updates if they are known.
+    """
     return 1 / (1 - (decay if steps is None else rising(decay, steps - 1)))
 
 
 class EMA:
-    """An exponential moving average of a model's weights, updated in one fused pass, with the decay that `rising` gives."""
+    """An exponential moving average of a model's weights, updated in one fused pass,
+    with the decay that `rising` gives.
+    """
 
     def __init__(self, model: nn.Module, decay: float):
         self.model = copy.deepcopy(model).requires_grad_(False).eval()

@@ -11,52 +11,75 @@ import torch
 
 from ..config import CPU, GPU, ConfigError
 
-#: The environment variable that says what "auto" is; the pages of the book and the experiments at a budget set it.
+#: The environment variable that says what "auto" is; the pages of the book and the
+#: experiments at a budget set it.
 DEVICE = "DIT_LITE_DEVICE"
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is $DIT_LITE_DEVICE, or where that is not set a GPU when there is one; else cpu, cuda, or one GPU of several such as cuda:1.
+    """ "auto" is $DIT_LITE_DEVICE, or where that is not set a GPU when there is one;
+    else cpu, cuda, or one GPU of several such as cuda:1.
 
     Raises ConfigError for a device that is not there, and for one of another kind.
     """
     field = "device"
     if name == "auto":
-        field, name = DEVICE, os.environ.get(DEVICE) or ("cuda" if torch.cuda.is_available() else "cpu")
+        field, name = (
+            DEVICE,
+            os.environ.get(DEVICE) or ("cuda" if torch.cuda.is_available() else "cpu"),
+        )
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
-            raise RuntimeError(f"dit_lite computes on cpu and cuda, not on {device.type}")
+            raise RuntimeError(
+                f"dit_lite computes on cpu and cuda, not on {device.type}"
+            )
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"{field}={name!r} cannot be used ({str(error).splitlines()[0]}); leave it out, or choose cpu") from None
+        raise ConfigError(
+            f"{field}={name!r} cannot be used ({str(error).splitlines()[0]}); "
+            "leave it out, or choose cpu"
+        ) from None
     return device
 
 
 def preferred(device: torch.device) -> tuple[str, bool]:
-    """The arithmetic that is fast on `device`, and whether compiling for it is worth its time; what TrainConfig.on takes."""
+    """The arithmetic that is fast on `device`, and whether compiling for it is worth
+    its time; what TrainConfig.on takes.
+    """
     if device.type != "cuda":
         return CPU
     precision, compiler = GPU
-    if torch.cuda.get_device_capability(device) < (8, 0):  # older GPUs have no bf16 units
+    # older GPUs have no bf16 units
+    if torch.cuda.get_device_capability(device) < (8, 0):
         precision = "fp32"
     return precision, compiler and importlib.util.find_spec("triton") is not None
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 matrix products with fp32 weights (1905.12322), or nothing. Raises ConfigError for bf16 or tf32 on a CPU: it has no units for them.
+    """bf16 matrix products with fp32 weights (1905.12322), or nothing. Raises
+    ConfigError for bf16 or tf32 on a CPU: it has no units for them.
 
-    The weights are rounded to bf16 once a step. That moves 6 bytes a parameter, less than a fiftieth of what the step itself moves, so no
-    second copy of them is kept.
+    The weights are rounded to bf16 once a step. That moves 6 bytes a parameter, less
+    than a fiftieth of what the step itself moves, so no second copy of them is kept.
     """
     if precision != "fp32" and device.type != "cuda":
-        raise ConfigError(f"precision={precision!r} needs a GPU, and this run uses {device}; leave it out")
-    return torch.autocast("cuda", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+        raise ConfigError(
+            f"precision={precision!r} needs a GPU, and this run uses {device}; "
+            "leave it out"
+        )
+    return (
+        torch.autocast("cuda", torch.bfloat16)
+        if precision == "bf16"
+        else contextlib.nullcontext()
+    )
 
 
 @contextlib.contextmanager
 def products(precision: str) -> Iterator[None]:
-    """Inside, fp32 matrix products on a GPU keep 10 bits of their factors (tf32) unless `precision` is "fp32"; the setting before is restored."""
+    """Inside, fp32 matrix products on a GPU keep 10 bits of their factors (tf32)
+    unless `precision` is "fp32"; the setting before is restored.
+    """
     if precision == "fp32":
         yield
         return

@@ -18,7 +18,9 @@ SCHEDULES = {"constant": constant, "cosine": cosine}
 
 
 def learning_rate(schedule: str, step: int, steps: int, warmup: int) -> float:
-    """Share of the peak rate at `step` (from 0): linear to 1 over `warmup` steps, then `schedule` over the rest."""
+    """Share of the peak rate at `step` (from 0): linear to 1 over `warmup` steps,
+    then `schedule` over the rest.
+    """
     if step < warmup:
         return (step + 1) / warmup
     return SCHEDULES[schedule]((step - warmup) / max(1, steps - warmup))

@@ -1,4 +1,6 @@
-"""Loss on fixed noise: every arm of a comparison meets the same images, the same times and the same noise."""
+"""Loss on fixed noise: every arm of a comparison meets the same images, the same
+times and the same noise.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,19 @@ from ..model.dit import DiT
 
 @torch.no_grad()
 def validation_loss(
-    model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234, batch_size: int = 512, labels: Tensor | None = None
+    model: DiT,
+    data: Dataset,
+    repeats: int = 4,
+    seed: int = 1234,
+    batch_size: int = 512,
+    labels: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Loss of the model's own objective on fixed triples (image, t, noise).
 
-    Every image of `data` is met `repeats` times, at times spread evenly over [0,1]. Returns (t, loss), both (n * repeats,), so that a mean is
-    `loss.mean()` and the loss by noise level a histogram over t. The triples depend on `data`, `repeats` and `seed` alone.
-    The model is told `labels` (n,), or those of `data`.
+    Every image of `data` is met `repeats` times, at times spread evenly over [0,1].
+    Returns (t, loss), both (n * repeats,), so that a mean is `loss.mean()` and the loss
+    by noise level a histogram over t. The triples depend on `data`, `repeats` and
+    `seed` alone. The model is told `labels` (n,), or those of `data`.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.tensor(data.images).float().div(127.5).sub(1).repeat(repeats, 1, 1, 1)
@@ -28,5 +36,7 @@ def validation_loss(
     t = (torch.randperm(n, generator=generator) + 0.5) / n
     eps = torch.randn(x.shape, generator=generator)
     device = next(model.parameters()).device
-    batches = zip(*(v.to(device).split(batch_size) for v in (x, y, t, eps)), strict=True)
+    batches = zip(
+        *(v.to(device).split(batch_size) for v in (x, y, t, eps)), strict=True
+    )
     return t, torch.cat([diffusion_loss(model, *batch).cpu() for batch in batches])

@@ -1,4 +1,6 @@
-"""Explorers that answer in the static page, and one style for every figure. They take arrays and know nothing of models."""
+"""Explorers that answer in the static page, and one style for every figure. They
+take arrays and know nothing of models.
+"""
 
 from .arrays import to_pixels
 from .attention import attention_explorer, pack_attention
@@ -14,6 +16,9 @@ from .style import PALETTE, band, figure, image_grid, label_line, use_style
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "attention_explorer", "band", "choose", "cost_calculator", "evaluation_explorer", "example_picture", "explorer", "figure", "image_grid", "label_line", "live_dit_explorer", "noise_explorer",
-    "pack_attention", "pack_scores", "patch_explorer", "predict", "sampling_explorer", "to_pixels", "use_style", "zero_init_explorer",
+    "PALETTE", "Html", "attention_explorer", "band", "choose", "cost_calculator",
+    "evaluation_explorer", "example_picture", "explorer", "figure", "image_grid",
+    "label_line", "live_dit_explorer", "noise_explorer",
+    "pack_attention", "pack_scores", "patch_explorer", "predict", "sampling_explorer",
+    "to_pixels", "use_style", "zero_init_explorer",
 ]  # fmt: skip

@@ -1,16 +1,30 @@
-// The forward pass of dit_lite/model/dit.py in plain JavaScript: patches in, adaLN-Zero blocks, patches out.
-// A matrix is a Float32Array, row by row; tokens (B·N, D) are the N tokens of image 0, then those of image 1.
-// Sums run in double precision, as JavaScript's numbers do; what is stored is rounded to single.
+// The forward pass of dit_lite/model/dit.py in plain JavaScript: patches in, adaLN-Zero
+// blocks, patches out. A matrix is a Float32Array, row by row; tokens (B·N, D) are the
+// N tokens of image 0, then those of image 1. Sums run in double precision, as
+// JavaScript's numbers do; what is stored is rounded to single.
 
-/** nn.Linear: x (rows, inputs) -> (rows, outputs). Four rows share each weight that is read from memory. */
+/** nn.Linear: x (rows, inputs) -> (rows, outputs). Four rows share each weight that
+ *  is read from memory. */
 function linear(x, { weight, bias }) {
-  const outputs = bias.length, inputs = (weight.length / outputs) | 0, rows = (x.length / inputs) | 0; // | 0: as integers, which is faster
+  const outputs = bias.length,
+    inputs = (weight.length / outputs) | 0,
+    rows = (x.length / inputs) | 0; // | 0: as integers, which is faster
   const y = new Float32Array(rows * outputs);
   for (let row = 0; row < rows; row += 4) {
-    const last = rows - 1, r0 = row, r1 = Math.min(row + 1, last), r2 = Math.min(row + 2, last), r3 = Math.min(row + 3, last); // past it: the last again
-    const x0 = r0 * inputs, x1 = r1 * inputs, x2 = r2 * inputs, x3 = r3 * inputs;
+    const last = rows - 1,
+      r0 = row,
+      r1 = Math.min(row + 1, last),
+      r2 = Math.min(row + 2, last),
+      r3 = Math.min(row + 3, last); // past it: the last again
+    const x0 = r0 * inputs,
+      x1 = r1 * inputs,
+      x2 = r2 * inputs,
+      x3 = r3 * inputs;
     for (let o = 0, w = 0; o < outputs; o++) {
-      let s0 = bias[o], s1 = s0, s2 = s0, s3 = s0;
+      let s0 = bias[o],
+        s1 = s0,
+        s2 = s0,
+        s3 = s0;
       for (let i = 0; i < inputs; i++, w++) {
         const value = weight[w];
         s0 += value * x[x0 + i];
@@ -27,18 +41,24 @@ function linear(x, { weight, bias }) {
   return y;
 }
 
-const add = (a, b) => a.map((value, i) => value + b[i % b.length]); // b again for each image
-const silu = (x) => x.map((v) => v / (1 + Math.exp(-v)));
-const gelu = (x) => x.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v * v * v))));
+// b again for each image
+const add = (a, b) => a.map((value, i) => value + b[i % b.length]);
+const silu = x => x.map(v => v / (1 + Math.exp(-v)));
+const gelu = x =>
+  x.map(
+    v => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v * v * v))),
+  );
 
 /** Each row of x (rows, D) with mean 0 and variance 1. */
 function layerNorm(x, D) {
   const y = new Float32Array(x.length);
   for (let row = 0; row < x.length; row += D) {
-    let mean = 0, variance = 0;
+    let mean = 0,
+      variance = 0;
     for (let i = row; i < row + D; i++) mean += x[i] / D;
     for (let i = row; i < row + D; i++) variance += (x[i] - mean) ** 2 / D;
-    for (let i = row; i < row + D; i++) y[i] = (x[i] - mean) / Math.sqrt(variance + 1e-6);
+    for (let i = row; i < row + D; i++)
+      y[i] = (x[i] - mean) / Math.sqrt(variance + 1e-6);
   }
   return y;
 }
@@ -53,77 +73,151 @@ function softmax(row) {
 
 /** Sines, then cosines, of a coordinate at width/2 frequencies. */
 function sincos(value, width) {
-  const angle = Array.from({ length: width / 2 }, (_, i) => value / 10_000 ** (i / (width / 2)));
+  const angle = Array.from(
+    { length: width / 2 },
+    (_, i) => value / 10_000 ** (i / (width / 2)),
+  );
   return [...angle.map(Math.sin), ...angle.map(Math.cos)];
 }
 
-/** 128 cosines and 128 sines of 1000 t; the angle, which can be large, is rounded as PyTorch rounds it. */
+/** 128 cosines and 128 sines of 1000 t; the angle, which can be large, is rounded as
+ *  PyTorch rounds it. */
 function timeFeatures(t) {
-  const angle = Array.from({ length: 128 }, (_, j) => Math.fround(Math.fround(1000 * Math.fround(t)) * Math.fround(Math.exp((-Math.log(10_000) * j) / 128))));
+  const angle = Array.from({ length: 128 }, (_, j) =>
+    Math.fround(
+      Math.fround(1000 * Math.fround(t)) *
+        Math.fround(Math.exp((-Math.log(10_000) * j) / 128)),
+    ),
+  );
   return Float32Array.from([...angle.map(Math.cos), ...angle.map(Math.sin)]);
 }
 
-/** The network with these weights, {name in PyTorch: Float32Array}. Returns a function of (x, t, labels): one image x (C·H·W) under each of
- *  B labels at one time -> output [B](C·H·W) and attention [L][B][h](N·N), whose rows say where a token looks. */
-function dit({ image_size: size, channels: C, patch_size: P, width: D, depth: L, heads }, weights) {
-  const grid = size / P, N = grid * grid, token = P * P * C, dh = D / heads;
-  const layer = (name) => ({ weight: weights[`${name}.weight`], bias: weights[`${name}.bias`] });
-  const tokens = Array.from({ length: N }, (_, n) => [n % grid, Math.floor(n / grid)]); // column and row
-  const position = Float32Array.from(tokens.flatMap(([column, row]) => [...sincos(column, D / 2), ...sincos(row, D / 2)]));
-  const pixels = tokens.flatMap(([column, row]) => Array.from({ length: token }, (_, k) => // where value k of a token stands in x
-    ((k % C) * size + row * P + Math.floor(k / (P * C))) * size + column * P + (Math.floor(k / C) % P)));
+/** The network with these weights, {name in PyTorch: Float32Array}. Returns a
+ *  function of (x, t, labels): one image x (C·H·W) under each of B labels at one
+ *  time -> output [B](C·H·W) and attention [L][B][h](N·N), whose rows say where a
+ *  token looks. */
+function dit(
+  { image_size: size, channels: C, patch_size: P, width: D, depth: L, heads },
+  weights,
+) {
+  const grid = size / P,
+    N = grid * grid,
+    token = P * P * C,
+    dh = D / heads;
+  const layer = name => ({
+    weight: weights[`${name}.weight`],
+    bias: weights[`${name}.bias`],
+  });
+  // column and row
+  const tokens = Array.from({ length: N }, (_, n) => [n % grid, Math.floor(n / grid)]);
+  const position = Float32Array.from(
+    tokens.flatMap(([column, row]) => [
+      ...sincos(column, D / 2),
+      ...sincos(row, D / 2),
+    ]),
+  );
+  const pixels = tokens.flatMap(([column, row]) =>
+    Array.from(
+      { length: token },
+      (
+        _,
+        k, // where value k of a token stands in x
+      ) =>
+        ((k % C) * size + row * P + Math.floor(k / (P * C))) * size +
+        column * P +
+        (Math.floor(k / C) % P),
+    ),
+  );
 
   /** Time and class as one vector an image, (B, D). */
   function condition(t, labels) {
-    const time = linear(silu(linear(timeFeatures(t), layer("condition.time.0"))), layer("condition.time.2"));
-    return Float32Array.from(labels.flatMap((y) => [...add(time, weights["condition.label.weight"].subarray(y * D, (y + 1) * D))]));
+    const time = linear(
+      silu(linear(timeFeatures(t), layer("condition.time.0"))),
+      layer("condition.time.2"),
+    );
+    return Float32Array.from(
+      labels.flatMap(y => [
+        ...add(time, weights["condition.label.weight"].subarray(y * D, (y + 1) * D)),
+      ]),
+    );
   }
-  /** n vectors of width D from the condition of each image: a function that gives value i of tokens (B·N, D) its entry of vector k. */
+  /** n vectors of width D from the condition of each image: a function that gives
+   *  value i of tokens (B·N, D) its entry of vector k. */
   function modulation(c, n, name) {
     const vectors = linear(silu(c), layer(`${name}.modulation.1`));
-    return (k) => (i) => vectors[(Math.floor(i / (N * D)) * n + k) * D + (i % D)];
+    return k => i => vectors[(Math.floor(i / (N * D)) * n + k) * D + (i % D)];
   }
-  const modulate = (x, shift, scale) => x.map((value, i) => value * (1 + scale(i)) + shift(i));
+  const modulate = (x, shift, scale) =>
+    x.map((value, i) => value * (1 + scale(i)) + shift(i));
   const gated = (x, gate, branch) => x.map((value, i) => value + gate(i) * branch[i]);
 
   function attention(x, name, maps) {
-    const qkv = linear(x, layer(`${name}.qkv`)), y = new Float32Array(x.length); // a row of qkv: q, k, v, each head by head
+    const qkv = linear(x, layer(`${name}.qkv`)),
+      y = new Float32Array(x.length); // a row of qkv: q, k, v, each head by head
     for (let b = 0; b < x.length / (N * D); b++) {
       for (let head = 0; head < heads; head++) {
-        const map = new Float32Array(N * N), at = (n, part) => ((b * N + n) * 3 + part) * D + head * dh;
+        const map = new Float32Array(N * N),
+          at = (n, part) => ((b * N + n) * 3 + part) * D + head * dh;
         for (let n = 0; n < N; n++) {
-          const row = map.subarray(n * N, (n + 1) * N), q = at(n, 0), out = (b * N + n) * D + head * dh;
+          const row = map.subarray(n * N, (n + 1) * N),
+            q = at(n, 0),
+            out = (b * N + n) * D + head * dh;
           for (let m = 0; m < N; m++) {
             let product = 0;
-            for (let i = 0, k = at(m, 1); i < dh; i++) product += qkv[q + i] * qkv[k + i];
+            for (let i = 0, k = at(m, 1); i < dh; i++)
+              product += qkv[q + i] * qkv[k + i];
             row[m] = product / Math.sqrt(dh);
           }
           softmax(row);
-          for (let m = 0; m < N; m++) for (let i = 0, v = at(m, 2), weight = row[m]; i < dh; i++) y[out + i] += weight * qkv[v + i];
+          for (let m = 0; m < N; m++)
+            for (let i = 0, v = at(m, 2), weight = row[m]; i < dh; i++)
+              y[out + i] += weight * qkv[v + i];
         }
         (maps[b] ??= []).push(map);
       }
     }
     return linear(y, layer(`${name}.out`));
   }
-  const mlp = (x, name) => linear(gelu(linear(x, layer(`${name}.0`))), layer(`${name}.2`));
+  const mlp = (x, name) =>
+    linear(gelu(linear(x, layer(`${name}.0`))), layer(`${name}.2`));
 
-  /** The paper's block: six vectors of the condition shift, scale and gate its two branches. */
+  /** The paper's block: six vectors of the condition shift, scale and gate its two
+   *  branches. */
   function block(x, c, name, maps) {
-    const vectors = modulation(c, 6, name), [shift1, scale1, gate1, shift2, scale2, gate2] = [0, 1, 2, 3, 4, 5].map(vectors);
-    x = gated(x, gate1, attention(modulate(layerNorm(x, D), shift1, scale1), `${name}.attention`, maps));
-    return gated(x, gate2, mlp(modulate(layerNorm(x, D), shift2, scale2), `${name}.mlp`));
+    const vectors = modulation(c, 6, name),
+      [shift1, scale1, gate1, shift2, scale2, gate2] = [0, 1, 2, 3, 4, 5].map(vectors);
+    x = gated(
+      x,
+      gate1,
+      attention(modulate(layerNorm(x, D), shift1, scale1), `${name}.attention`, maps),
+    );
+    return gated(
+      x,
+      gate2,
+      mlp(modulate(layerNorm(x, D), shift2, scale2), `${name}.mlp`),
+    );
   }
 
   function forward(image, t, labels) {
-    const c = condition(t, labels), maps = Array.from({ length: L }, () => []);
-    const embedded = add(linear(Float32Array.from(pixels, (place) => image[place]), layer("embed")), position);
-    let x = Float32Array.from(labels.flatMap(() => [...embedded])); // the same tokens for every label
+    const c = condition(t, labels),
+      maps = Array.from({ length: L }, () => []);
+    const embedded = add(
+      linear(
+        Float32Array.from(pixels, place => image[place]),
+        layer("embed"),
+      ),
+      position,
+    );
+    // the same tokens for every label
+    let x = Float32Array.from(labels.flatMap(() => [...embedded]));
     for (let l = 0; l < L; l++) x = block(x, c, `blocks.${l}`, maps[l]);
     const [shift, scale] = [0, 1].map(modulation(c, 2, "final"));
     x = linear(modulate(layerNorm(x, D), shift, scale), layer("final.linear"));
     const output = labels.map((_, b) => new Float32Array(N * token));
-    x.forEach((value, i) => (output[Math.floor(i / (N * token))][pixels[i % (N * token)]] = value));
+    x.forEach(
+      (value, i) =>
+        (output[Math.floor(i / (N * token))][pixels[i % (N * token)]] = value),
+    );
     return { output, attention: maps };
   }
   return forward;

@@ -1,7 +1,9 @@
-"""An explorer is one ES module with anywidget's `render({ model, el })`, and lives in two homes.
+"""An explorer is one ES module with anywidget's `render({ model, el })`, and lives in
+two homes.
 
-In the static book it is an HTML fragment that carries everything it needs: style, module, state. In a notebook with a kernel it is an
-anywidget, and Python functions recompute what the reader asks for.
+In the static book it is an HTML fragment that carries everything it needs: style,
+module, state. In a notebook with a kernel it is an anywidget, and Python functions
+recompute what the reader asks for.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import base64
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -20,7 +23,8 @@ from ..resources import page_is_built
 
 HERE = Path(__file__).parent
 NEEDS = {"live_dit": ("dit",)}  # the modules that an explorer needs besides base
-SHARED = ("base", "host", *itertools.chain.from_iterable(NEEDS.values()))  # modules that are not explorers
+# modules that are not explorers
+SHARED = ("base", "host", *itertools.chain.from_iterable(NEEDS.values()))
 RESERVED = ("label", "height", "live", "status")
 LIMIT = 4_000_000  # bytes of arrays in one fragment: a page must stay light
 _count = itertools.count(1)
@@ -45,39 +49,76 @@ def text(name: str) -> str:
 
 
 def look(name: str) -> str:
-    """The style of an explorer: what all of them share, and a file of its own if it has one."""
-    return text("theme.css") + text("explorer.css") + (text(f"{name}.css") if (HERE / f"{name}.css").exists() else "")
+    """The style of an explorer: what all of them share, and a file of its own if it
+    has one.
+    """
+    return (
+        text("theme.css")
+        + text("explorer.css")
+        + (text(f"{name}.css") if (HERE / f"{name}.css").exists() else "")
+    )
 
 
 def module(name: str) -> str:
-    """The module of an explorer, behind those that it needs."""
-    return "".join(text(f"{part}.mjs") for part in ("base", *NEEDS.get(name, ()), name))
+    """The module of an explorer, behind those that it needs, less comment lines and
+    indentation.
+    """
+    parts = ("base", *NEEDS.get(name, ()), name)
+    return re.sub(
+        r"^ +", "", "".join(text(f"{part}.mjs") for part in parts), flags=re.M
+    )
 
 
-def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, height: tuple[str, str], **state):
-    """Show the explorer `name` with a first state of JSON values and of uint8 or float32 arrays, also inside lists and dicts.
+def explorer(
+    name: str,
+    on: dict[str, Callable] | None = None,
+    *,
+    label: str,
+    height: tuple[str, str],
+    **state,
+):
+    """Show the explorer `name` with a first state of JSON values and of uint8 or
+    float32 arrays, also inside lists and dicts.
 
-    `label` says what it is to those who cannot see it; `height` reserves room on (a wide page, a phone), so that nothing
-    moves when it starts: two sums of CSS lengths, in which 1cqi is a hundredth of the width.
-    `on` = {key of the state: function(widget)} recomputes in Python when the reader changes that value; the function reads and sets the
-    state as attributes. Returns `Html` when the environment says DIT_LITE_STATIC=1 (as the book's build does) or anywidget is not
-    installed, else a widget. Raises ValueError or TypeError, naming the argument.
+    `label` says what it is to those who cannot see it; `height` reserves room on (a
+    wide page, a phone), so that nothing moves when it starts: two sums of CSS lengths,
+    in which 1cqi is a hundredth of the width. `on` = {key of the state:
+    function(widget)} recomputes in Python when the reader changes that value; the
+    function reads and sets the state as attributes. Returns `Html` when the environment
+    says DIT_LITE_STATIC=1 (as the book's build does) or anywidget is not installed,
+    else a widget. Raises ValueError or TypeError, naming the argument.
     """
     known = sorted(path.stem for path in HERE.glob("*.mjs") if path.stem not in SHARED)
     if name not in known:
-        raise ValueError(f"there is no explorer {name!r}; choose one of {', '.join(known)}")
+        raise ValueError(
+            f"there is no explorer {name!r}; choose one of {', '.join(known)}"
+        )
     on = on or {}
     for key in state:
         if key in RESERVED:
-            raise ValueError(f"{key} is a name that every explorer uses itself; call the value something else")
+            raise ValueError(
+                f"{key} is a name that every explorer uses itself; call the "
+                "value something else"
+            )
     for key, function in on.items():
         if key not in state:
-            raise ValueError(f"on[{key!r}] watches a value that is not in the state; choose one of {', '.join(state)}")
+            raise ValueError(
+                f"on[{key!r}] watches a value that is not in the state; choose "
+                f"one of {', '.join(state)}"
+            )
         if not callable(function):
-            raise TypeError(f"on[{key!r}] has type {type(function).__name__}; expected a function of the widget")
-    size = sum(array.nbytes for key, value in state.items() for array in _arrays(key, value))
+            raise TypeError(
+                f"on[{key!r}] has type {type(function).__name__}; expected a "
+                "function of the widget"
+            )
+    size = sum(
+        array.nbytes for key, value in state.items() for array in _arrays(key, value)
+    )
     if size > LIMIT:
-        raise ValueError(f"the arrays of this explorer hold {size / 1e6:.1f} MB; at most {LIMIT / 1e6:.0f} MB fit: show fewer steps or choices")
+        raise ValueError(
+            f"the arrays of this explorer hold {size / 1e6:.1f} MB; at most "
+            f"{LIMIT / 1e6:.0f} MB fit: show fewer steps or choices"
+        )
     state = {**state, "label": label, "height": list(height), "live": [], "status": ""}
     if not page_is_built():
         try:
@@ -89,10 +130,15 @@ def explorer(name: str, on: dict[str, Callable] | None = None, *, label: str, he
 
 
 def _arrays(key: str, value):
-    """The arrays in a value; raises where something is neither an array that travels nor JSON."""
+    """The arrays in a value; raises where something is neither an array that travels
+    nor JSON.
+    """
     if isinstance(value, np.ndarray):
         if value.dtype not in (np.uint8, np.float32):
-            raise TypeError(f"{key} has dtype {value.dtype}; explorers take uint8 and float32 arrays")
+            raise TypeError(
+                f"{key} has dtype {value.dtype}; explorers take uint8 and "
+                "float32 arrays"
+            )
         yield value
     elif isinstance(value, dict):
         for name, part in value.items():
@@ -103,14 +149,20 @@ def _arrays(key: str, value):
     elif isinstance(value, float) and not np.isfinite(value):
         raise ValueError(f"{key}={value!r} is not finite")
     elif value is not None and not isinstance(value, (bool, int, float, str)):
-        raise TypeError(f"{key} has type {type(value).__name__}; expected a JSON value or an array")
+        raise TypeError(
+            f"{key} has type {type(value).__name__}; expected a JSON value or an array"
+        )
 
 
 def encode(value, pack: Callable):
     """A state value as JSON, its arrays as {dtype, shape, data}."""
     if isinstance(value, np.ndarray):
         little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
-        return {"dtype": value.dtype.name, "shape": list(value.shape), "data": pack(little.tobytes())}
+        return {
+            "dtype": value.dtype.name,
+            "shape": list(value.shape),
+            "data": pack(little.tobytes()),
+        }
     if isinstance(value, dict):
         return {key: encode(part, pack) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -119,14 +171,19 @@ def encode(value, pack: Callable):
 
 
 def _fragment(name: str, state: dict) -> Html:
-    payload = json.dumps(encode(state, lambda data: base64.b64encode(data).decode()), allow_nan=False).replace("<", "\\u003c")
+    payload = json.dumps(
+        encode(state, lambda data: base64.b64encode(data).decode()), allow_nan=False
+    ).replace("<", "\\u003c")
     key = f"dit-{hashlib.sha256(payload.encode()).hexdigest()[:8]}-{next(_count)}"
     wide, phone = state["height"]
     script = module(name) + text("host.mjs").replace("EXPLORER_ID", key)
     return Html(
         f"<style>{look(name)}</style>"
-        f'<div class="dit-explorer" id="{key}" role="group" aria-label="{escape(state["label"])}" style="--wide:{wide};--phone:{phone}">'
-        f'<div class="dit-body"><noscript>This explorer needs JavaScript.</noscript></div>'
+        f'<div class="dit-explorer" id="{key}" role="group" '
+        f'aria-label="{escape(state["label"])}" '
+        f'style="--wide:{wide};--phone:{phone}">'
+        '<div class="dit-body"><noscript>This explorer needs '
+        "JavaScript.</noscript></div>"
         f'<script type="application/json">{payload}</script></div>'
         f'<script type="module">\n{script}</script>'
     )
@@ -138,13 +195,22 @@ def _widget(name: str, state: dict, on: dict[str, Callable]):
 
     for key in state:
         if hasattr(anywidget.AnyWidget, key):
-            raise ValueError(f"{key} is a name that every widget uses itself; call the value something else")
+            raise ValueError(
+                f"{key} is a name that every widget uses itself; call the value "
+                "something else"
+            )
 
     def value(initial):
-        return traitlets.Any(initial).tag(sync=True, to_json=lambda value, _: encode(value, bytes))
+        return traitlets.Any(initial).tag(
+            sync=True, to_json=lambda value, _: encode(value, bytes)
+        )
 
     members = {"_esm": module(name), "_css": look(name)}
-    kind = type(f"{name.title()}Explorer", (anywidget.AnyWidget,), members | {key: value(initial) for key, initial in state.items()})
+    kind = type(
+        f"{name.title()}Explorer",
+        (anywidget.AnyWidget,),
+        members | {key: value(initial) for key, initial in state.items()},
+    )
     widget = kind()
     for key, function in on.items():
         widget.observe(lambda _, function=function: _recompute(widget, function), key)
@@ -155,7 +221,8 @@ def _recompute(widget, function: Callable) -> None:
     widget.status = "Computing …"
     try:
         function(widget)
-    except Exception as error:  # shown to the reader: an error in a widget's callback reaches nobody else
+    # shown to the reader: an error in a widget's callback reaches nobody else
+    except Exception as error:
         widget.status = f"{type(error).__name__}: {error}"
         raise
     widget.status = ""

@@ -1,17 +1,26 @@
-// A Diffusion Transformer that runs in the reader's browser: dit.mjs is its forward pass, here are Euler's steps, guidance, and what is shown.
-// state: config; weights {name: uint8 (..., 2)}, the two bytes of each float16; y, the class (num_classes: none); guidance; steps; seed; step;
-// layer, head and patch whose attention is seen
+// A Diffusion Transformer that runs in the reader's browser: dit.mjs is its forward
+// pass, here are Euler's steps, guidance, and what is shown. state: config; weights
+// {name: uint8 (..., 2)}, the two bytes of each float16; y, the class (num_classes:
+// none); guidance; steps; seed; step; layer, head and patch whose attention is seen
 
-const GO = "\u25b6\ufe0e play", HOLD = "\u275a\u275a pause"; // \ufe0e: a sign, not an emoji
-const SEEDS = 100, SHOWN = 12;
+const GO = "\u25b6\ufe0e play",
+  HOLD = "\u275a\u275a pause"; // \ufe0e: a sign, not an emoji
+const SEEDS = 100,
+  SHOWN = 12;
 
 /** float16 to float32: a sign, five bits of exponent, ten of fraction. */
-const half = (bytes) => Float32Array.from(new Uint16Array(bytes.buffer), (bits) => {
-  const exponent = (bits >> 10) & 31, fraction = (bits & 1023) / 1024;
-  return (bits >> 15 ? -1 : 1) * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction);
-});
+const half = bytes =>
+  Float32Array.from(new Uint16Array(bytes.buffer), bits => {
+    const exponent = (bits >> 10) & 31,
+      fraction = (bits & 1023) / 1024;
+    return (
+      (bits >> 15 ? -1 : 1) *
+      (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction)
+    );
+  });
 
-/** `count` independent normal numbers that follow from a seed: uniform ones by mulberry32 (a 32-bit counter, hashed), in pairs through Box and Muller. */
+/** `count` independent normal numbers that follow from a seed: uniform ones by
+ *  mulberry32 (a 32-bit counter, hashed), in pairs through Box and Muller. */
 function noiseOf(seed, count) {
   let counter = seed | 0;
   const uniform = () => {
@@ -22,7 +31,8 @@ function noiseOf(seed, count) {
   };
   const values = new Float32Array(count);
   for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform())), angle = 2 * Math.PI * uniform();
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform())),
+      angle = 2 * Math.PI * uniform();
     values[i] = radius * Math.cos(angle);
     if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
   }
@@ -30,30 +40,83 @@ function noiseOf(seed, count) {
 }
 
 function render({ model, el }) {
-  const body = frame(model, el), config = model.get("config");
-  const { image_size: size, channels, patch_size: P, depth, heads, num_classes: none, data_mean: mean, data_std: std } = config;
-  const grid = size / P, count = grid * grid, names = [...config.class_names, "none"];
-  const network = dit(config, Object.fromEntries(Object.entries(model.get("weights")).map(([name, bits]) => [name, half(tensor(bits).values)])));
-  const slow = matchMedia("(prefers-reduced-motion: reduce)"), last = () => model.get("steps"), now = () => model.get("step");
-  let passed = [], seen, job = 0, playing = false; // passes by step, and the one on view; the number of the newest run, which ends the older ones
+  const body = frame(model, el),
+    config = model.get("config");
+  const {
+    image_size: size,
+    channels,
+    patch_size: P,
+    depth,
+    heads,
+    num_classes: none,
+    data_mean: mean,
+    data_std: std,
+  } = config;
+  const grid = size / P,
+    count = grid * grid,
+    names = [...config.class_names, "none"];
+  const network = dit(
+    config,
+    Object.fromEntries(
+      Object.entries(model.get("weights")).map(([name, bits]) => [
+        name,
+        half(tensor(bits).values),
+      ]),
+    ),
+  );
+  const slow = matchMedia("(prefers-reduced-motion: reduce)"),
+    last = () => model.get("steps"),
+    now = () => model.get("step");
+  let passed = [],
+    seen,
+    job = 0,
+    // passes by step, and the one on view; the number of the newest run, which ends the
+    // older ones
+    playing = false;
 
-  // -- the walk: dit_lite/diffusion/samplers.py (euler), guidance.py and sampling.py, for the linear path and the flow objective --
+  // -- the walk: dit_lite/diffusion/samplers.py (euler), guidance.py and sampling.py,
+  // for the linear path and the flow objective --
 
-  /** What the network says of the state x at a step, asked with the class and the guidance of this moment. */
+  /** What the network says of the state x at a step, asked with the class and the
+   *  guidance of this moment. */
   function ask(x, step) {
-    const began = performance.now(), t = 1 - step / last(), y = model.get("y"), w = model.get("guidance");
-    const { output: [conditional, unconditional], attention } = network(x, t, w === 1 ? [y] : [y, none]);
-    const velocity = w === 1 ? conditional : unconditional.map((u, i) => u + w * (conditional[i] - u));
+    const began = performance.now(),
+      t = 1 - step / last(),
+      y = model.get("y"),
+      w = model.get("guidance");
+    const {
+      output: [conditional, unconditional],
+      attention,
+    } = network(x, t, w === 1 ? [y] : [y, none]);
+    const velocity =
+      w === 1 ? conditional : unconditional.map((u, i) => u + w * (conditional[i] - u));
     const belief = x.map((value, i) => value - t * velocity[i]);
-    return { x, t, y, velocity, belief, maps: attention.map((layer) => layer[0]), calls: w === 1 ? 1 : 2, ms: performance.now() - began };
+    return {
+      x,
+      t,
+      y,
+      velocity,
+      belief,
+      maps: attention.map(layer => layer[0]),
+      calls: w === 1 ? 1 : 2,
+      ms: performance.now() - began,
+    };
   }
-  const begin = () => (passed = [ask(noiseOf(model.get("seed"), channels * size * size), 0)]);
+  const begin = () =>
+    (passed = [ask(noiseOf(model.get("seed"), channels * size * size), 0)]);
   function advance() {
-    const { x, t, velocity } = passed.at(-1), r = 1 - passed.length / last();
-    passed.push(ask(x.map((value, i) => value + (r - t) * velocity[i]), passed.length));
+    const { x, t, velocity } = passed.at(-1),
+      r = 1 - passed.length / last();
+    passed.push(
+      ask(
+        x.map((value, i) => value + (r - t) * velocity[i]),
+        passed.length,
+      ),
+    );
   }
 
-  // -- running without holding up the page: a dozen milliseconds of work between two frames --
+  // -- running without holding up the page: a dozen milliseconds of work between two
+  // frames --
 
   function show(step) {
     put(model, "step", step);
@@ -65,7 +128,11 @@ function render({ model, el }) {
     el.dataset.busy = "true";
     (function work() {
       if (mine !== job) return;
-      for (const until = performance.now() + 12; passed.length <= step && performance.now() < until; ) advance();
+      for (
+        const until = performance.now() + 12;
+        passed.length <= step && performance.now() < until;
+      )
+        advance();
       if (passed.length <= step) return requestAnimationFrame(work);
       el.dataset.busy = "false";
       show(step);
@@ -78,7 +145,8 @@ function render({ model, el }) {
     return ++job;
   }
   function start() {
-    const mine = stop(), pause = slow.matches ? 1000 : Math.min(400, Math.max(60, 3500 / last()));
+    const mine = stop(),
+      pause = slow.matches ? 1000 : Math.min(400, Math.max(60, 3500 / last()));
     playing = true;
     play.textContent = HOLD;
     story.setAttribute("aria-live", "off"); // a film is not read aloud
@@ -97,7 +165,8 @@ function render({ model, el }) {
     });
   }
 
-  // -- choices: midway, class and guidance act from here on; a finished picture is made again from the same noise --
+  // -- choices: midway, class and guidance act from here on; a finished picture is made
+  // again from the same noise --
 
   function choose(key, value, finished) {
     put(model, key, value);
@@ -119,84 +188,213 @@ function render({ model, el }) {
   const watch = () => (slow.matches ? reach(last()) : (show(0), start()));
 
   const klass = segmented({
-    label: "class", value: model.get("y"), options: names.map((name, value) => ({ value, name: value === none ? "no class" : name, content: name })),
-    change: (y) => choose("y", y, watch),
+    label: "class",
+    value: model.get("y"),
+    options: names.map((name, value) => ({
+      value,
+      name: value === none ? "no class" : name,
+      content: name,
+    })),
+    change: y => choose("y", y, watch),
   });
-  const guidance = slider({ label: "guidance", min: 0, max: 4, step: 0.25, value: model.get("guidance"), input: (w) => choose("guidance", w, () => reach(last())) });
-  const steps = slider({ label: "steps", min: 4, max: 50, step: 1, value: last(), input: (value) => restart("steps", value) });
-  const seed = slider({ label: "seed", min: 0, max: SEEDS - 1, step: 1, value: model.get("seed"), input: (value) => restart("seed", value) });
+  const guidance = slider({
+    label: "guidance",
+    min: 0,
+    max: 4,
+    step: 0.25,
+    value: model.get("guidance"),
+    input: w => choose("guidance", w, () => reach(last())),
+  });
+  const steps = slider({
+    label: "steps",
+    min: 4,
+    max: 50,
+    step: 1,
+    value: last(),
+    input: value => restart("steps", value),
+  });
+  const seed = slider({
+    label: "seed",
+    min: 0,
+    max: SEEDS - 1,
+    step: 1,
+    value: model.get("seed"),
+    input: value => restart("seed", value),
+  });
   const again = button("new noise", () => {
     stop();
     restart("seed", (model.get("seed") + 1) % SEEDS);
     seed.set(model.get("seed"));
     watch();
   });
-  const play = button(GO, () => (playing ? stop() : start()), { class: "dit-button dit-primary" });
-  const scrub = slider({ label: "step", min: 0, max: last(), step: 1, value: now(), format: (k) => `${k} of ${last()}`, input: reach });
+  const play = button(GO, () => (playing ? stop() : start()), {
+    class: "dit-button dit-primary",
+  });
+  const scrub = slider({
+    label: "step",
+    min: 0,
+    max: last(),
+    step: 1,
+    value: now(),
+    format: k => `${k} of ${last()}`,
+    input: reach,
+  });
 
   // -- what is shown --
 
-  const noisy = tile(size, size, "state x_t"), clean = tile(size, size, "predicted image x0"), time = h("span", { class: "dit-value" });
-  const picture = ({ node }, ...caption) => h("div", {}, node, h("div", { class: "dit-caption" }, ...caption));
-  const story = h("output", { class: "dit-story", "aria-live": "polite" }), said = h("output", { class: "dit-story", "aria-live": "polite" });
+  const noisy = tile(size, size, "state x_t"),
+    clean = tile(size, size, "predicted image x0"),
+    time = h("span", { class: "dit-value" });
+  const picture = ({ node }, ...caption) =>
+    h("div", {}, node, h("div", { class: "dit-caption" }, ...caption));
+  const story = h("output", { class: "dit-story", "aria-live": "polite" }),
+    said = h("output", { class: "dit-story", "aria-live": "polite" });
   const strip = h("div", {});
   let thumbs = [];
 
-  const gaze = tile(size, size), spot = h("span", { class: "dit-here" });
-  const area = h("div", { class: "dit-gaze", role: "slider", tabindex: 0, "aria-label": "patch", "aria-valuemin": 1, "aria-valuemax": count, style: `--grid: ${grid}` }, gaze.node, spot);
+  const gaze = tile(size, size),
+    spot = h("span", { class: "dit-here" });
+  const area = h(
+    "div",
+    {
+      class: "dit-gaze",
+      role: "slider",
+      tabindex: 0,
+      "aria-label": "patch",
+      "aria-valuemin": 1,
+      "aria-valuemax": count,
+      style: `--grid: ${grid}`,
+    },
+    gaze.node,
+    spot,
+  );
   const small = Array.from({ length: heads }, () => tile(grid, grid));
-  const chosen = (key, length, content) => segmented({
-    label: key, value: model.get(key), change: (value) => (put(model, key, value), drawGaze()),
-    options: Array.from({ length }, (_, value) => ({ value, name: `${key} ${value + 1}`, content: content(value) })),
-  });
-  const layer = chosen("layer", depth, (value) => String(value + 1)), head = chosen("head", heads, (value) => small[value].node);
-  const turn = (patch) => patch !== model.get("patch") && (put(model, "patch", patch), drawGaze());
+  const chosen = (key, length, content) =>
+    segmented({
+      label: key,
+      value: model.get(key),
+      change: value => (put(model, key, value), drawGaze()),
+      options: Array.from({ length }, (_, value) => ({
+        value,
+        name: `${key} ${value + 1}`,
+        content: content(value),
+      })),
+    });
+  const layer = chosen("layer", depth, value => String(value + 1)),
+    head = chosen("head", heads, value => small[value].node);
+  const turn = patch =>
+    patch !== model.get("patch") && (put(model, "patch", patch), drawGaze());
   for (const event of ["pointerdown", "pointermove"]) {
     area.addEventListener(event, ({ clientX, clientY }) => {
-      const box = area.getBoundingClientRect(), cell = (place, length) => Math.min(grid - 1, Math.max(0, Math.floor((grid * place) / length)));
-      turn(cell(clientY - box.top, box.height) * grid + cell(clientX - box.left, box.width));
+      const box = area.getBoundingClientRect(),
+        cell = (place, length) =>
+          Math.min(grid - 1, Math.max(0, Math.floor((grid * place) / length)));
+      turn(
+        cell(clientY - box.top, box.height) * grid +
+          cell(clientX - box.left, box.width),
+      );
     });
   }
-  area.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+  area.addEventListener("keydown", event => {
+    const move = {
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+    }[event.key];
     if (!move) return;
     event.preventDefault();
-    const [row, column] = [Math.floor(model.get("patch") / grid) + move[0], (model.get("patch") % grid) + move[1]];
-    if (row >= 0 && row < grid && column >= 0 && column < grid) turn(row * grid + column);
+    const [row, column] = [
+      Math.floor(model.get("patch") / grid) + move[0],
+      (model.get("patch") % grid) + move[1],
+    ];
+    if (row >= 0 && row < grid && column >= 0 && column < grid)
+      turn(row * grid + column);
   });
 
   body.append(
-    h("div", { class: "dit-controls" }, klass.node), h("div", { class: "dit-controls" }, guidance.node, steps.node, seed.node),
-    h("div", { class: "dit-live" },
-      picture(noisy, symbol("x", "t"), ", what the network is given, at ", time), picture(clean, symbol("x̂", "0"), ", the image it sees in it"),
-      h("div", { class: "dit-live-run" }, h("div", { class: "dit-controls" }, play, again, scrub.node), story),
-      h("div", { class: "dit-live-gaze" }, area, h("div", { class: "dit-caption" }, "attention of this pass: where the framed patch looks, darker is more")),
-      h("div", { class: "dit-live-look" }, layer.node, head.node, said)),
-    h("div", {}, h("div", { class: "dit-title" }, "the walk from noise to image: states above, what the network sees below"), strip));
+    h("div", { class: "dit-controls" }, klass.node),
+    h("div", { class: "dit-controls" }, guidance.node, steps.node, seed.node),
+    h(
+      "div",
+      { class: "dit-live" },
+      picture(noisy, symbol("x", "t"), ", what the network is given, at ", time),
+      picture(clean, symbol("x̂", "0"), ", the image it sees in it"),
+      h(
+        "div",
+        { class: "dit-live-run" },
+        h("div", { class: "dit-controls" }, play, again, scrub.node),
+        story,
+      ),
+      h(
+        "div",
+        { class: "dit-live-gaze" },
+        area,
+        h(
+          "div",
+          { class: "dit-caption" },
+          "attention of this pass: where the framed patch looks, darker is more",
+        ),
+      ),
+      h("div", { class: "dit-live-look" }, layer.node, head.node, said),
+    ),
+    h(
+      "div",
+      {},
+      h(
+        "div",
+        { class: "dit-title" },
+        "the walk from noise to image: states above, what the network sees below",
+      ),
+      strip,
+    ),
+  );
 
-  const shades = (values, paint) => paint(channels === 1 ? values : Float32Array.from(values, (_, i) => values[(i % 3) * size * size + Math.floor(i / 3)]),
-    (value) => (value * std + mean + 1) * 127.5);
-  const where = (patch) => `row ${Math.floor(patch / grid) + 1}, column ${(patch % grid) + 1}`;
+  const shades = (values, paint) =>
+    paint(
+      channels === 1
+        ? values
+        : Float32Array.from(
+            values,
+            (_, i) => values[(i % 3) * size * size + Math.floor(i / 3)],
+          ),
+      value => (value * std + mean + 1) * 127.5,
+    );
+  const where = patch =>
+    `row ${Math.floor(patch / grid) + 1}, column ${(patch % grid) + 1}`;
 
   /** The overview for this number of steps. */
   function lay() {
-    const n = Math.min(SHOWN, last() + 1), picked = Array.from({ length: n }, (_, i) => Math.round((i * last()) / (n - 1)));
-    thumbs = picked.map((step) => ({ step, tiles: [tile(size, size), tile(size, size)] }));
+    const n = Math.min(SHOWN, last() + 1),
+      picked = Array.from({ length: n }, (_, i) => Math.round((i * last()) / (n - 1)));
+    thumbs = picked.map(step => ({
+      step,
+      tiles: [tile(size, size), tile(size, size)],
+    }));
     const bar = segmented({
-      label: "overview", visible: false, value: -1, change: reach,
-      options: thumbs.map(({ step, tiles }) => ({ value: step, name: `step ${step}`, content: h("span", {}, ...tiles.map(({ node }) => node)) })),
+      label: "overview",
+      visible: false,
+      value: -1,
+      change: reach,
+      options: thumbs.map(({ step, tiles }) => ({
+        value: step,
+        name: `step ${step}`,
+        content: h("span", {}, ...tiles.map(({ node }) => node)),
+      })),
     });
     bar.node.classList.add("dit-strip");
     strip.replaceChildren(bar.node);
-    strip.set = (step) => bar.set(picked.findLast((value) => value <= step));
+    strip.set = step => bar.set(picked.findLast(value => value <= step));
   }
   function draw() {
-    const step = now(), { x, t, belief } = (seen = passed[step]);
+    const step = now(),
+      { x, t, belief } = (seen = passed[step]);
     shades(x, noisy.paint);
     shades(belief, clean.paint);
     thumbs.forEach(({ step, tiles: [above, below] }) => {
       above.node.parentNode.classList.toggle("dit-ahead", !passed[step]);
-      if (passed[step]) shades(passed[step].x, above.paint), shades(passed[step].belief, below.paint);
+      if (passed[step])
+        shades(passed[step].x, above.paint), shades(passed[step].belief, below.paint);
     });
     strip.set(step);
     scrub.set(step);
@@ -204,37 +402,87 @@ function render({ model, el }) {
     noisy.node.dataset.values = x.join(" ");
     clean.node.dataset.values = belief.join(" ");
     el.dataset.step = step;
-    el.dataset.ms = passed.slice(0, step).map(({ ms }) => ms).join(" ");
+    el.dataset.ms = passed
+      .slice(0, step)
+      .map(({ ms }) => ms)
+      .join(" ");
     story.textContent = tell(step);
     drawGaze();
   }
   function tell(step) {
-    const called = (y) => (y === none ? "no class in particular" : `class ${names[y]}`), asked = passed.slice(0, Math.max(1, step));
-    const turns = asked.flatMap(({ y }, k) => (k && y !== asked[k - 1].y ? [{ y: asked[k - 1].y, k }] : []));
-    const history = turns.map(({ y, k }) => `${called(y)} until step ${k}`).concat(`${turns.length ? "then " : ""}${called(asked.at(-1).y)}`).join(", ");
-    if (step === 0) return `Pure noise. The network answers with what is typical of ${called(passed[0].y)}.`;
+    const called = y => (y === none ? "no class in particular" : `class ${names[y]}`),
+      asked = passed.slice(0, Math.max(1, step));
+    const turns = asked.flatMap(({ y }, k) =>
+      k && y !== asked[k - 1].y ? [{ y: asked[k - 1].y, k }] : [],
+    );
+    const history = turns
+      .map(({ y, k }) => `${called(y)} until step ${k}`)
+      .concat(`${turns.length ? "then " : ""}${called(asked.at(-1).y)}`)
+      .join(", ");
+    if (step === 0)
+      return `Pure noise. The network answers with what is typical of ${called(passed[0].y)}.`;
     if (step === last()) {
-      const [calls, ms] = ["calls", "ms"].map((key) => asked.reduce((sum, pass) => sum + pass[key], 0));
+      const [calls, ms] = ["calls", "ms"].map(key =>
+        asked.reduce((sum, pass) => sum + pass[key], 0),
+      );
       return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of arithmetic in your browser.`;
     }
-    const change = Math.sqrt(passed[step].belief.reduce((sum, value, i) => sum + (value - passed[step - 1].belief[i]) ** 2, 0) / (channels * size * size)) * std;
+    const change =
+      Math.sqrt(
+        passed[step].belief.reduce(
+          (sum, value, i) => sum + (value - passed[step - 1].belief[i]) ** 2,
+          0,
+        ) /
+          (channels * size * size),
+      ) * std;
     return `Asked for ${history}. ${Math.round(100 * passed[step].t)} % of the way is left; in the last step the image it sees changed by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
   }
   function drawGaze() {
-    const { maps, belief } = seen, patch = model.get("patch"), rows = maps[model.get("layer")].map((map) => map.subarray(patch * count, (patch + 1) * count));
-    const row = rows[model.get("head")], most = Math.max(...row), heat = (weight, most) => SIGNED[Math.round(127.5 * (1 + weight / most))];
-    small.forEach(({ paint }, i) => paint(Uint8Array.from({ length: 3 * count }, (_, k) => heat(rows[i][Math.floor(k / 3)], Math.max(...rows[i]))[k % 3])));
-    const mixed = Float32Array.from({ length: 3 * size * size }, (_, k) => { // the heat of a patch, on a pale print of the image it sees
-      const place = Math.floor(k / 3), patch = Math.floor(place / size / P) * grid + Math.floor((place % size) / P);
-      const value = belief[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
-      return heat(row[patch], most)[k % 3] * (0.92 + 0.08 * Math.min(1, Math.max(-1, value)));
+    const { maps, belief } = seen,
+      patch = model.get("patch"),
+      rows = maps[model.get("layer")].map(map =>
+        map.subarray(patch * count, (patch + 1) * count),
+      );
+    const row = rows[model.get("head")],
+      most = Math.max(...row),
+      heat = (weight, most) => SIGNED[Math.round(127.5 * (1 + weight / most))];
+    small.forEach(({ paint }, i) =>
+      paint(
+        Uint8Array.from(
+          { length: 3 * count },
+          (_, k) => heat(rows[i][Math.floor(k / 3)], Math.max(...rows[i]))[k % 3],
+        ),
+      ),
+    );
+    const mixed = Float32Array.from({ length: 3 * size * size }, (_, k) => {
+      // the heat of a patch, on a pale print of the image it sees
+      const place = Math.floor(k / 3),
+        patch = Math.floor(place / size / P) * grid + Math.floor((place % size) / P);
+      const value =
+        belief[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
+      return (
+        heat(row[patch], most)[k % 3] * (0.92 + 0.08 * Math.min(1, Math.max(-1, value)))
+      );
     });
     gaze.paint(mixed);
-    Object.assign(spot.style, { left: `${(100 * (patch % grid)) / grid}%`, top: `${(100 * Math.floor(patch / grid)) / grid}%` });
-    const spread = Math.exp(-row.reduce((sum, w) => sum + (w > 0 ? w * Math.log(w) : 0), 0)), first = row.indexOf(most);
+    Object.assign(spot.style, {
+      left: `${(100 * (patch % grid)) / grid}%`,
+      top: `${(100 * Math.floor(patch / grid)) / grid}%`,
+    });
+    const spread = Math.exp(
+        -row.reduce((sum, w) => sum + (w > 0 ? w * Math.log(w) : 0), 0),
+      ),
+      first = row.indexOf(most);
     said.textContent = `Looks most ${first === patch ? "at itself" : `at ${where(first)}`} (${Math.round(100 * most)} %), spread over about ${number(spread, 2)} of ${count} patches.`;
     area.dataset.weights = row.join(" ");
-    build(area, { "aria-valuenow": patch + 1, "aria-valuetext": `${where(patch)}: ${said.textContent}` }, []);
+    build(
+      area,
+      {
+        "aria-valuenow": patch + 1,
+        "aria-valuetext": `${where(patch)}: ${said.textContent}`,
+      },
+      [],
+    );
     layer.set(model.get("layer"));
     head.set(model.get("head"));
   }
@@ -243,11 +491,15 @@ function render({ model, el }) {
   begin();
   reach(last());
   if (!slow.matches) {
-    const shown = new IntersectionObserver(([entry]) => {
-      if (!entry.isIntersecting) return;
-      shown.disconnect();
-      if (job === 1 && !body.contains(document.activeElement)) watch(); // nobody has touched it
-    }, { threshold: 0.5 });
+    const shown = new IntersectionObserver(
+      ([entry]) => {
+        if (!entry.isIntersecting) return;
+        shown.disconnect();
+        // nobody has touched it
+        if (job === 1 && !body.contains(document.activeElement)) watch();
+      },
+      { threshold: 0.5 },
+    );
     shown.observe(noisy.node);
   }
   return () => ++job;

@@ -8,46 +8,82 @@ from .arrays import check_number, check_text
 from .explorer import explorer
 
 
-def predict(question: str, answer: float, low: float, high: float, unit: str = "", log: bool = False, explanation: str = "", digits: int = 3):
-    """Ask for a number between `low` and `high`, by slider or by typing; a button then shows `answer` beside it and the explanation.
+def predict(
+    question: str,
+    answer: float,
+    low: float,
+    high: float,
+    unit: str = "",
+    log: bool = False,
+    explanation: str = "",
+    digits: int = 3,
+):
+    """Ask for a number between `low` and `high`, by slider or by typing; a button then
+    shows `answer` beside it and the explanation.
 
-    answer a number computed by the cell, in `unit`; `log` spaces the scale by powers; `digits` significant digits are shown.
-    question and explanation are a sentence each and may hold <em>, <code> and <sub>. Raises ValueError or TypeError, naming the argument.
+    answer a number computed by the cell, in `unit`; `log` spaces the scale by powers;
+    `digits` significant digits are shown. question and explanation are a sentence each
+    and may hold <em>, <code> and <sub>. Raises ValueError or TypeError, naming the
+    argument.
     """
     low, high = check_number("low", low), check_number("high", high)
     if low >= high or (log and low <= 0):
-        raise ValueError(f"low={low:g} and high={high:g}: expected {'0 < ' if log else ''}low < high{', since log=True' if log else ''}")
+        raise ValueError(
+            f"low={low:g} and high={high:g}: expected {'0 < ' if log else ''}low "
+            f"< high{', since log=True' if log else ''}"
+        )
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 10:
         raise ValueError(f"digits={digits!r} must be a whole number from 1 to 10")
     check_text("question", question)
     check_text("explanation", explanation, empty=True)
     return explorer(
-        "predict", label="Predict, then reveal", height=_height(question, explanation, 256, 316),
-        question=question, answer=check_number("answer", answer, low, high), low=low, high=high, unit=check_text("unit", unit, False, True),
-        powers=bool(log), explanation=explanation, digits=digits, options=[], guess=None, revealed=False,
+        "predict", label="Predict, then reveal", height=_height(question, explanation,
+        256, 316),
+        question=question, answer=check_number("answer", answer, low, high), low=low,
+        high=high, unit=check_text("unit", unit, False, True),
+        powers=bool(log), explanation=explanation, digits=digits, options=[],
+        guess=None, revealed=False,
     )  # fmt: skip
 
 
 def choose(question: str, options: Sequence[str], answer: int, explanation: str = ""):
-    """Ask for one of two to four `options`; a button then shows which is right, `answer` (its place, from 0), and the explanation.
+    """Ask for one of two to four `options`; a button then shows which is right,
+    `answer` (its place, from 0), and the explanation.
 
-    question, options and explanation may hold <em>, <code> and <sub>. Raises ValueError or TypeError, naming the argument.
+    question, options and explanation may hold <em>, <code> and <sub>. Raises ValueError
+    or TypeError, naming the argument.
     """
     if isinstance(options, str) or not 2 <= len(options) <= 4:
-        raise ValueError(f"options={options!r}: expected a list of two to four sentences")
+        raise ValueError(
+            f"options={options!r}: expected a list of two to four sentences"
+        )
     options = [check_text(f"options[{i}]", option) for i, option in enumerate(options)]
-    if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(options):
-        raise ValueError(f"answer={answer!r} is out of range; expected the place of the right option, 0 to {len(options) - 1}")
+    if (
+        isinstance(answer, bool)
+        or not isinstance(answer, int)
+        or not 0 <= answer < len(options)
+    ):
+        raise ValueError(
+            f"answer={answer!r} is out of range; expected the place of the right "
+            f"option, 0 to {len(options) - 1}"
+        )
     check_text("question", question)
     check_text("explanation", explanation, empty=True)
     rows = 54 * len(options)
     return explorer(
-        "predict", label="Predict, then reveal", height=_height(question, explanation, 134 + rows, 146 + rows),
-        question=question, answer=answer, options=options, explanation=explanation, guess=None, revealed=False,
+        "predict", label="Predict, then reveal", height=_height(question, explanation,
+        134 + rows, 146 + rows),
+        question=question, answer=answer, options=options, explanation=explanation,
+        guess=None, revealed=False,
     )  # fmt: skip
 
 
 def _height(question: str, explanation: str, wide: int, phone: int) -> tuple[str, str]:
-    """Room for the sentences: about 80 characters a line on a wide page, 38 on a phone."""
-    lines = [sum(-(-len(text) // width) for text in (question, explanation)) for width in (80, 38)]
+    """Room for the sentences: about 80 characters a line on a wide page, 38 on a
+    phone.
+    """
+    lines = [
+        sum(-(-len(text) // width) for text in (question, explanation))
+        for width in (80, 38)
+    ]
     return f"{wide + 25 * lines[0]}px", f"{phone + 25 * lines[1]}px"

@@ -1,4 +1,6 @@
-"""Models small enough to build hundreds of, of every kind that a configuration can be."""
+"""Models small enough to build hundreds of, of every kind that a configuration can
+be.
+"""
 
 import itertools
 
@@ -10,16 +12,26 @@ from dit_lite.config import CHOICES
 
 @st.composite
 def _configs(draw):
-    heads, grid, patch = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    heads, grid, patch = (
+        draw(st.integers(1, 4)),
+        draw(st.integers(1, 4)),
+        draw(st.integers(1, 4)),
+    )
     fields = dict(
-        image_size=grid * patch, patch_size=patch, channels=draw(st.integers(1, 4)), heads=heads, width=4 * heads * draw(st.integers(1, 3)),
-        depth=draw(st.integers(1, 3)), num_classes=draw(st.integers(1, 5)), mlp_ratio=draw(st.sampled_from([0.5, 1.3, 2.0, 4.0])),
-        mlp=draw(st.sampled_from(CHOICES["mlp"])), long_skips=draw(st.booleans()), qk_norm=draw(st.booleans()), null_class=draw(st.booleans()), position_extent=draw(st.none() | st.integers(1, 5)),
-        conditioning=draw(st.sampled_from(CHOICES["conditioning"])), attention="full", position=draw(st.sampled_from(CHOICES["position"])),
+        image_size=grid * patch, patch_size=patch, channels=draw(st.integers(1, 4)),
+        heads=heads, width=4 * heads * draw(st.integers(1, 3)),
+        depth=draw(st.integers(1, 3)), num_classes=draw(st.integers(1, 5)),
+        mlp_ratio=draw(st.sampled_from([0.5, 1.3, 2.0, 4.0])),
+        mlp=draw(st.sampled_from(CHOICES["mlp"])), long_skips=draw(st.booleans()),
+        qk_norm=draw(st.booleans()), null_class=draw(st.booleans()),
+        position_extent=draw(st.none() | st.integers(1, 5)),
+        conditioning=draw(st.sampled_from(CHOICES["conditioning"])), attention="full",
+        position=draw(st.sampled_from(CHOICES["position"])),
     )  # fmt: skip
     if draw(st.booleans()):
         fields |= dict(learn_variance=True, path="ddpm", objective="eps")
-    if fields["position"] == "rope" and fields["conditioning"] == "in_context":  # refused by DiTConfig
+    # refused by DiTConfig
+    if fields["position"] == "rope" and fields["conditioning"] == "in_context":
         fields["position"] = "none"
     return DiTConfig(**fields)
 
@@ -29,8 +41,22 @@ configs = _configs()
 
 
 def combinations():
-    """Every conditioning with every position, with and without normalised queries and keys."""
-    shape = dict(image_size=8, channels=1, patch_size=2, width=16, depth=2, heads=2, num_classes=3)
-    for conditioning, position, qk_norm in itertools.product(CHOICES["conditioning"], CHOICES["position"], (False, True)):
+    """Every conditioning with every position, with and without normalised queries
+    and keys.
+    """
+    shape = dict(
+        image_size=8,
+        channels=1,
+        patch_size=2,
+        width=16,
+        depth=2,
+        heads=2,
+        num_classes=3,
+    )
+    for conditioning, position, qk_norm in itertools.product(
+        CHOICES["conditioning"], CHOICES["position"], (False, True)
+    ):
         if (conditioning, position) != ("in_context", "rope"):  # refused by DiTConfig
-            yield DiTConfig(**shape, conditioning=conditioning, position=position, qk_norm=qk_norm)
+            yield DiTConfig(
+                **shape, conditioning=conditioning, position=position, qk_norm=qk_norm
+            )

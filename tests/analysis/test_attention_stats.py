@@ -14,21 +14,33 @@ def random_map(*shape):
 
 def test_entropy_equals_scipys():
     weights = random_map(2, 3, 9, 9)
-    torch.testing.assert_close(entropy(weights), torch.from_numpy(scipy_entropy(weights.double().numpy(), axis=-1)))
+    torch.testing.assert_close(
+        entropy(weights),
+        torch.from_numpy(scipy_entropy(weights.double().numpy(), axis=-1)),
+    )
 
 
 def test_support_runs_from_one_token_to_all():
     assert effective_support(torch.eye(16)).tolist() == [1.0] * 16
-    torch.testing.assert_close(effective_support(torch.full((16, 16), 1 / 16)), torch.full((16,), 16.0, dtype=torch.float64))
+    torch.testing.assert_close(
+        effective_support(torch.full((16, 16), 1 / 16)),
+        torch.full((16,), 16.0, dtype=torch.float64),
+    )
     assert entropy(torch.full((4, 4), 0.25))[0].item() == pytest.approx(math.log(4))
 
 
 def test_distance_equals_a_loop():
     weights, grid = random_map(9, 9), 3
     expected = [
-        sum(weights[q, k].item() * math.hypot(q // grid - k // grid, q % grid - k % grid) for k in range(9)) for q in range(9)
+        sum(weights[q, k].item() * math.hypot(q // grid - k // grid,
+        q % grid - k % grid) for k in range(9)) for q in range(9)
     ]  # fmt: skip
-    torch.testing.assert_close(mean_distance(weights), torch.tensor(expected, dtype=torch.float64), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        mean_distance(weights),
+        torch.tensor(expected, dtype=torch.float64),
+        atol=1e-6,
+        rtol=1e-6,
+    )
     assert mean_distance(torch.eye(9)).abs().max() == 0
 
 
@@ -37,11 +49,21 @@ def test_recorded_maps_of_a_model_can_be_measured(alive, batch):
     with record_attention(model) as maps:
         model(*batch(model.config))
     for weights in maps:
-        assert mean_distance(weights).shape == entropy(weights).shape == weights.shape[:-1]
+        assert (
+            mean_distance(weights).shape == entropy(weights).shape == weights.shape[:-1]
+        )
         assert (effective_support(weights) <= 16 + 1e-9).all()
 
 
-@pytest.mark.parametrize("weights", [torch.full((4, 4), 0.5), -torch.eye(4), torch.ones(4), torch.full((4, 4), float("nan"))])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        torch.full((4, 4), 0.5),
+        -torch.eye(4),
+        torch.ones(4),
+        torch.full((4, 4), float("nan")),
+    ],
+)
 def test_what_is_no_attention_map_is_refused(weights):
     with pytest.raises(ValueError, match="rows must be non-negative and sum to 1"):
         entropy(weights)

@@ -8,7 +8,9 @@ from dit_lite.analysis import count_macs, median_seconds
 
 
 def test_training_costs_three_forwards(tiny):
-    """But for the input gradient of the patch embedding and of the first time layer, which nobody asks for."""
+    """But for the input gradient of the patch embedding and of the first time layer,
+    which nobody asks for.
+    """
     config = tiny()
     counted = count_macs(config, 2)
     costs = flops(config, 2)
@@ -22,7 +24,10 @@ def test_fused_attention_is_recomputed_in_its_backward(tiny):
     config = tiny()
     written_out, fused = count_macs(config), count_macs(DiT(config))
     assert fused.forward == written_out.forward
-    assert fused.training - written_out.training == flops(config)["attention_scores"].macs // 2
+    assert (
+        fused.training - written_out.training
+        == flops(config)["attention_scores"].macs // 2
+    )
 
 
 def test_a_large_model_is_counted_without_its_memory():
@@ -60,4 +65,5 @@ def test_wrong_numbers_of_calls_are_named(wrong):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_timer_waits_for_the_gpu():
     a = torch.randn(8192, 8192, device="cuda")
-    assert median_seconds(lambda: a @ a) > 2 * 8192**3 / 2e15  # no GPU is faster than this in fp32
+    # no GPU is faster than this in fp32
+    assert median_seconds(lambda: a @ a) > 2 * 8192**3 / 2e15

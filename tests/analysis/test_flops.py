@@ -17,10 +17,12 @@ from dit_lite.analysis.flops import ATTENTION_PAIRS, CONDITIONING_COSTS, POSITIO
 from dit_lite.config import CHOICES
 from dit_lite.model import CONDITIONING, resize
 
-#: Gflops of 2212.09748, table 4 and figure 6 (they are multiply-adds): latents of 32x32x4, 1,000 classes, learned variance.
+#: Gflops of 2212.09748, table 4 and figure 6 (they are multiply-adds): latents of
+#: 32x32x4, 1,000 classes, learned variance.
 PAPER = {
     "S/8": 0.36, "S/4": 1.41, "S/2": 6.06, "B/8": 1.42, "B/4": 5.56, "B/2": 23.01,
-    "L/8": 5.01, "L/4": 19.70, "L/2": 80.71, "XL/8": 7.39, "XL/4": 29.05, "XL/2": 118.64,
+    "L/8": 5.01, "L/4": 19.70, "L/2": 80.71, "XL/8": 7.39, "XL/4": 29.05,
+    "XL/2": 118.64,
 }  # fmt: skip
 LATENT = dict(learn_variance=True, path="ddpm", objective="eps")
 
@@ -32,37 +34,67 @@ def test_the_twelve_models_of_the_paper(name):
     assert giga == pytest.approx(PAPER[name], rel=1e-3, abs=0.005)
 
 
-@pytest.mark.parametrize(("conditioning", "giga"), [("in_context", 119.4), ("cross_attention", 137.6), ("adaln", 118.6), ("adaln_zero", 118.6)])
+@pytest.mark.parametrize(
+    ("conditioning", "giga"),
+    [
+        ("in_context", 119.4),
+        ("cross_attention", 137.6),
+        ("adaln", 118.6),
+        ("adaln_zero", 118.6),
+    ],
+)
 def test_the_conditionings_of_the_paper(conditioning, giga):
-    assert flops(preset("XL/2", conditioning=conditioning, **LATENT))["total"].macs / 1e9 == pytest.approx(giga, rel=1e-3)
+    assert flops(preset("XL/2", conditioning=conditioning, **LATENT))[
+        "total"
+    ].macs / 1e9 == pytest.approx(giga, rel=1e-3)
 
 
 def test_registries_have_the_keys_of_the_configuration():
-    for name, registry in dict(conditioning=CONDITIONING_COSTS, position=POSITION_COSTS, attention=ATTENTION_PAIRS).items():
+    for name, registry in dict(
+        conditioning=CONDITIONING_COSTS,
+        position=POSITION_COSTS,
+        attention=ATTENTION_PAIRS,
+    ).items():
         assert set(registry) == set(CHOICES[name])
-    assert all(CONDITIONING_COSTS[name].affine == block.affine for name, block in CONDITIONING.items())
+    assert all(
+        CONDITIONING_COSTS[name].affine == block.affine
+        for name, block in CONDITIONING.items()
+    )
 
 
 @given(configs)
 def test_parameters_are_those_of_the_module(config):
     with torch.device("meta"):
         model = DiT(config)
-    assert flops(config)["total"].parameters == sum(p.numel() for p in model.parameters())
+    assert flops(config)["total"].parameters == sum(
+        p.numel() for p in model.parameters()
+    )
 
 
 @given(configs)
 def test_parameters_of_each_component_are_those_of_its_modules(config):
     with torch.device("meta"):
         model = DiT(config)
-    count = lambda *names: sum(p.numel() for name, p in model.named_parameters() if any(part in f".{name}" for part in names))  # noqa: E731
+
+    def count(*names):
+        return sum(
+            p.numel()
+            for name, p in model.named_parameters()
+            if any(part in f".{name}" for part in names)
+        )
+
     costs = flops(config)
     assert costs["patch_embedding"].parameters == count(".embed.")
     assert costs["position"].parameters == count(".position.")
     assert costs["time_embedding"].parameters == count(".condition.time.")
     assert costs["label_embedding"].parameters == count(".condition.label.")
-    assert costs["attention_projections"].parameters == count(".attention.qkv.", ".attention.out.")
+    assert costs["attention_projections"].parameters == count(
+        ".attention.qkv.", ".attention.out."
+    )
     assert costs["mlp"].parameters == count(".mlp.")
-    assert costs["norm"].parameters == count(".norm1.", ".norm2.", ".query_norm.", ".key_norm.")
+    assert costs["norm"].parameters == count(
+        ".norm1.", ".norm2.", ".query_norm.", ".key_norm."
+    )
     assert costs["final_layer"].parameters == count(".final.")
 
 
@@ -78,7 +110,9 @@ def test_multiply_adds_of_real_fused_attention():
 
 
 def kept(model, inputs, kernel, checkpointing=False):
-    """Bytes that autograd keeps of a real forward, and of the recomputation of one block."""
+    """Bytes that autograd keeps of a real forward, and of the recomputation of one
+    block.
+    """
     model = copy.deepcopy(model).train()
     passes = []
 
@@ -105,13 +139,18 @@ def kept(model, inputs, kernel, checkpointing=False):
 @pytest.mark.parametrize("kernel", ["flash", "naive"])
 def test_activation_bytes_are_those_that_autograd_keeps(batch, kernel):
     for config in combinations():
-        assert flops(config, 3, kernel=kernel)["total"].activation_bytes == kept(DiT(config), batch(config, 3), kernel), config
+        assert flops(config, 3, kernel=kernel)["total"].activation_bytes == kept(
+            DiT(config), batch(config, 3), kernel
+        ), config
 
 
 @given(config=configs)
 def test_activation_bytes_of_any_model(config, batch):
-    assume(min(config.heads, config.tokens) > 1 or not config.qk_norm)  # one head, or one token, needs no copy of its result
-    assert flops(config, 3)["total"].activation_bytes == kept(DiT(config), batch(config, 3), "flash")
+    # one head, or one token, needs no copy of its result
+    assume(min(config.heads, config.tokens) > 1 or not config.qk_norm)
+    assert flops(config, 3)["total"].activation_bytes == kept(
+        DiT(config), batch(config, 3), "flash"
+    )
 
 
 @pytest.mark.parametrize("kernel", ["flash", "naive"])
@@ -119,14 +158,21 @@ def test_activation_bytes_of_any_model(config, batch):
 def test_activation_bytes_with_checkpointing(tiny, batch, conditioning, kernel):
     config = tiny(conditioning=conditioning, depth=4)
     measured = kept(DiT(config), batch(config, 3), kernel, checkpointing=True)
-    assert flops(config, 3, kernel=kernel, checkpointing=True)["total"].activation_bytes == measured
+    assert (
+        flops(config, 3, kernel=kernel, checkpointing=True)["total"].activation_bytes
+        == measured
+    )
 
 
 def test_a_resized_model_costs_what_its_new_grid_does(tiny, batch):
     for position in CHOICES["position"]:
         model = resize(DiT(tiny(position=position)), 16)
         costs = flops(model.config, 2)["total"]
-        assert costs.parameters == sum(p.numel() for p in model.parameters()) == flops(tiny(position=position))["total"].parameters
+        assert (
+            costs.parameters
+            == sum(p.numel() for p in model.parameters())
+            == flops(tiny(position=position))["total"].parameters
+        )
         assert costs.macs == count_macs(model, 2).forward
         assert costs.activation_bytes == kept(model, batch(model.config, 2), "flash")
 
@@ -137,38 +183,62 @@ def test_the_total_is_the_sum_and_a_batch_only_multiplies(config, batch):
     parts = [cost for name, cost in many.items() if name != "total"]
     assert many["total"] == sum(parts, Cost())
     assert many["total"].parameters == one["total"].parameters
-    assert (many["total"].macs, many["total"].activation_bytes) == (batch * one["total"].macs, batch * one["total"].activation_bytes)
+    assert (many["total"].macs, many["total"].activation_bytes) == (
+        batch * one["total"].macs,
+        batch * one["total"].activation_bytes,
+    )
     assert many["total"].flops == 2 * many["total"].macs
 
 
 def slope(patch):
-    """d log(multiply-adds of the blocks) / d log P between P and 2P, at D = 384 and an image of 256."""
-    cost = [flops(preset("S/2", image_size=256, patch_size=p, conditioning="additive")) for p in (patch, 2 * patch)]
-    blocks = [sum(c[name].macs for name in ("attention_projections", "attention_scores", "mlp")) for c in cost]
+    """d log(multiply-adds of the blocks) / d log P between P and 2P, at D = 384 and
+    an image of 256.
+    """
+    cost = [
+        flops(preset("S/2", image_size=256, patch_size=p, conditioning="additive"))
+        for p in (patch, 2 * patch)
+    ]
+    blocks = [
+        sum(
+            c[name].macs
+            for name in ("attention_projections", "attention_scores", "mlp")
+        )
+        for c in cost
+    ]
     return math.log2(blocks[1] / blocks[0])
 
 
 def test_multiply_adds_fall_with_the_square_of_the_patch_until_scores_rule():
-    """N = (256/P)^2 tokens cost 12 N D^2 + 2 N^2 D: slope -2 while N << 6D = 2304, slope -4 when N >> 6D, and -3 between."""
+    """N = (256/P)^2 tokens cost 12 N D^2 + 2 N^2 D: slope -2 while N << 6D = 2304,
+    slope -4 when N >> 6D, and -3 between.
+    """
     assert slope(32) == pytest.approx(-2, abs=0.1)
     assert slope(1) == pytest.approx(-4, abs=0.3)
     assert -3.3 < slope(4) < -2.5
-    assert sorted(slope(p) for p in (1, 2, 4, 8, 16, 32)) == [slope(p) for p in (1, 2, 4, 8, 16, 32)]
+    assert sorted(slope(p) for p in (1, 2, 4, 8, 16, 32)) == [
+        slope(p) for p in (1, 2, 4, 8, 16, 32)
+    ]
 
 
 def test_scores_overtake_the_linear_maps_at_six_widths():
     D = 64
-    config = preset("digits", width=D, image_size=2 * 24, patch_size=2)  # N = 576 = 9 D; equality is at N = 6 D
+    # N = 576 = 9 D; equality is at N = 6 D
+    config = preset("digits", width=D, image_size=2 * 24, patch_size=2)
     costs = flops(config)
     linear = costs["attention_projections"].macs + costs["mlp"].macs
-    assert costs["attention_scores"].macs / linear == pytest.approx(config.tokens / (6 * D))
+    assert costs["attention_scores"].macs / linear == pytest.approx(
+        config.tokens / (6 * D)
+    )
 
 
 def test_a_block_of_adaln_zero_is_12nd2_2n2d_6d2():
     config = preset("XL/2")
     N, D, L = config.tokens, config.width, config.depth
     costs = flops(config)
-    blocks = sum(costs[name].macs for name in ("attention_projections", "attention_scores", "mlp", "conditioning"))
+    blocks = sum(
+        costs[name].macs
+        for name in ("attention_projections", "attention_scores", "mlp", "conditioning")
+    )
     assert blocks == L * (12 * N * D**2 + 2 * N**2 * D + 6 * D**2)
 
 
@@ -179,12 +249,16 @@ def test_memory_falls_from_naive_to_flash_to_checkpointed():
     less = flops(config, checkpointing=True)["total"].activation_bytes
     assert naive > 2 * flash > 10 * less
     N = config.tokens
-    growth = naive - flash + config.depth * N * config.heads * 4  # flash keeps a log-sum a row instead
+    # flash keeps a log-sum a row instead
+    growth = naive - flash + config.depth * N * config.heads * 4
     assert growth == config.depth * config.heads * N**2 * 4
 
 
 def test_two_bytes_a_value_is_half_but_for_statistics():
-    full, half = (flops(preset("S/2"), bytes_per_value=b)["total"].activation_bytes for b in (4, 2))
+    full, half = (
+        flops(preset("S/2"), bytes_per_value=b)["total"].activation_bytes
+        for b in (4, 2)
+    )
     assert 0.5 < half / full < 0.505
 
 

@@ -16,7 +16,9 @@ def step(model: DiT) -> None:
     generator = torch.Generator().manual_seed(2)
     x, target = torch.randn(2, 4, 1, 8, 8, generator=generator)
     model.zero_grad()
-    (model(x, torch.rand(4, generator=generator), torch.arange(4)) - target).square().mean().backward()
+    (
+        model(x, torch.rand(4, generator=generator), torch.arange(4)) - target
+    ).square().mean().backward()
 
 
 def descend(model: DiT) -> None:
@@ -38,18 +40,25 @@ def test_every_parameter_is_counted_once(model):
     norms = group_norms(model)
     assert list(norms) == list(GROUPS)
     whole = torch.cat([p.grad.flatten() for p in model.parameters()]).norm().item()
-    assert sum(norm**2 for norm in norms.values()) ** 0.5 == pytest.approx(whole, rel=1e-5)
+    assert sum(norm**2 for norm in norms.values()) ** 0.5 == pytest.approx(
+        whole, rel=1e-5
+    )
 
 
 def test_gates_and_final_modulation_are_told_from_scale_and_shift(model):
     step(model)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    gradient = model.blocks[1].modulation[1].weight.grad.view(6, 16, 16)  # shift, scale, gate, of attention, then of the MLP
+    # shift, scale, gate, of attention, then of the MLP
+    gradient = model.blocks[1].modulation[1].weight.grad.view(6, 16, 16)
     gradient[2, 0, 0], gradient[5, 1, 1], gradient[4, 0, 0] = 3.0, 4.0, 2.0
     model.final.modulation[1].bias.grad[0] = 7.0
     norms = group_norms(model)
-    assert {group: norm for group, norm in norms.items() if norm} == {"scale and shift": 2.0, "gates": 5.0, "final modulation": 7.0}
+    assert {group: norm for group, norm in norms.items() if norm} == {
+        "scale and shift": 2.0,
+        "gates": 5.0,
+        "final modulation": 7.0,
+    }
 
 
 def test_adaln_zero_wakes_up_in_three_stages(model):

@@ -20,13 +20,18 @@ def found(request):
 
 
 def fresh(reading: str, seed: int = 0) -> DiT:
-    """The same weights as in `initial_branches`, in a model with the reading's own kind of block."""
+    """The same weights as in `initial_branches`, in a model with the reading's own
+    kind of block.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         source = DiT(dataclasses.replace(CONFIG, conditioning="adaln_zero"))
     conditioning, scale, shift = READINGS[reading]
     model = DiT(dataclasses.replace(CONFIG, conditioning=conditioning))
-    model.load_state_dict({k: v for k, v in source.state_dict().items() if ".modulation." not in k}, strict=False)
+    model.load_state_dict(
+        {k: v for k, v in source.state_dict().items() if ".modulation." not in k},
+        strict=False,
+    )
     set_modulation(model, scale, shift)
     return model
 
@@ -37,18 +42,36 @@ def condition(model: DiT):
 
 def test_shapes_and_starts(found):
     assert found.tokens.shape == (N, D)
-    assert list(found.branches) == list(found.starts) == list(found.sensitivities) == list(READINGS)
-    assert all(branch.shape == (N, D) and branch.dtype == np.float32 for branch in found.branches.values())
-    assert found.starts == {LITERAL: (0.0, 1.0, 1.0), ORDINARY: (1.0, 0.0, 1.0), GATED: (1.0, 0.0, 0.0)}
+    assert (
+        list(found.branches)
+        == list(found.starts)
+        == list(found.sensitivities)
+        == list(READINGS)
+    )
+    assert all(
+        branch.shape == (N, D) and branch.dtype == np.float32
+        for branch in found.branches.values()
+    )
+    assert found.starts == {
+        LITERAL: (0.0, 1.0, 1.0),
+        ORDINARY: (1.0, 0.0, 1.0),
+        GATED: (1.0, 0.0, 0.0),
+    }
 
 
-def test_read_literally_every_token_gets_the_same_answer_and_nothing_of_it_depends_on_the_image(found):
+def test_read_literally_every_token_gets_the_same_answer_and_nothing_of_it_depends_on_the_image(
+    found,
+):
     branch = found.branches[LITERAL]
     assert (branch == branch[0]).all()
-    assert np.abs(branch).max() > 0.1, "a constant is added: the block is not the identity"
+    assert np.abs(branch).max() > 0.1, (
+        "a constant is added: the block is not the identity"
+    )
     assert found.sensitivities[LITERAL] == 0.0
     kind = "mlp" if found.sensitivities[ORDINARY] > 0.6 else "attention"
-    np.testing.assert_array_equal(initial_branches(CONFIG, -IMAGE, kind).branches[LITERAL], branch)
+    np.testing.assert_array_equal(
+        initial_branches(CONFIG, -IMAGE, kind).branches[LITERAL], branch
+    )
 
 
 def test_a_zero_gate_holds_back_an_ordinary_branch(found):
@@ -58,7 +81,9 @@ def test_a_zero_gate_holds_back_an_ordinary_branch(found):
 
 
 def test_the_arrays_are_those_of_the_blocks():
-    attention, mlp = (initial_branches(CONFIG, IMAGE, branch) for branch in ("attention", "mlp"))
+    attention, mlp = (
+        initial_branches(CONFIG, IMAGE, branch) for branch in ("attention", "mlp")
+    )
     for reading in READINGS:
         model = fresh(reading)
         block = model.blocks[0]
@@ -68,12 +93,20 @@ def test_the_arrays_are_those_of_the_blocks():
         with torch.no_grad():
             for found, other in ((attention, block.mlp[2]), (mlp, block.attention.out)):
                 saved = other.weight.clone(), other.bias.clone()
-                other.weight.zero_(), other.bias.zero_()  # the block without its other branch
+                # the block without its other branch
+                other.weight.zero_(), other.bias.zero_()
                 changed = block(x, condition(model))
                 other.weight.copy_(saved[0]), other.bias.copy_(saved[1])
-                torch.testing.assert_close(changed[0].numpy(), found.tokens + gate * found.branches[reading], atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(
+                    changed[0].numpy(),
+                    found.tokens + gate * found.branches[reading],
+                    atol=1e-5,
+                    rtol=1e-5,
+                )
             if reading == GATED:
-                assert torch.equal(block(x, condition(model)), x), "with both branches the block is the identity, exactly"
+                assert torch.equal(block(x, condition(model)), x), (
+                    "with both branches the block is the identity, exactly"
+                )
 
 
 @pytest.mark.parametrize("branch", ["mlp", "attention"])
@@ -83,29 +116,50 @@ def test_sensitivity_is_the_mean_stretch_of_a_small_change(branch):
     x = torch.from_numpy(found.tokens)[None].double()
 
     def answer(tokens):
-        return block.mlp(block.norm2(tokens)) if branch == "mlp" else block.attention(block.norm1(tokens))
+        return (
+            block.mlp(block.norm2(tokens))
+            if branch == "mlp"
+            else block.attention(block.norm1(tokens))
+        )
 
-    change = torch.randn(400, N, D, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 1e-5
+    change = (
+        torch.randn(
+            400, N, D, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
+        * 1e-5
+    )
     with torch.no_grad():
-        stretched = (answer(x + change) - answer(x)).flatten(1).norm(dim=1) / change.flatten(1).norm(dim=1)
-    assert math.sqrt(stretched.square().mean()) == pytest.approx(found.sensitivities[ORDINARY], rel=0.05)
+        stretched = (answer(x + change) - answer(x)).flatten(1).norm(
+            dim=1
+        ) / change.flatten(1).norm(dim=1)
+    assert math.sqrt(stretched.square().mean()) == pytest.approx(
+        found.sensitivities[ORDINARY], rel=0.05
+    )
 
 
 def test_the_global_generator_is_left_alone_and_the_seed_decides():
     before = torch.get_rng_state()
-    first, again, other = (initial_branches(CONFIG, IMAGE, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (
+        initial_branches(CONFIG, IMAGE, seed=seed) for seed in (0, 0, 1)
+    )
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(first.branches[ORDINARY], again.branches[ORDINARY])
     assert not np.array_equal(first.branches[ORDINARY], other.branches[ORDINARY])
 
 
 def test_rotated_positions_are_taken_along():
-    rope = initial_branches(dataclasses.replace(CONFIG, position="rope"), IMAGE, "attention")
+    rope = initial_branches(
+        dataclasses.replace(CONFIG, position="rope"), IMAGE, "attention"
+    )
     assert rope.sensitivities[LITERAL] == 0.0 < rope.sensitivities[ORDINARY]
 
 
 def test_errors_name_the_argument():
-    with pytest.raises(ValueError, match="branch='block' is not known; choose one of: mlp, attention"):
+    with pytest.raises(
+        ValueError, match="branch='block' is not known; choose one of: mlp, attention"
+    ):
         initial_branches(CONFIG, IMAGE, "block")
-    with pytest.raises(ValueError, match=r"image has shape \(1, 1, 6, 6\); expected \(1, 6, 6\)"):
+    with pytest.raises(
+        ValueError, match=r"image has shape \(1, 1, 6, 6\); expected \(1, 6, 6\)"
+    ):
         initial_branches(CONFIG, IMAGE[None])

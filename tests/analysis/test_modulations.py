@@ -9,10 +9,15 @@ modulated = pytest.mark.parametrize("conditioning", ["film", "adaln", "adaln_zer
 
 
 @modulated
-def test_a_model_that_is_told_nothing_answers_as_if_there_were_no_class(alive, batch, conditioning):
+def test_a_model_that_is_told_nothing_answers_as_if_there_were_no_class(
+    alive, batch, conditioning
+):
     model = alive(conditioning=conditioning)
     x, t, y = batch(model.config)
-    told, none = model(x, t, y), model(x, t, torch.full_like(y, model.config.num_classes))
+    told, none = (
+        model(x, t, y),
+        model(x, t, torch.full_like(y, model.config.num_classes)),
+    )
     with not_told(model, vectors(model)):
         torch.testing.assert_close(model(x, t, y), none)
     with not_told(model, []):
@@ -26,9 +31,18 @@ def test_each_vector_is_the_one_that_its_name_says(alive, batch):
     null = torch.full_like(y, model.config.num_classes)
     for i, name in enumerate(vectors(model)):
         seen = []
-        parts = [block.modulation for block in model.blocks] if i < 6 else [model.final.modulation]
+        parts = (
+            [block.modulation for block in model.blocks]
+            if i < 6
+            else [model.final.modulation]
+        )
         with not_told(model, [name]):
-            handles = [part.register_forward_hook(lambda *hooked, seen=seen: seen.append(hooked[-1])) for part in parts]
+            handles = [
+                part.register_forward_hook(
+                    lambda *hooked, seen=seen: seen.append(hooked[-1])
+                )
+                for part in parts
+            ]
             model(x, t, y)
         for handle in handles:
             handle.remove()
@@ -56,11 +70,17 @@ def test_the_hooks_are_gone_after_an_error(alive, batch):
 
 
 def test_what_cannot_be_left_untold_is_refused(alive):
-    with pytest.raises(ValueError, match="choose one of: shift 1, scale 1, gate 1"), not_told(alive(), ["gate 3"]):
+    with (
+        pytest.raises(ValueError, match="choose one of: shift 1, scale 1, gate 1"),
+        not_told(alive(), ["gate 3"]),
+    ):
         pass
     with pytest.raises(ValueError, match="in_context"):
         vectors(alive(conditioning="in_context"))
-    with pytest.raises(ValueError, match="without a null class"), not_told(alive(null_class=False), []):
+    with (
+        pytest.raises(ValueError, match="without a null class"),
+        not_told(alive(null_class=False), []),
+    ):
         pass
 
 
@@ -76,6 +96,10 @@ def test_held_vectors_stay_at_zero_and_the_others_learn(tiny, batch, conditionin
         optimiser.zero_grad()
         (model(x, t, y) - x).square().mean().backward()
         optimiser.step()
-    for part, names in [(block.modulation, vectors(model)) for block in model.blocks] + [(model.final.modulation, ("final shift", "final scale"))]:
-        for name, vector in zip(names, part(model.condition(t, y).vector) if part else (), strict=False):
+    for part, names in [
+        (block.modulation, vectors(model)) for block in model.blocks
+    ] + [(model.final.modulation, ("final shift", "final scale"))]:
+        for name, vector in zip(
+            names, part(model.condition(t, y).vector) if part else (), strict=False
+        ):
             assert vector.any() == (name not in held), name

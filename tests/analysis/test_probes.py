@@ -10,7 +10,9 @@ def vectors():
 
 
 def test_what_is_linear_in_the_vectors_is_read(vectors):
-    assert read_number(vectors, vectors @ torch.arange(6.0) + 3) == pytest.approx(1, abs=1e-9)
+    assert read_number(vectors, vectors @ torch.arange(6.0) + 3) == pytest.approx(
+        1, abs=1e-9
+    )
     assert read_class(vectors, vectors[:, :3].argmax(1)) > 0.9
 
 
@@ -23,7 +25,10 @@ def test_what_is_not_in_the_vectors_is_not_read(vectors):
 def test_a_sum_of_two_codes_is_read_when_there_is_room_for_both():
     generator = torch.Generator().manual_seed(2)
     numbers, labels = torch.rand(600, generator=generator), torch.arange(600) % 10
-    codes, direction = torch.randn(10, 32, generator=generator), torch.randn(32, generator=generator)
+    codes, direction = (
+        torch.randn(10, 32, generator=generator),
+        torch.randn(32, generator=generator),
+    )
     together = numbers[:, None] * direction + codes[labels]
     assert read_class(together, labels) == 1
     assert read_number(together, numbers) > 0.999

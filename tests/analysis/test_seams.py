@@ -18,7 +18,8 @@ def test_constant_patches_are_all_seam():
 def test_jumps_are_found_at_the_borders_alone():
     ramp = torch.arange(8.0).expand(1, 1, 8, 8).clone()
     assert border_roughness(ramp, 2) == pytest.approx(1)
-    ramp[..., 4:] += 1  # a step of 2 at the border between columns 3 and 4, where all others are 1
+    # a step of 2 at the border between columns 3 and 4, where all others are 1
+    ramp[..., 4:] += 1
     assert border_roughness(ramp, 4) == pytest.approx(4)
 
 

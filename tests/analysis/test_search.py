@@ -26,10 +26,16 @@ def test_equal_multiply_adds_at_another_patch(patch):
 @pytest.mark.parametrize("conditioning", CHOICES["conditioning"])
 def test_equal_parameters_of_every_conditioning(conditioning):
     by_width = matched(SMALL, conditioning=conditioning)
-    assert total(by_width, "parameters") == pytest.approx(total(SMALL, "parameters"), rel=0.05)
-    by_mlp = matched(SMALL, conditioning=conditioning, vary="mlp_ratio", tolerance=0.001)
+    assert total(by_width, "parameters") == pytest.approx(
+        total(SMALL, "parameters"), rel=0.05
+    )
+    by_mlp = matched(
+        SMALL, conditioning=conditioning, vary="mlp_ratio", tolerance=0.001
+    )
     assert by_mlp.width == SMALL.width
-    assert sum(p.numel() for p in DiT(by_mlp).parameters()) == pytest.approx(total(SMALL, "parameters"), rel=0.001)
+    assert sum(p.numel() for p in DiT(by_mlp).parameters()) == pytest.approx(
+        total(SMALL, "parameters"), rel=0.001
+    )
 
 
 @given(configs, st.sampled_from(["parameters", "macs"]), st.sampled_from(sorted(KNOBS)))
@@ -46,41 +52,67 @@ def test_no_neighbour_is_closer(config, ratio):
     step = 4 * config.heads
     for width in (found.config.width - step, found.config.width + step):
         assume(width > 0)
-        other = total(preset("digits", **(config.to_dict() | {"width": width})), "parameters")
+        other = total(
+            preset("digits", **(config.to_dict() | {"width": width})), "parameters"
+        )
         assert abs(other / target - 1) >= abs(found.mismatch) - 1e-12
 
 
 def test_the_target_is_a_number_or_the_model_itself():
-    assert matched(SMALL, target=10_000_000) == matched(preset("B/2", image_size=32, channels=3, num_classes=10, depth=12, heads=6), target=1e7)
+    assert matched(SMALL, target=10_000_000) == matched(
+        preset("B/2", image_size=32, channels=3, num_classes=10, depth=12, heads=6),
+        target=1e7,
+    )
     assert matched(SMALL) == SMALL
 
 
 def test_a_grid_of_shapes_at_equal_parameters():
     found = search(SMALL, "parameters", depth=(3, 6, 12, 24), heads=(4, 8))
-    assert [(m.config.depth, m.config.heads) for m in found] == [(d, h) for d in (3, 6, 12, 24) for h in (4, 8)]
-    assert all(abs(m.mismatch) <= 0.05 and m.cost == flops(m.config)["total"] for m in found)
+    assert [(m.config.depth, m.config.heads) for m in found] == [
+        (d, h) for d in (3, 6, 12, 24) for h in (4, 8)
+    ]
+    assert all(
+        abs(m.mismatch) <= 0.05 and m.cost == flops(m.config)["total"] for m in found
+    )
     widths = [m.config.width for m in found[::2]]
     assert widths == sorted(widths, reverse=True)
 
 
 def test_a_grid_leaves_out_what_does_not_fit():
     found = search(SMALL, "macs", patch_size=(2, 3, 4), position=("sincos", "rope"))
-    assert [(m.config.patch_size, m.config.position) for m in found] == [(p, q) for p in (2, 4) for q in ("sincos", "rope")]
+    assert [(m.config.patch_size, m.config.position) for m in found] == [
+        (p, q) for p in (2, 4) for q in ("sincos", "rope")
+    ]
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: matched(SMALL, by="speed"), ["by='speed'", "parameters, macs"]),
-        (lambda: matched(SMALL, vary="heads"), ["vary='heads'", "width, mlp_ratio, depth"]),
+        (
+            lambda: matched(SMALL, vary="heads"),
+            ["vary='heads'", "width, mlp_ratio, depth"],
+        ),
         (lambda: matched(SMALL, target=-1), ["target=-1", "positive"]),
         (lambda: matched(SMALL, target="big"), ["target='big'", "positive"]),
-        (lambda: matched(SMALL, width=64), ["width=64", "leave it out", "mlp_ratio, depth"]),
+        (
+            lambda: matched(SMALL, width=64),
+            ["width=64", "leave it out", "mlp_ratio, depth"],
+        ),
         (lambda: matched(SMALL, colour="red"), ["colour", "patch_size"]),
         (lambda: matched(SMALL, patch_size=5), ["patch_size=5", "image_size=32"]),
-        (lambda: matched(SMALL, target=10), ["target=10", "width=12", "tolerance=0.05", "mlp_ratio, depth"]),
-        (lambda: matched(SMALL, target=1e9, vary="mlp_ratio"), ["mlp_ratio=64", "width, depth"]),
-        (lambda: search(SMALL, patch_size=(5,)), ["nothing in the grid", "patch_size=5"]),
+        (
+            lambda: matched(SMALL, target=10),
+            ["target=10", "width=12", "tolerance=0.05", "mlp_ratio, depth"],
+        ),
+        (
+            lambda: matched(SMALL, target=1e9, vary="mlp_ratio"),
+            ["mlp_ratio=64", "width, depth"],
+        ),
+        (
+            lambda: search(SMALL, patch_size=(5,)),
+            ["nothing in the grid", "patch_size=5"],
+        ),
         (lambda: search(SMALL, depth=()), ["nothing in the grid", "empty"]),
     ],
 )

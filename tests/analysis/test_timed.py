@@ -16,10 +16,15 @@ def test_no_class_stays_no_class(alive, batch):
     model = alive()
     x, t, y = batch(model.config)
     none = torch.full_like(y, model.config.num_classes)
-    assert torch.equal(Timed(model, lambda t, y: torch.zeros_like(y))(x, t, none), model(x, t, none))
+    assert torch.equal(
+        Timed(model, lambda t, y: torch.zeros_like(y))(x, t, none), model(x, t, none)
+    )
 
 
 def test_a_class_that_does_not_change_samples_as_ever(alive):
     model = alive(std=0.1)
     options = dict(steps=3, guidance=2.0, seed=1)
-    assert torch.equal(sample(Timed(model, lambda t, y: y), [0, 2], **options), sample(model, [0, 2], **options))
+    assert torch.equal(
+        sample(Timed(model, lambda t, y: y), [0, 2], **options),
+        sample(model, [0, 2], **options),
+    )

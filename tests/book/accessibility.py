@@ -1,4 +1,6 @@
-"""What axe-core has against a page: only what is serious or critical, each fault as `rule: selector (what is wrong)`."""
+"""What axe-core has against a page: only what is serious or critical, each fault as
+`rule: selector (what is wrong)`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ STRUCTURE = """async ([colours]) => {
     const off = Object.fromEntries(colours.map(rule => [rule, { enabled: false }]));
     return axe.run(document, { rules: off, preload: false, resultTypes: ['violations'] });
 }"""
-# Of all text that looks alike (element, classes, colour, size, ground) one piece is enough; all 10,000 of a chapter would take a minute.
+# Of all text that looks alike (element, classes, colour, size, ground) one piece is
+# enough; all 10,000 of a chapter would take a minute.
 CONTRAST = """async ([colours]) => {
     document.getAnimations().forEach(animation => animation.effect.getComputedTiming().endTime < Infinity && animation.finish()); // colours on their way
     const ground = node => {
@@ -30,9 +33,20 @@ CONTRAST = """async ([colours]) => {
 
 def _run(page, script: str) -> list[str]:
     if not page.evaluate("typeof axe === 'object'"):
-        page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8") + "; 0")
-    faults = [fault for fault in page.evaluate(script, [COLOURS])["violations"] if fault["impact"] in ("serious", "critical")]
-    return [f"{fault['id']}: {node['target']} ({node['failureSummary']})" for fault in faults for node in fault["nodes"]]
+        page.evaluate(
+            (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+            + "; 0"
+        )
+    faults = [
+        fault
+        for fault in page.evaluate(script, [COLOURS])["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
+    return [
+        f"{fault['id']}: {node['target']} ({node['failureSummary']})"
+        for fault in faults
+        for node in fault["nodes"]
+    ]
 
 
 def faults_of_structure(page) -> list[str]:
@@ -41,5 +55,7 @@ def faults_of_structure(page) -> list[str]:
 
 
 def faults_of_colour(page) -> list[str]:
-    """Text and links that cannot be told from their ground or from the text around them."""
+    """Text and links that cannot be told from their ground or from the text around
+    them.
+    """
     return _run(page, CONTRAST)

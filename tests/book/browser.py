@@ -1,4 +1,6 @@
-"""A real browser that lets no request out: for single explorers and for the pages of the built book."""
+"""A real browser that lets no request out: for single explorers and for the pages of
+the built book.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,14 @@ import numpy as np
 import pytest
 
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
 ]  # fmt: skip
-PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+PIXELS = (
+    "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, "
+    "canvas.height).data]"
+)
 SHIFT = """() => new Promise(done => {
     new PerformanceObserver(list => done(list.getEntries().filter(e => !e.hadRecentInput).reduce((sum, e) => sum + e.value, 0)))
         .observe({ type: 'layout-shift', buffered: true });
@@ -41,20 +47,26 @@ def find_chromium() -> str | None:
 
 
 def missing(*modules: str) -> str | None:
-    """What has to be installed before a test that needs `modules` can run; None if nothing."""
+    """What has to be installed before a test that needs `modules` can run; None if
+    nothing.
+    """
     absent = [name for name in modules if find_spec(name) is None]
     return f"install {', '.join(absent)}" if absent else None
 
 
 def missing_browser() -> str | None:
     """What has to be installed before the tests of pages can run; None if nothing."""
-    return missing("playwright", "axe_playwright_python") or (None if find_chromium() else "install Chromium, or name it in DIT_LITE_CHROMIUM")
+    return missing("playwright", "axe_playwright_python") or (
+        None if find_chromium() else "install Chromium, or name it in DIT_LITE_CHROMIUM"
+    )
 
 
 def require(lack: str | None) -> None:
     """Where something is lacking the test is skipped, and fails where CI=true."""
     if lack:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"to run this, {lack}")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            f"to run this, {lack}"
+        )
 
 
 @contextmanager
@@ -64,7 +76,9 @@ def open_browser() -> Iterator:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=ARGUMENTS
+        )
         try:
             yield browser
         finally:
@@ -72,7 +86,11 @@ def open_browser() -> Iterator:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript", ".wasm": "application/wasm"}  # noqa: RUF012
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
 
     def log_message(self, *_):
         pass
@@ -81,7 +99,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """The folder's address on this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -101,9 +121,13 @@ class Visit:
     requests: list[str] = field(default_factory=list)  # answered ones
     blocked: list[str] = field(default_factory=list)  # requests that wanted to leave
     open: set = field(default_factory=set)  # requests on their way
-    last: float = field(default_factory=time.monotonic)  # when the latest request began or ended
-    work: float = 0.0  # seconds of processor time until everything was there, where someone measured it
-    shift: float = 0.0  # how much of the page moved until then, as browsers count it (cumulative layout shift)
+    # when the latest request began or ended
+    last: float = field(default_factory=time.monotonic)
+    # seconds of processor time until everything was there, where someone measured it
+    work: float = 0.0
+    # how much of the page moved until then, as browsers count it (cumulative layout
+    # shift)
+    shift: float = 0.0
 
     def check(self) -> None:
         assert not self.errors, f"the console shows {self.errors}"
@@ -121,13 +145,19 @@ class Visit:
         """Wait until the page asks for nothing more."""
         end = time.monotonic() + PATIENCE / 1000
         while self.open or time.monotonic() < self.last + QUIET:
-            assert time.monotonic() < end, f"still loading: {[request.url for request in self.open]}"
+            assert time.monotonic() < end, (
+                f"still loading: {[request.url for request in self.open]}"
+            )
             self.page.wait_for_timeout(50)
 
 
 def visit(browser, url: str, width: int = 1280, height: int = 900, **context) -> Visit:
-    """Open a page whose every request beyond this machine is blocked and noted. `context` goes to Playwright's new_context."""
-    page = browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
+    """Open a page whose every request beyond this machine is blocked and noted.
+    `context` goes to Playwright's new_context.
+    """
+    page = browser.new_context(
+        viewport={"width": width, "height": height}, **context
+    ).new_page()
     page.set_default_timeout(PATIENCE)
     seen = Visit(page)
 
@@ -143,29 +173,45 @@ def visit(browser, url: str, width: int = 1280, height: int = 900, **context) ->
     page.on("request", seen.began)
     page.on("requestfinished", seen.ended)
     page.on("requestfailed", seen.ended)
-    page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: (
+            seen.errors.append(message.text) if message.type == "error" else None
+        ),
+    )
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.goto(url)
     return seen
 
 
 def processor_time(page) -> float:
-    """Seconds for which the page has kept a processor busy; unlike the clock it does not count what else the machine did."""
+    """Seconds for which the page has kept a processor busy; unlike the clock it does
+    not count what else the machine did.
+    """
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
-    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    metrics = {
+        metric["name"]: metric["value"]
+        for metric in session.send("Performance.getMetrics")["metrics"]
+    }
     session.detach()
     return metrics["ProcessTime"]
 
 
 def layout_shift(page) -> float:
-    """The sum of all shifts of the layout so far that no input caused; what a test does to a page, such as printing it, counts as well."""
+    """The sum of all shifts of the layout so far that no input caused; what a test
+    does to a page, such as printing it, counts as well.
+    """
     return page.evaluate(SHIFT)
 
 
 def pixels(canvas, channels: int = 3) -> np.ndarray:
-    """What a canvas shows, (H, W, channels) uint8; all of it opaque unless the fourth channel is asked for."""
+    """What a canvas shows, (H, W, channels) uint8; all of it opaque unless the
+    fourth channel is asked for.
+    """
     width, height = canvas.get_attribute("width"), canvas.get_attribute("height")
-    rgba = np.array(canvas.evaluate(PIXELS), dtype=np.uint8).reshape(int(height), int(width), 4)
+    rgba = np.array(canvas.evaluate(PIXELS), dtype=np.uint8).reshape(
+        int(height), int(width), 4
+    )
     assert channels == 4 or (rgba[..., 3] == 255).all()
     return rgba[..., :channels]

@@ -24,15 +24,25 @@ def needs_pages(item) -> bool:
 
 
 def place_in_order(item) -> tuple[bool, str]:
-    """Tests of pages come last, and page by page, so that one opening serves the tests that only read."""
-    return needs_pages(item), item.callspec.params.get("name", "") if needs_pages(item) and hasattr(item, "callspec") else ""
+    """Tests of pages come last, and page by page, so that one opening serves the
+    tests that only read.
+    """
+    return needs_pages(item), item.callspec.params.get("name", "") if needs_pages(
+        item
+    ) and hasattr(item, "callspec") else ""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """The order of the tests, and the first worker begins to build the pages now."""
     items.sort(key=place_in_order)
-    if items and needs_pages(items[-1]) and WORKER == "gw0" and not config.option.collectonly and not site_build.current():
+    if (
+        items
+        and needs_pages(items[-1])
+        and WORKER == "gw0"
+        and not config.option.collectonly
+        and not site_build.current()
+    ):
         config.stash[BUILD] = site_build.begin(place(config))
 
 
@@ -61,7 +71,9 @@ def browser():
 
 @pytest.fixture
 def clean_page(browser):
-    """A function that opens a page (url, width=1280, **context); when the test ends, no error and no request that left may be on record."""
+    """A function that opens a page (url, width=1280, **context); when the test ends,
+    no error and no request that left may be on record.
+    """
     visits = []
 
     def open_page(url: str, **options):
@@ -81,7 +93,9 @@ def static(monkeypatch):
 
 @pytest.fixture(scope="session")
 def visited(address, browser):
-    """A function that gives the visit to the page of a name, kept open for the tests that only read; it must be clean so far."""
+    """A function that gives the visit to the page of a name, kept open for the tests
+    that only read; it must be clean so far.
+    """
     last = {}
 
     def visit_of(name: str):
@@ -89,7 +103,9 @@ def visited(address, browser):
             for seen in last.values():
                 seen.page.context.close()
             last.clear()
-            last[name] = seen = visit(browser, f"{address}/{name}.html", color_scheme="light")
+            last[name] = seen = visit(
+                browser, f"{address}/{name}.html", color_scheme="light"
+            )
             seen.settle()
             seen.work = processor_time(seen.page)
             seen.shift = layout_shift(seen.page)
@@ -106,15 +122,28 @@ def read(visited):
 
 
 def opener(folder: Path, root: str, clean_page):
-    """A function that puts outputs on a page of the given theme, in `folder`, and opens it below `root`."""
+    """A function that puts outputs on a page of the given theme, in `folder`, and
+    opens it below `root`.
+    """
 
     def open_page(*outputs, theme="", after="", **options):
-        body = "".join(f'<div class="output text_html">{output.data}</div>' for output in outputs)
-        text = f'<!doctype html><html lang="en" {theme}><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        text += f'<title>explorers</title><link rel="icon" href="data:,"><body>{body}<p>after</p>{after}</body></html>'
+        body = "".join(
+            f'<div class="output text_html">{output.data}</div>' for output in outputs
+        )
+        text = (
+            f'<!doctype html><html lang="en" {theme}><meta charset="utf-8"><meta '
+            'name="viewport" content="width=device-width">'
+        )
+        text += (
+            '<title>explorers</title><link rel="icon" '
+            f'href="data:,"><body>{body}<p>after</p>{after}</body></html>'
+        )
         (folder / "page.html").write_text(text, encoding="utf-8")
         page = clean_page(f"{root}/page.html", **options)
-        page.wait_for_function("[...document.querySelectorAll('.dit-body')].every(body => body.children.length > 1)")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.dit-body')].every(body => "
+            "body.children.length > 1)"
+        )
         return page
 
     return open_page
@@ -122,5 +151,7 @@ def opener(folder: Path, root: str, clean_page):
 
 @pytest.fixture
 def show(tmp_path, clean_page, static):
-    """A function that opens explorers from the file system, which is the stricter home; the built pages, with all explorers, come from a server."""
+    """A function that opens explorers from the file system, which is the stricter
+    home; the built pages, with all explorers, come from a server.
+    """
     return opener(tmp_path, tmp_path.as_uri(), clean_page)

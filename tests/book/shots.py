@@ -1,4 +1,6 @@
-"""`make shots`: every page of the book at 1280 and 390 pixels, light and dark, cut into pieces that an eye can take in."""
+"""`make shots`: every page of the book at 1280 and 390 pixels, light and dark, cut
+into pieces that an eye can take in.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +25,30 @@ def shoot(browser, url: str, name: str, width: int, scheme: str) -> int:
     pieces = -(-height // PIECE)
     for i in range(pieces):
         page.evaluate("top => scrollTo({ top, behavior: 'instant' })", i * PIECE)
-        page.screenshot(path=OUT / f"{name}-{width}-{scheme}-{i + 1:02}.png", animations="disabled")
+        page.screenshot(
+            path=OUT / f"{name}-{width}-{scheme}-{i + 1:02}.png", animations="disabled"
+        )
     page.context.close()
     return pieces
 
 
 def main(names: list[str]) -> None:
-    """Shoot the pages of these names, or all; builds the book first when it is not of this state."""
+    """Shoot the pages of these names, or all; builds the book first when it is not
+    of this state.
+    """
     site = current()
     if site is None:
         subprocess.run(["make", "book"], cwd=ROOT, check=True)
         site = ROOT / "book/_build/html"
-    shoot_all(site, names or sorted(str(path.relative_to(site).with_suffix("")) for path in site.rglob("*.html") if "_static" not in path.parts))
+    shoot_all(
+        site,
+        names
+        or sorted(
+            str(path.relative_to(site).with_suffix(""))
+            for path in site.rglob("*.html")
+            if "_static" not in path.parts
+        ),
+    )
 
 
 def shoot_all(site: Path, names: list[str]) -> None:
@@ -44,7 +58,8 @@ def shoot_all(site: Path, names: list[str]) -> None:
             old.unlink()
     with open_browser() as browser, serve(site) as address:
         pieces = sum(
-            shoot(browser, f"{address}/{name}.html", name.replace("/", "-"), width, scheme)
+            shoot(browser, f"{address}/{name}.html", name.replace("/", "-"), width,
+            scheme)
             for name in names for width in (1280, 390) for scheme in ("light", "dark")
         )  # fmt: skip
     print(f"{pieces} pictures of {len(names)} pages in {OUT}")

@@ -1,4 +1,6 @@
-"""What a page may cost its reader: bytes, time, text that jumps. And that it can be searched and printed."""
+"""What a page may cost its reader: bytes, time, text that jumps. And that it can be
+searched and printed.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,11 @@ from accessibility import faults_of_colour, faults_of_structure
 from test_pages import CHAPTERS, NAMES
 
 TOTAL, OURS = 3.5e6, 1.5e6  # bytes over the wire
-WORK = 4.0  # seconds of the renderer's processor time; a page that takes 2 s on an idle machine counts more on a busy one
-THEIRS = re.compile(r"/(vendor/|_static/(?!dit_book\.css|logo\.svg))")  # of the theme and of MathJax
+# seconds of the renderer's processor time; a page that takes 2 s on an idle machine
+# counts more on a busy one
+WORK = 4.0
+# of the theme and of MathJax
+THEIRS = re.compile(r"/(vendor/|_static/(?!dit_book\.css|logo\.svg))")
 # How far what an explorer shows outgrows the room that was reserved for it.
 GROWTH = """bodies => bodies.map(body => {
     const room = parseFloat(getComputedStyle(body).minHeight);
@@ -36,7 +41,9 @@ def size(file: Path) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_light(name, visited, site):
-    paths = {urlsplit(url).path for url in visited(name).requests if url.startswith("http")}
+    paths = {
+        urlsplit(url).path for url in visited(name).requests if url.startswith("http")
+    }
     sizes = {path: size(site / path[1:]) for path in paths}
     ours = sum(size for path, size in sizes.items() if not THEIRS.match(path))
     assert f"/{name}.html" in sizes
@@ -49,27 +56,40 @@ def test_a_page_is_soon_there(name, visited):
     assert visited(name).work <= WORK
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("appendix/")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if not name.startswith("appendix/")]
+)
 def test_nothing_jumps_when_explorers_appear(name, visited):
     assert visited(name).shift < 0.05
-    assert max(visited(name).page.locator(".dit-body").evaluate_all(GROWTH), default=0) < 25, "at most a line"
+    assert (
+        max(visited(name).page.locator(".dit-body").evaluate_all(GROWTH), default=0)
+        < 25
+    ), "at most a line"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_prints(name, read):
     page = read(name)
     page.emulate_media(media="print")
-    page.set_viewport_size({"width": 718, "height": 1000})  # A4 with margins of a centimetre
+    # A4 with margins of a centimetre
+    page.set_viewport_size({"width": 718, "height": 1000})
     try:
         assert page.evaluate("document.documentElement.scrollWidth") <= 718
-        assert not page.locator(".bd-sidebar-primary, .bd-header").filter(visible=True).count()
+        assert (
+            not page.locator(".bd-sidebar-primary, .bd-header")
+            .filter(visible=True)
+            .count()
+        )
         assert page.evaluate(CUT_OFF) == []
         for part in page.locator(".bd-article :is(.dit-explorer, .dit-figure)").all():
-            assert part.bounding_box()["height"] > 50 or part.evaluate("node => Boolean(node.closest('details:not([open])'))")
+            assert part.bounding_box()["height"] > 50 or part.evaluate(
+                "node => Boolean(node.closest('details:not([open])'))"
+            )
     finally:
         page.emulate_media(media="screen")
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.wait_for_timeout(500)  # 300 ms after a change of size the theme looks again which cells scroll
+        # 300 ms after a change of size the theme looks again which cells scroll
+        page.wait_for_timeout(500)
 
 
 def test_the_printed_chapter_has_pages(read):
@@ -83,7 +103,9 @@ def test_search_finds_a_chapter(address, clean_page):
     page.keyboard.type("guidance")
     page.keyboard.press("Enter")
     page.wait_for_url("**/search.html?q=guidance*")
-    first = page.locator("#search-results li a[href*='chapters/01_diffusion.html']").first
+    first = page.locator(
+        "#search-results li a[href*='chapters/01_diffusion.html']"
+    ).first
     first.wait_for()
     assert faults_of_structure(page) + faults_of_colour(page) == []
     first.click()

@@ -1,4 +1,6 @@
-"""A chapter that ran under nbmake is not run again by a build at budget smoke; one of other sources is."""
+"""A chapter that ran under nbmake is not run again by a build at budget smoke; one
+of other sources is.
+"""
 
 import importlib.util
 
@@ -19,7 +21,10 @@ def test_budget_smoke_has_one_cache_and_other_builds_their_own(book, monkeypatch
     assert here == dit_book.execution_cache(book / "_build")
     assert here.name == dit_book.sources_hash()
     monkeypatch.setenv("DIT_LITE_BUDGET", "cpu")
-    assert dit_book.execution_cache(book / "elsewhere").parent == book / "elsewhere/.jupyter_cache"
+    assert (
+        dit_book.execution_cache(book / "elsewhere").parent
+        == book / "elsewhere/.jupyter_cache"
+    )
 
 
 def test_what_other_sources_made_is_removed(book):
@@ -30,8 +35,11 @@ def test_what_other_sources_made_is_removed(book):
 
 
 def test_what_nbmake_ran_is_found_by_the_build(book, monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "")  # the conftest of the book sets both, and they are put back
-    spec = importlib.util.spec_from_file_location("book_conftest", ROOT / "book/conftest.py")
+    # the conftest of the book sets both, and they are put back
+    monkeypatch.setenv("DIT_LITE_STATIC", "")
+    spec = importlib.util.spec_from_file_location(
+        "book_conftest", ROOT / "book/conftest.py"
+    )
     from nbmake import pytest_items
 
     monkeypatch.setattr(pytest_items, "NotebookRun", pytest_items.NotebookRun)
@@ -41,12 +49,16 @@ def test_what_nbmake_ran_is_found_by_the_build(book, monkeypatch):
 
     ran = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
     fresh = nbformat.from_dict(ran)
-    ran.cells[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"})]
+    ran.cells[0].outputs = [
+        nbformat.v4.new_output("execute_result", {"text/plain": "2"})
+    ]
     conftest.keep(ran, book / "chapter.ipynb", 0.1)
 
     from jupyter_cache import get_cache
 
-    found = get_cache(str(dit_book.execution_cache(book))).merge_match_into_notebook(fresh)[1]
+    found = get_cache(str(dit_book.execution_cache(book))).merge_match_into_notebook(
+        fresh
+    )[1]
     assert found.cells[0].outputs[0].data["text/plain"] == "2"
     fresh.cells[0].source = "1 + 2"
     with pytest.raises(KeyError):

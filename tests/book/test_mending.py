@@ -9,28 +9,46 @@ NB = "\N{NO-BREAK SPACE}"
 
 def test_a_number_stays_beside_its_unit_and_its_letter():
     assert dit_book.whole("<p>39 % at w = 2</p>") == f"<p>39{NB}% at w{NB}={NB}2</p>"
-    assert dit_book.whole("<p><code>digits</code>, w = 2</p>") == f"<p><code>digits</code>, w{NB}={NB}2</p>"
+    assert (
+        dit_book.whole("<p><code>digits</code>, w = 2</p>")
+        == f"<p><code>digits</code>, w{NB}={NB}2</p>"
+    )
 
 
 def test_a_hyphen_before_a_number_becomes_a_minus():
-    assert dit_book.whole("<td>-0.5 (-1 to 2)</td><p>CIFAR-10, 1e-4, 2026-11-23</p>") == "<td>−0.5 (−1 to 2)</td><p>CIFAR-10, 1e-4, 2026-11-23</p>"
+    assert (
+        dit_book.whole("<td>-0.5 (-1 to 2)</td><p>CIFAR-10, 1e-4, 2026-11-23</p>")
+        == "<td>−0.5 (−1 to 2)</td><p>CIFAR-10, 1e-4, 2026-11-23</p>"
+    )
 
 
 def test_code_formulas_and_numbers_of_an_explorer_stay():
     kept = '<pre>w = -1</pre><code>t = 1</code><span class="math">\\(w = -1\\)</span>'
     assert dit_book.whole(kept) == kept
     state = {"text": "5 % at t = 1", "values": [1, -2]}
-    found = dit_book.whole(f'<script type="application/json">{json.dumps(state)}</script>')
-    assert json.loads(found.split(">")[1].split("<")[0]) == {"text": f"5{NB}% at t{NB}={NB}1", "values": [1, -2]}
+    found = dit_book.whole(
+        f'<script type="application/json">{json.dumps(state)}</script>'
+    )
+    assert json.loads(found.split(">")[1].split("<")[0]) == {
+        "text": f"5{NB}% at t{NB}={NB}1",
+        "values": [1, -2],
+    }
 
 
 def test_printed_sentences_may_wrap_and_columns_may_not():
     def mended(text):
-        return dit_book.PRINTED.sub(dit_book.wrap, f'<div class="output stream x"><div class="highlight"><pre>{text}\n</pre></div></div>')
+        return dit_book.PRINTED.sub(
+            dit_book.wrap,
+            '<div class="output stream x"><div '
+            f'class="highlight"><pre>{text}\n</pre></div></div>',
+        )
 
     assert "dit-sentences" in mended("one line of words")
     assert "dit-sentences" not in mended("a    1\nbcd  2")
 
 
 def test_a_claim_is_text_but_for_exponents_and_indices():
-    assert dit_book.plain("P^2 x_t, class_id and a*b") == "P<sup>2</sup> x<sub>t</sub>, class\\_id and a\\*b"
+    assert (
+        dit_book.plain("P^2 x_t, class_id and a*b")
+        == "P<sup>2</sup> x<sub>t</sub>, class\\_id and a\\*b"
+    )

@@ -19,12 +19,21 @@ def chapter(request):
 
 def code(chapter: dict, *without: str) -> list[str]:
     """Sources of the code cells that carry none of the tags `without`."""
-    cells = [c for c in chapter["cells"] if c["cell_type"] == "code" and not set(without) & set(c["metadata"].get("tags", []))]
+    cells = [
+        c
+        for c in chapter["cells"]
+        if c["cell_type"] == "code"
+        and not set(without) & set(c["metadata"].get("tags", []))
+    ]
     return ["".join(c["source"]) for c in cells]
 
 
 def test_notebooks_are_stored_in_their_one_form():
-    done = subprocess.run([sys.executable, str(ROOT / "book/_ext/notebooks.py"), "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "book/_ext/notebooks.py"), "--check"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -35,7 +44,10 @@ def test_an_output_is_noticed(tmp_path):
     finally:
         sys.path.pop(0)
     dirty = json.loads(CHAPTERS[0].read_text())
-    dirty["cells"][1]["outputs"], dirty["cells"][1]["execution_count"] = [{"output_type": "stream"}], 3
+    dirty["cells"][1]["outputs"], dirty["cells"][1]["execution_count"] = (
+        [{"output_type": "stream"}],
+        3,
+    )
     assert tidy(dirty) == json.loads(CHAPTERS[0].read_text())
 
 
@@ -50,10 +62,17 @@ def test_a_code_cell_fits_on_a_screen(chapter):
 
 
 def test_the_anatomy_of_a_chapter_is_complete(chapter):
-    prose = "\n".join("".join(c["source"]) for c in chapter["cells"] if c["cell_type"] == "markdown")
+    prose = "\n".join(
+        "".join(c["source"]) for c in chapter["cells"] if c["cell_type"] == "markdown"
+    )
     source = "\n".join(code(chapter))
     assert "Markdown(cost(" in source
-    for heading in ("## The idea in one picture", "## Theory against measurement", "## Exercises", "## What to remember"):
+    for heading in (
+        "## The idea in one picture",
+        "## Theory against measurement",
+        "## Exercises",
+        "## What to remember",
+    ):
         assert heading in prose, heading
     assert "After this chapter you can" in prose
     assert "{literalinclude}" in prose
@@ -63,16 +82,29 @@ def test_the_anatomy_of_a_chapter_is_complete(chapter):
 
 
 def test_every_included_object_exists(chapter):
-    prose = "\n".join("".join(c["source"]) for c in chapter["cells"] if c["cell_type"] == "markdown")
+    prose = "\n".join(
+        "".join(c["source"]) for c in chapter["cells"] if c["cell_type"] == "markdown"
+    )
     for path, name in re.findall(r"\{literalinclude\} (\S+)\n:pyobject: (\S+)", prose):
         tree = ast.parse((ROOT / "book/chapters" / path).read_text())
-        names = {n.name for n in ast.walk(tree) if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+        names = {
+            n.name
+            for n in ast.walk(tree)
+            if isinstance(n, (ast.ClassDef, ast.FunctionDef))
+        }
         assert set(name.split(".")) <= names, f"{name} in {path}"
 
 
 def test_every_figure_states_its_finding(chapter):
     for source in code(chapter):
-        for call in ast.walk(ast.parse(re.sub(r"^\s*%.*$", "    pass", source, flags=re.M))):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("figure", "image_grid"):
-                given = call.args[1:2] + [k.value for k in call.keywords if k.arg == "alt"]
+        for call in ast.walk(
+            ast.parse(re.sub(r"^\s*%.*$", "    pass", source, flags=re.M))
+        ):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in (
+                "figure",
+                "image_grid",
+            ):
+                given = call.args[1:2] + [
+                    k.value for k in call.keywords if k.arg == "alt"
+                ]
                 assert given, f"no alt text: {ast.unparse(call)[:80]}"

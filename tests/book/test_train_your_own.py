@@ -1,4 +1,6 @@
-"""The commands of the page "Train your own" run, in small, in the order in which they stand there."""
+"""The commands of the page "Train your own" run, in small, in the order in which
+they stand there.
+"""
 
 import re
 import shlex
@@ -16,8 +18,19 @@ from dit_lite.evaluation import EXTRACTORS, Extractor
 from dit_lite.training import build_model
 
 PAGE = (Path(__file__).parents[2] / "book" / "train_your_own.md").read_text()
-COMMANDS = [shlex.split(line.rstrip("& ")) for line in re.findall(r"^[$!] ?python -m dit_lite (.*)$", PAGE.replace("\\\n", ""), re.M)]
-SMALL = {"--steps": "2", "--batch-size": "4", "--warmup": "1", "--save-every": "1", "--samples": "12"}
+COMMANDS = [
+    shlex.split(line.rstrip("& "))
+    for line in re.findall(
+        r"^[$!] ?python -m dit_lite (.*)$", PAGE.replace("\\\n", ""), re.M
+    )
+]
+SMALL = {
+    "--steps": "2",
+    "--batch-size": "4",
+    "--warmup": "1",
+    "--save-every": "1",
+    "--samples": "12",
+}
 
 
 class Colours(nn.Module):
@@ -37,8 +50,11 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path / "cache"))
     for name in ("pictures/cat", "pictures/dog", "held-out/cat", "held-out/dog"):
         (tmp_path / name).mkdir(parents=True)
-        for i in range(26):  # two classes of them are enough held-out pictures for a report
-            noise = np.random.default_rng([i, len(name)]).integers(0, 256, (9, 8, 3), dtype=np.uint8)
+        # two classes of them are enough held-out pictures for a report
+        for i in range(26):
+            noise = np.random.default_rng([i, len(name)]).integers(
+                0, 256, (9, 8, 3), dtype=np.uint8
+            )
             Image.fromarray(noise).save(tmp_path / name / f"{i}.png")
 
 
@@ -50,15 +66,41 @@ def test_every_command_is_one_of_the_command_line():
 
 def test_the_commands_lead_from_pictures_to_a_card(folders, monkeypatch):
     torch.manual_seed(0)
-    monkeypatch.setitem(EXTRACTORS, "inception-v3", lambda: Extractor("inception-v3", None, 3, 3, 4, Colours().requires_grad_(False)))
-    way = [words for words in COMMANDS if "runs/mine" in " ".join(words) and ("--budget" in words or words[0] != "train")]
+    monkeypatch.setitem(
+        EXTRACTORS,
+        "inception-v3",
+        lambda: Extractor(
+            "inception-v3", None, 3, 3, 4, Colours().requires_grad_(False)
+        ),
+    )
+    way = [
+        words
+        for words in COMMANDS
+        if "runs/mine" in " ".join(words)
+        and ("--budget" in words or words[0] != "train")
+    ]
     assert [words[0] for words in way] == ["train", "sample", "evaluate", "card"]
     way[0] += ["--steps", "2", "--batch-size", "4", "--depth", "1"]
     way.insert(1, [*way[0], "--resume"])
     for words in way:
-        assert main([SMALL.get(before, word) for before, word in zip(["", *words], words, strict=False)]) == 0, words
+        assert (
+            main(
+                [
+                    SMALL.get(before, word)
+                    for before, word in zip(["", *words], words, strict=False)
+                ]
+            )
+            == 0
+        ), words
     card = Path("runs/mine/README.md").read_text()
-    for words in ("32x32x3 in 2 classes", "cat, dog", "samples.png", "52 images of held-out", "52 images of `held-out`", "| samples | 12 |"):
+    for words in (
+        "32x32x3 in 2 classes",
+        "cat, dog",
+        "samples.png",
+        "52 images of held-out",
+        "52 images of `held-out`",
+        "| samples | 12 |",
+    ):
         assert words in card
 
 
@@ -67,17 +109,33 @@ def test_a_command_given_twice_differs_by_resume_alone():
     assert len(twice) == 1, "the run on Colab, which goes on in the next session"
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "train"], ids=lambda words: words[-1])
+@pytest.mark.parametrize(
+    "words",
+    [words for words in COMMANDS if words[0] == "train"],
+    ids=lambda words: words[-1],
+)
 def test_every_run_can_be_configured(words, monkeypatch, tmp_path):
     configs = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dit_lite.training.train", lambda config, resume: configs.append(config) or exit("begun"))
-    monkeypatch.setattr("dit_lite.training.precision.pick_device", lambda name: torch.device("cpu"))
+    monkeypatch.setattr(
+        "dit_lite.training.train",
+        lambda config, resume: configs.append(config) or exit("begun"),
+    )
+    monkeypatch.setattr(
+        "dit_lite.training.precision.pick_device", lambda name: torch.device("cpu")
+    )
     with pytest.raises(SystemExit, match="begun"):
         main(words)
-    shape = dict(image_size=configs[0].image_size or 32, channels=3, num_classes=2, class_names=("cat", "dog"))
+    shape = dict(
+        image_size=configs[0].image_size or 32,
+        channels=3,
+        num_classes=2,
+        class_names=("cat", "dog"),
+    )
     model = build_model(configs[0], shape)
-    assert model.objective == "x0" or model.width > model.patch_size**2 * 3, "a token that is narrower than its patch predicts the image"
+    assert model.objective == "x0" or model.width > model.patch_size**2 * 3, (
+        "a token that is narrower than its patch predicts the image"
+    )
 
 
 def test_the_smaller_row_of_colab_is_its_command():

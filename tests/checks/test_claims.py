@@ -12,8 +12,17 @@ CHAPTERS = sorted((Path(__file__).parents[2] / "book" / "chapters").glob("*.ipyn
 
 def cited() -> set[str]:
     """Claims that a cell of some chapter tests."""
-    sources = ["".join(cell["source"]) for path in CHAPTERS for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    return {name for source in sources for name in re.findall(r'\bclaim\(\s*"([A-Z0-9-]+)"', source)}
+    sources = [
+        "".join(cell["source"])
+        for path in CHAPTERS
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    return {
+        name
+        for source in sources
+        for name in re.findall(r'\bclaim\(\s*"([A-Z0-9-]+)"', source)
+    }
 
 
 def test_every_claim_is_complete():
@@ -28,14 +37,22 @@ def test_every_claim_with_an_expectation_is_tested_by_a_cell_and_no_other_is():
 
 @pytest.mark.parametrize(
     ("expect", "value", "true"),
-    [("< 1e-6", 1e-7, True), ("< 1e-6", 1e-5, False), ("== 6", 6.0, True), (">= 1 and <= 2", 2.0, True), (">= 1 and <= 2", 2.1, False)],
+    [
+        ("< 1e-6", 1e-7, True),
+        ("< 1e-6", 1e-5, False),
+        ("== 6", 6.0, True),
+        (">= 1 and <= 2", 2.0, True),
+        (">= 1 and <= 2", 2.1, False),
+    ],
 )
 def test_an_expectation_is_a_conjunction_of_comparisons(expect, value, true):
     assert holds(expect, value) is true
 
 
 def test_nan_satisfies_no_expectation():
-    assert not any(holds(f"{sign} 0", float("nan")) for sign in ("<", "<=", ">", ">=", "=="))
+    assert not any(
+        holds(f"{sign} 0", float("nan")) for sign in ("<", "<=", ">", ">=", "==")
+    )
 
 
 def test_a_measurement_against_the_verdict_fails_and_says_which(tmp_path, monkeypatch):
@@ -54,8 +71,13 @@ def test_a_measurement_is_recorded_and_shown(tmp_path, monkeypatch):
 
 
 def test_a_card_sets_exponents_indices_and_signs():
-    assert typeset("R^(P^2 × C), x_t, log_2 K and class_id") == "R<sup>P<sup>2</sup> × C</sup>, x<sub>t</sub>, log<sub>2</sub> K and class_id"
-    assert expected(">= 0.33 and < 0.34") == "≥\N{NO-BREAK SPACE}0.33 and &lt;\N{NO-BREAK SPACE}0.34"
+    assert typeset("R^(P^2 × C), x_t, log_2 K and class_id") == (
+        "R<sup>P<sup>2</sup> × C</sup>, x<sub>t</sub>, log<sub>2</sub> K and class_id"
+    )
+    assert (
+        expected(">= 0.33 and < 0.34")
+        == "≥\N{NO-BREAK SPACE}0.33 and &lt;\N{NO-BREAK SPACE}0.34"
+    )
 
 
 def test_an_unknown_claim_and_one_without_a_test_are_refused():

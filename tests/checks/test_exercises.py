@@ -20,7 +20,9 @@ def cells(tag: str) -> list:
         for cell in json.loads(path.read_text())["cells"]:
             if tag in cell["metadata"].get("tags", []):
                 source = "".join(cell["source"])
-                found.append(pytest.param(source, id=source.split('check("')[1].split('"')[0]))
+                found.append(
+                    pytest.param(source, id=source.split('check("')[1].split('"')[0])
+                )
     return found
 
 
@@ -67,55 +69,128 @@ def test_the_solution_passes(source):
 
 
 def test_every_check_has_a_stub_and_a_solution():
-    assert sorted(p.id for p in cells("exercise")) == sorted(p.id for p in cells("solution")) == sorted(CHECKS)
+    assert (
+        sorted(p.id for p in cells("exercise"))
+        == sorted(p.id for p in cells("solution"))
+        == sorted(CHECKS)
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "wrong", "hint"),
     [
-        ("01.1", lambda x0, eps, t: t[:, None, None, None] * x0 + (1 - t[:, None, None, None]) * eps, "1-t"),
+        (
+            "01.1",
+            lambda x0, eps, t: (
+                t[:, None, None, None] * x0 + (1 - t[:, None, None, None]) * eps
+            ),
+            "1-t",
+        ),
         ("01.1", lambda x0, eps, t: (1 - t) * x0 + t * eps, "each image has its own t"),
         ("01.2", lambda x, v, t: x, "multiply the first by a"),
-        ("01.3", lambda velocity, x, steps: x + sum(velocity(x, 1 - i / steps) / steps for i in range(steps)), "downwards"),
+        (
+            "01.3",
+            lambda velocity, x, steps: (
+                x + sum(velocity(x, 1 - i / steps) / steps for i in range(steps))
+            ),
+            "downwards",
+        ),
         ("01.3", lambda velocity, x, steps: x - velocity(x, 1.0), "8 times"),
         ("01.4", lambda model, x, t, y, w: w * model(x, t, y), "num_classes"),
         ("01.4", guided_label, "num_classes"),
         ("01.5", lambda x, t, data: data.mean(0).expand_as(x), "softmax"),
-        ("02.1", lambda x, P: x.unfold(2, P, P).unfold(3, P, P).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2), "row, column, channel"),
+        (
+            "02.1",
+            lambda x, P: (
+                x.unfold(2, P, P)
+                .unfold(3, P, P)
+                .permute(0, 2, 3, 1, 4, 5)
+                .flatten(3)
+                .flatten(1, 2)
+            ),
+            "row, column, channel",
+        ),
         ("02.2", lambda side, D: 2, "N = 6D"),
         ("02.3", lambda old, new: torch.arange(new) * (old / new), "same square"),
         ("02.3", lambda old, new: torch.linspace(0, old - 1, new), "same square"),
-        ("02.4", lambda targets, basis: (targets - targets @ basis @ basis.T).square().mean(), "pinv"),
+        (
+            "02.4",
+            lambda targets, basis: (
+                (targets - targets @ basis @ basis.T).square().mean()
+            ),
+            "pinv",
+        ),
         ("02.5", lambda: preset("digits"), "patches of 4"),
         ("02.5", lambda: preset("digits", patch_size=4), "twice the width"),
         ("02.5", lambda: 4, "return a DiTConfig"),
         (
             "03.1",
-            lambda x, scale, shift: (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True) * (1 + scale[:, None]) + shift[:, None],
+            lambda x, scale, shift: (
+                (x - x.mean(-1, keepdim=True))
+                / x.std(-1, keepdim=True)
+                * (1 + scale[:, None])
+                + shift[:, None]
+            ),
             "not by D - 1",
         ),
         ("03.2", lambda vectors, ratio: vectors / 12, "in units of"),
-        ("03.3", lambda block: block.modulation[1].bias.data.fill_(-1), "must a branch be fed"),
-        ("03.3", lambda block: block.mlp[2].weight.data.zero_(), "Only the modulation may be changed, and mlp.2.weight was"),
+        (
+            "03.3",
+            lambda block: block.modulation[1].bias.data.fill_(-1),
+            "must a branch be fed",
+        ),
+        (
+            "03.3",
+            lambda block: block.mlp[2].weight.data.zero_(),
+            "Only the modulation may be changed, and mlp.2.weight was",
+        ),
         ("03.3", lambda block: None, "replace `...`"),
         ("03.4", lambda: (0.2, 0.6), "at most 0.2 apart"),
         ("03.4", lambda: 0.5, "two times"),
-        ("03.5", lambda width, n: torch.nn.Linear(width, n * width), "6 tensors of shape"),
+        (
+            "03.5",
+            lambda width, n: torch.nn.Linear(width, n * width),
+            "6 tensors of shape",
+        ),
         ("03.5", lambda width, n: torch.zeros(width), "expected an nn.Module"),
         ("03.5", lambda width, n: Modulation(width, n), "set the weights"),
         ("03.5", lambda width, n: zeroed(Modulation(width, n)), "a third of those"),
-        ("09.1", lambda model, x, t, y, w, low, high: model(x, t, y), "With an interval that holds every t"),
-        ("09.1", lambda model, x, t, y, w, low, high: guided_everywhere(model, x, t, y, w), "the plain conditional model answers"),
+        (
+            "09.1",
+            lambda model, x, t, y, w, low, high: model(x, t, y),
+            "With an interval that holds every t",
+        ),
+        (
+            "09.1",
+            lambda model, x, t, y, w, low, high: guided_everywhere(model, x, t, y, w),
+            "the plain conditional model answers",
+        ),
         ("09.2", lambda counts, scores: scores[-1], "torch.linalg.lstsq"),
         ("09.3", lambda features: features, "too near to the features"),
         ("09.3", lambda features: features + 5, "It sees the mean and the covariance"),
-        ("09.3", lambda features: look_alike(features, torch.Generator().manual_seed(0)), "too widely scattered"),
-        ("09.4", lambda tracked, wanted: torch.full_like(tracked, 1 / len(tracked)), "the integral of p_i p_j"),
+        (
+            "09.3",
+            lambda features: look_alike(features, torch.Generator().manual_seed(0)),
+            "too widely scattered",
+        ),
+        (
+            "09.4",
+            lambda tracked, wanted: torch.full_like(tracked, 1 / len(tracked)),
+            "the integral of p_i p_j",
+        ),
         ("09.5", lambda: ("heun", 12, 2.0, (0.0, 1.0)), "12 are allowed"),
-        ("09.5", lambda: ("dpmpp_2m", 6, 4.0, (0.0, 1.0)), "Where on the way is guidance needed"),
+        (
+            "09.5",
+            lambda: ("dpmpp_2m", 6, 4.0, (0.0, 1.0)),
+            "Where on the way is guidance needed",
+        ),
         ("09.5", lambda: 12, "Return four things"),
         ("09.6", lambda velocity, x0, known, noise, steps: x0, "five steps ask"),
-        ("09.6", lambda velocity, x0, known, noise, steps: euler(velocity, noise, steps), "the known pixels must be"),
+        (
+            "09.6",
+            lambda velocity, x0, known, noise, steps: euler(velocity, noise, steps),
+            "the known pixels must be",
+        ),
     ],
 )
 def test_a_typical_mistake_gets_its_hint(name, wrong, hint):

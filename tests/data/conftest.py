@@ -21,7 +21,9 @@ def root(tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def pixels():
     """A function that makes n random images (n, 3, size, size) uint8."""
-    return lambda n, size, seed=0: np.random.default_rng(seed).integers(0, 256, (n, 3, size, size), dtype=np.uint8)
+    return lambda n, size, seed=0: np.random.default_rng(seed).integers(
+        0, 256, (n, 3, size, size), dtype=np.uint8
+    )
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +40,22 @@ def png():
 
 @pytest.fixture(scope="session")
 def write_parquet(png):
-    """A function that writes images and labels as a parquet file in the hub's layout."""
+    """A function that writes images and labels as a parquet file in the hub's
+    layout.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     def write(path: Path, images: np.ndarray, labels, column: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [{"bytes": png(image), "path": f"{i}.png"} for i, image in enumerate(images)]
-        pq.write_table(pa.table({column: rows, "label": pa.array([int(k) for k in labels], pa.int64())}), path)
+        rows = [
+            {"bytes": png(image), "path": f"{i}.png"} for i, image in enumerate(images)
+        ]
+        pq.write_table(
+            pa.table(
+                {column: rows, "label": pa.array([int(k) for k in labels], pa.int64())}
+            ),
+            path,
+        )
 
     return write

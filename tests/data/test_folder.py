@@ -9,7 +9,9 @@ from dit_lite.data import DataError, folder, load_data
 
 @pytest.fixture
 def photos(root, tmp_path, pixels, png):
-    """Two classes of 16x16 pictures: three cats, two dogs, one of them a folder deeper."""
+    """Two classes of 16x16 pictures: three cats, two dogs, one of them a folder
+    deeper.
+    """
     place = tmp_path / "photos"
     names = ("cat/a.png", "cat/b.PNG", "cat/c.png", "dog/a.png", "dog/more/b.png")
     for name, image in zip(names, pixels(5, 16), strict=True):
@@ -75,7 +77,9 @@ def test_no_folder(root, tmp_path):
     for place in ("nowhere", tmp_path / "nowhere"):
         assert f"data={str(place)!r}" in refusal(place)
     (tmp_path / "file").write_text("")
-    assert "digits, cifar10, imagenet64, or the path of a folder" in refusal(tmp_path / "file")
+    assert "digits, cifar10, imagenet64, or the path of a folder" in refusal(
+        tmp_path / "file"
+    )
 
 
 def test_no_pictures(root, tmp_path):

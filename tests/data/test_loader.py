@@ -55,20 +55,31 @@ def test_images_are_scaled_to_minus_one_and_one_and_match_their_labels():
 
 
 def test_half_of_the_images_are_mirrored_where_the_data_allow_it():
-    loader, generator = Loader(numbered(flip=True), N, 0, CPU), torch.Generator().manual_seed(0)
+    loader, generator = (
+        Loader(numbered(flip=True), N, 0, CPU),
+        torch.Generator().manual_seed(0),
+    )
     kept = mirrored = 0
     for _ in range(40):
         x, y = loader.next(generator)
         value = y.float() / 127.5 - 1
-        left, right = (x[:, 0, 0, 0] - value).abs() < 1e-6, (x[:, 0, 0, 2] - value).abs() < 1e-6
+        left, right = (
+            (x[:, 0, 0, 0] - value).abs() < 1e-6,
+            (x[:, 0, 0, 2] - value).abs() < 1e-6,
+        )
         assert (left | right).all()
-        kept, mirrored = kept + (left & (y > 0)).sum().item(), mirrored + (right & (y > 0)).sum().item()
+        kept, mirrored = (
+            kept + (left & (y > 0)).sum().item(),
+            mirrored + (right & (y > 0)).sum().item(),
+        )
     assert mirrored / (kept + mirrored) == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_bytes_stay_memory_mapped(tmp_path):
     np.save(tmp_path / "images.npy", numbered().images)
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
-    loader = Loader(Dataset("mapped", images, np.arange(N), numbered().class_names), N, 0, CPU)
+    loader = Loader(
+        Dataset("mapped", images, np.arange(N), numbered().class_names), N, 0, CPU
+    )
     assert loader.images.data_ptr() == images.ctypes.data
     assert numbers(loader, 1) == numbers(Loader(numbered(), N, 0, CPU), 1)

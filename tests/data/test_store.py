@@ -78,20 +78,31 @@ store("a", [Path(sys.argv[1])], pictures(), (3, 1, 2, 2))
 
 
 @pytest.mark.parametrize(("picture", "rename"), [(2, 0), (-1, 1), (-1, 2)])
-def test_a_decoding_that_is_killed_is_not_mistaken_for_a_whole_one(source, picture, rename):
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(source), str(picture), str(rename)], capture_output=True)
+def test_a_decoding_that_is_killed_is_not_mistaken_for_a_whole_one(
+    source, picture, rename
+):
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(source), str(picture), str(rename)],
+        capture_output=True,
+    )
     assert killed.returncode == -9, killed.stderr.decode()
     images, labels = store("a", [source], pictures(), (3, 1, 2, 2))
     assert np.array_equal(images[:, 0, 0, 0], [0, 1, 2])
     assert labels.tolist() == [10, 11, 12]
 
 
-def test_a_root_that_cannot_be_written_falls_back_to_the_cache_of_the_user(root, tmp_path, pixels, write_parquet):
+def test_a_root_that_cannot_be_written_falls_back_to_the_cache_of_the_user(
+    root, tmp_path, pixels, write_parquet
+):
     write_parquet(root / "cifar10" / "train-0.parquet", pixels(2, 32), [0, 1], "img")
     (root / "decoded").write_text("a file where the folder should be")
     assert writable_cache() == tmp_path / "home" / ".cache" / "dit_lite" / "decoded"
     assert np.array_equal(cifar10().images, pixels(2, 32))
-    assert list((tmp_path / "home" / ".cache" / "dit_lite" / "decoded").glob("cifar10-train-*.npy"))
+    assert list(
+        (tmp_path / "home" / ".cache" / "dit_lite" / "decoded").glob(
+            "cifar10-train-*.npy"
+        )
+    )
 
 
 def test_a_root_below_a_file_falls_back_too(monkeypatch, root, tmp_path):

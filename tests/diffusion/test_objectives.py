@@ -12,7 +12,11 @@ objectives = pytest.mark.parametrize("objective", OBJECTIVES)
 def example(dtype, n: int = 40):
     """Images, noise and times at which no conversion is singular."""
     generator = torch.Generator().manual_seed(0)
-    x0, eps = torch.randn(2, n, 1, 3, 3, generator=generator, dtype=torch.float64).to(dtype).unbind()
+    x0, eps = (
+        torch.randn(2, n, 1, 3, 3, generator=generator, dtype=torch.float64)
+        .to(dtype)
+        .unbind()
+    )
     return x0, eps, torch.linspace(0.1, 0.6, n, dtype=dtype)
 
 
@@ -25,8 +29,11 @@ def test_targets_are_their_definitions(path):
     assert torch.equal(target("eps", path, x0, eps, t), eps)
     assert torch.equal(target("x0", path, x0, eps, t), x0)
     torch.testing.assert_close(target("v", path, x0, eps, t), a * eps - s * x0)
-    between = (t * 1000 - (t * 1000).round()).abs() > 0.01  # "ddpm" has a kink at every step
-    torch.testing.assert_close(target("flow", path, x0, eps, t)[between], moved[between], rtol=1e-5, atol=1e-5)
+    # "ddpm" has a kink at every step
+    between = (t * 1000 - (t * 1000).round()).abs() > 0.01
+    torch.testing.assert_close(
+        target("flow", path, x0, eps, t)[between], moved[between], rtol=1e-5, atol=1e-5
+    )
 
 
 @paths
@@ -36,9 +43,14 @@ def test_the_true_target_gives_back_image_and_noise(path, objective):
         x0, eps, t = example(dtype)
         x = path.mix(x0, eps, t)
         found = to_x0_eps(objective, path, target(objective, path, x0, eps, t), x, t)
-        scale = 10 if dtype == torch.float32 and objective == "x0" else 1  # eps = (x - a x0)/s loses a digit where s is a tenth
-        torch.testing.assert_close(found[0], x0, rtol=tolerance, atol=tolerance * (2 / 0.4))
-        torch.testing.assert_close(found[1], eps, rtol=tolerance, atol=tolerance * scale)
+        # eps = (x - a x0)/s loses a digit where s is a tenth
+        scale = 10 if dtype == torch.float32 and objective == "x0" else 1
+        torch.testing.assert_close(
+            found[0], x0, rtol=tolerance, atol=tolerance * (2 / 0.4)
+        )
+        torch.testing.assert_close(
+            found[1], eps, rtol=tolerance, atol=tolerance * scale
+        )
 
 
 @paths
@@ -48,7 +60,12 @@ def test_any_prediction_survives_a_change_of_coordinates_and_back(path, source, 
         x, prediction, t = example(dtype)  # any prediction, not only a true one
         there = convert(prediction, source, to, path, x, t)
         back = convert(there, to, source, path, x, t)
-        torch.testing.assert_close(back, prediction, rtol=tolerance, atol=tolerance * there.abs().max().clamp(min=1).item())
+        torch.testing.assert_close(
+            back,
+            prediction,
+            rtol=tolerance,
+            atol=tolerance * there.abs().max().clamp(min=1).item(),
+        )
 
 
 @paths
@@ -57,7 +74,9 @@ def test_conversion_of_the_true_target_is_the_other_true_target(path, source, to
     x0, eps, t = example(torch.float64)
     x = path.mix(x0, eps, t)
     found = convert(target(source, path, x0, eps, t), source, to, path, x, t)
-    torch.testing.assert_close(found, target(to, path, x0, eps, t), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        found, target(to, path, x0, eps, t), rtol=1e-10, atol=1e-10
+    )
 
 
 @paths
@@ -65,7 +84,9 @@ def test_the_velocity_is_the_flow_target(path):
     x0, eps, t = example(torch.float64)
     for i in range(0, 40, 7):
         found = velocity(path, t[i].item(), x0[i : i + 1], eps[i : i + 1])
-        torch.testing.assert_close(found, target("flow", path, x0[i : i + 1], eps[i : i + 1], t[i : i + 1]))
+        torch.testing.assert_close(
+            found, target("flow", path, x0[i : i + 1], eps[i : i + 1], t[i : i + 1])
+        )
 
 
 @objectives

@@ -6,7 +6,8 @@ import torch
 from dit_lite.diffusion import PATHS, expand
 
 paths = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
-INSIDE = (torch.arange(50, dtype=torch.float64) * 19 + 20.5) / 1000  # away from the ends, and from the kinks of "ddpm" at i/1000
+# away from the ends, and from the kinks of "ddpm" at i/1000
+INSIDE = (torch.arange(50, dtype=torch.float64) * 19 + 20.5) / 1000
 
 
 @paths
@@ -32,7 +33,10 @@ def test_the_straight_and_the_round_path_end_in_pure_noise(name):
 def test_derivatives_are_those_of_autograd(path):
     t = INSIDE.clone().requires_grad_()
     a, s = path.alpha_sigma(t)
-    expected = torch.autograd.grad(a.sum(), t, retain_graph=True)[0], torch.autograd.grad(s.sum(), t)[0]
+    expected = (
+        torch.autograd.grad(a.sum(), t, retain_graph=True)[0],
+        torch.autograd.grad(s.sum(), t)[0],
+    )
     for found, exact in zip(path.derivative(INSIDE), expected, strict=True):
         torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-9)
 
@@ -40,8 +44,15 @@ def test_derivatives_are_those_of_autograd(path):
 @paths
 def test_derivatives_are_finite_differences(path):
     h = 1e-5
-    for found, ahead, behind in zip(path.derivative(INSIDE), path.alpha_sigma(INSIDE + h), path.alpha_sigma(INSIDE - h), strict=True):
-        torch.testing.assert_close(found, (ahead - behind) / (2 * h), rtol=1e-6, atol=1e-6)
+    for found, ahead, behind in zip(
+        path.derivative(INSIDE),
+        path.alpha_sigma(INSIDE + h),
+        path.alpha_sigma(INSIDE - h),
+        strict=True,
+    ):
+        torch.testing.assert_close(
+            found, (ahead - behind) / (2 * h), rtol=1e-6, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("name", ["cosine", "ddpm"])
@@ -54,10 +65,13 @@ def test_the_variance_preserving_paths_preserve_variance(name):
 def test_the_ddpm_table_is_that_of_diffusers_at_t_i_over_1000(dtype):
     from diffusers import DDPMScheduler
 
-    table = DDPMScheduler(beta_start=1e-4, beta_end=0.02, beta_schedule="linear").alphas_cumprod.double()
+    table = DDPMScheduler(
+        beta_start=1e-4, beta_end=0.02, beta_schedule="linear"
+    ).alphas_cumprod.double()
     a, s = PATHS["ddpm"].alpha_sigma(torch.arange(1000).to(dtype) / 1000)
     torch.testing.assert_close(a**2, table, rtol=1e-5, atol=1e-8)
-    torch.testing.assert_close(s**2, 1 - table, rtol=2e-4, atol=1e-8)  # 1 - table loses digits in their float32
+    # 1 - table loses digits in their float32
+    torch.testing.assert_close(s**2, 1 - table, rtol=2e-4, atol=1e-8)
 
 
 def test_between_the_steps_of_ddpm_the_logarithm_is_linear():
@@ -67,7 +81,10 @@ def test_between_the_steps_of_ddpm_the_logarithm_is_linear():
 
 
 def test_ddpm_is_defined_at_both_ends_of_the_unit_interval():
-    for part in (*PATHS["ddpm"].alpha_sigma(torch.tensor([0.0, 1.0])), *PATHS["ddpm"].derivative(torch.tensor([0.0, 1.0]))):
+    for part in (
+        *PATHS["ddpm"].alpha_sigma(torch.tensor([0.0, 1.0])),
+        *PATHS["ddpm"].derivative(torch.tensor([0.0, 1.0])),
+    ):
         assert part.isfinite().all()
 
 
@@ -91,5 +108,13 @@ def test_the_log_snr_falls_from_infinity(path):
 
 
 def test_expand_shapes_a_value_an_image():
-    assert expand(torch.tensor([1.0, 2.0]).double(), torch.zeros(2, 3, 4, 4)).shape == (2, 1, 1, 1)
-    assert expand(torch.tensor(1.0), torch.zeros(2, 3, dtype=torch.float64)).dtype == torch.float64
+    assert expand(torch.tensor([1.0, 2.0]).double(), torch.zeros(2, 3, 4, 4)).shape == (
+        2,
+        1,
+        1,
+        1,
+    )
+    assert (
+        expand(torch.tensor(1.0), torch.zeros(2, 3, dtype=torch.float64)).dtype
+        == torch.float64
+    )

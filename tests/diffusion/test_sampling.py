@@ -5,15 +5,41 @@ import pytest
 import torch
 
 from dit_lite import ConfigError, sample
-from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, ExactDenoiser, LinearDenoiser, start_time, target, time_grid, to_images, trajectory, walk
+from dit_lite.diffusion import (
+    OBJECTIVES,
+    PATHS,
+    SAMPLERS,
+    ExactDenoiser,
+    LinearDenoiser,
+    start_time,
+    target,
+    time_grid,
+    to_images,
+    trajectory,
+    walk,
+)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize(
-    ("path", "objective"), [("linear", "flow"), ("linear", "eps"), ("cosine", "x0"), ("cosine", "v"), ("ddpm", "eps"), ("ddpm", "flow")]
+    ("path", "objective"),
+    [
+        ("linear", "flow"),
+        ("linear", "eps"),
+        ("cosine", "x0"),
+        ("cosine", "v"),
+        ("ddpm", "eps"),
+        ("ddpm", "flow"),
+    ],
 )
 def test_every_sampler_makes_images_with_every_path(alive, name, path, objective):
-    images = sample(alive(std=0.05, path=path, objective=objective), [0, 1, 3], steps=4, guidance=2.0, sampler=name)
+    images = sample(
+        alive(std=0.05, path=path, objective=objective),
+        [0, 1, 3],
+        steps=4,
+        guidance=2.0,
+        sampler=name,
+    )
     assert images.shape == (3, 1, 8, 8)
     assert images.dtype == torch.float32
     assert not images.requires_grad
@@ -27,7 +53,10 @@ def test_euler_is_the_plain_loop(alive):
     x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         for t, r in pairwise(times):
-            v, null = model(x, t.expand(2), y), model(x, t.expand(2), torch.tensor([3, 3]))
+            v, null = (
+                model(x, t.expand(2), y),
+                model(x, t.expand(2), torch.tensor([3, 3])),
+            )
             x = x + (r - t) * (null + 2.5 * (v - null))
     found = sample(model, y, steps=8, guidance=2.5, sampler="euler", seed=7)
     torch.testing.assert_close(found, x.clamp(-1, 1), rtol=1e-4, atol=1e-4)
@@ -42,7 +71,10 @@ def test_a_learned_variance_samples(alive):
 def test_the_seed_decides_the_images(alive):
     model = alive(std=0.1)
     for name in ("heun", "ddpm"):
-        first, again, other = (sample(model, [0, 1], steps=3, sampler=name, seed=seed) for seed in (5, 5, 6))
+        first, again, other = (
+            sample(model, [0, 1], steps=3, sampler=name, seed=seed)
+            for seed in (5, 5, 6)
+        )
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
 
@@ -65,10 +97,22 @@ def test_many_labels_are_worked_off_in_parts(alive):
     assert not torch.equal(images[0], images[2])  # each part has noise of its own
 
 
-@pytest.mark.parametrize("labels", [[2, 0], (2, 0), torch.tensor([2, 0]), torch.tensor([2, 0], dtype=torch.int32), np.array([2, 0])], ids=str)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [2, 0],
+        (2, 0),
+        torch.tensor([2, 0]),
+        torch.tensor([2, 0], dtype=torch.int32),
+        np.array([2, 0]),
+    ],
+    ids=str,
+)
 def test_labels_may_come_in_any_integer_form(alive, labels):
     model = alive(std=0.1)
-    assert torch.equal(sample(model, labels, steps=2), sample(model, torch.tensor([2, 0]), steps=2))
+    assert torch.equal(
+        sample(model, labels, steps=2), sample(model, torch.tensor([2, 0]), steps=2)
+    )
 
 
 def test_images_leave_the_units_of_the_model_and_are_clipped(tiny):
@@ -89,7 +133,8 @@ def test_network_evaluations_are_counted(alive):
         once = 2 * 6 - 1 if name == "heun" else 6
         assert calls(model, name, 6, guidance=1.0) == once
         assert calls(model, name, 6, guidance=2.0) == 2 * once
-    assert calls(model, "euler", 10, guidance=2.0, interval=(0.25, 0.65)) == 10 + 4  # at t = 0.6, 0.5, 0.4, 0.3
+    # at t = 0.6, 0.5, 0.4, 0.3
+    assert calls(model, "euler", 10, guidance=2.0, interval=(0.25, 0.65)) == 10 + 4
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -109,7 +154,9 @@ def test_given_noise_replaces_the_seeded_start(alive):
     *_, (_, (_, given, _)) = trajectory(model, [0, 1], 3, seed=1, noise=noise)
     *_, (_, (_, seeded, _)) = trajectory(model, [0, 1], 3, seed=9)
     assert torch.equal(given, seeded)
-    with pytest.raises(ValueError, match=r"noise has shape \(1, 1, 8, 8\); expected \(2, 1, 8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"noise has shape \(1, 1, 8, 8\); expected \(2, 1, 8, 8\)"
+    ):
         next(trajectory(model, [0, 1], 3, noise=noise[:1]))
 
 
@@ -117,10 +164,18 @@ def test_given_noise_replaces_the_seeded_start(alive):
 def test_a_walk_records_what_sampling_passes(alive, name):
     model = alive(std=0.1)
     recorded = walk(model, [0, 2], steps=4, sampler=name, seed=5)
-    torch.testing.assert_close(recorded.times.double(), time_grid(1.0, 0.0, 4), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        recorded.times.double(), time_grid(1.0, 0.0, 4), rtol=0, atol=1e-6
+    )
     assert recorded.states.shape == recorded.beliefs.shape == (5, 2, 1, 8, 8)
-    assert torch.equal(recorded.states[0], torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(5)))
-    assert torch.equal(to_images(recorded.states[-1], model.config), sample(model, [0, 2], steps=4, sampler=name, seed=5))
+    assert torch.equal(
+        recorded.states[0],
+        torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(5)),
+    )
+    assert torch.equal(
+        to_images(recorded.states[-1], model.config),
+        sample(model, [0, 2], steps=4, sampler=name, seed=5),
+    )
     assert torch.equal(recorded.beliefs[-1], recorded.states[-1])
 
 
@@ -130,7 +185,9 @@ def test_with_the_exact_denoiser_every_sampler_arrives_at_an_image_of_the_data(n
     images = torch.randn(5, 1, 3, 3, generator=generator, dtype=torch.float64)
     x = torch.randn(20, 1, 3, 3, generator=generator, dtype=torch.float64)
     path = PATHS["linear"]
-    *_, (_, x, _) = SAMPLERS[name](ExactDenoiser(images, path), path, x, time_grid(1.0, 0.0, 100), None)
+    *_, (_, x, _) = SAMPLERS[name](
+        ExactDenoiser(images, path), path, x, time_grid(1.0, 0.0, 100), None
+    )
     nearest = torch.cdist(x.flatten(1), images.flatten(1)).min(1)
     assert nearest.values.max() < 1e-3
     assert len(nearest.indices.unique()) > 1
@@ -139,19 +196,34 @@ def test_with_the_exact_denoiser_every_sampler_arrives_at_an_image_of_the_data(n
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_the_exact_denoiser_is_the_posterior_mean(path):
     generator = torch.Generator().manual_seed(0)
-    images, x = torch.randn(2, 4, 1, 2, 2, generator=generator, dtype=torch.float64).unbind()
+    images, x = torch.randn(
+        2, 4, 1, 2, 2, generator=generator, dtype=torch.float64
+    ).unbind()
     a, s = (v.item() for v in path.alpha_sigma(torch.tensor(0.4)))
     for i in range(4):
-        likelihood = torch.stack([torch.distributions.Normal(a * image, s).log_prob(x[i]).sum() for image in images]).exp()
-        expected = sum(weight * image for weight, image in zip(likelihood / likelihood.sum(), images, strict=True))
+        likelihood = torch.stack(
+            [
+                torch.distributions.Normal(a * image, s).log_prob(x[i]).sum()
+                for image in images
+            ]
+        ).exp()
+        expected = sum(
+            weight * image
+            for weight, image in zip(likelihood / likelihood.sum(), images, strict=True)
+        )
         found = ExactDenoiser(images, path)(x[i : i + 1], 0.4)
         torch.testing.assert_close(found.x0[0], expected, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(a * found.x0 + s * found.eps, x[i : i + 1])
 
 
-@pytest.mark.parametrize(("path", "objective"), [("linear", "flow"), ("linear", "x0"), ("ddpm", "eps"), ("cosine", "v")])
+@pytest.mark.parametrize(
+    ("path", "objective"),
+    [("linear", "flow"), ("linear", "x0"), ("ddpm", "eps"), ("cosine", "v")],
+)
 def test_the_linear_denoiser_is_least_squares(tiny, path, objective):
-    """It agrees with a regression of the target on the noisy images, solved from samples."""
+    """It agrees with a regression of the target on the noisy images, solved from
+    samples.
+    """
     generator = torch.Generator().manual_seed(0)
     n, config = 40_000, tiny(path=path, objective=objective)
     mixing = torch.randn(12, 12, generator=generator) / 3
@@ -163,7 +235,9 @@ def test_the_linear_denoiser_is_least_squares(tiny, path, objective):
     fitted = inputs @ torch.linalg.lstsq(inputs, goal.flatten(1).double()).solution
     found = LinearDenoiser(images, config).denoise(x, t)
     assert (found.flatten(1) - fitted).square().mean() < 1e-3 * goal.square().mean()
-    assert (found - goal).square().mean() == pytest.approx((fitted - goal.flatten(1)).square().mean().item(), rel=2e-3)
+    assert (found - goal).square().mean() == pytest.approx(
+        (fitted - goal.flatten(1)).square().mean().item(), rel=2e-3
+    )
 
 
 WRONG = [
@@ -191,7 +265,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "kind", "said"), WRONG, ids=[str(changes) for changes, _, _ in WRONG])
+@pytest.mark.parametrize(
+    ("changes", "kind", "said"), WRONG, ids=[str(changes) for changes, _, _ in WRONG]
+)
 def test_a_wrong_argument_is_refused_with_the_way_out(alive, changes, kind, said):
     with pytest.raises(kind) as error:
         sample(alive(), **dict(labels=[0], steps=2) | changes)
@@ -201,8 +277,13 @@ def test_a_wrong_argument_is_refused_with_the_way_out(alive, changes, kind, said
 
 def test_guidance_needs_a_null_class(alive):
     model = alive(null_class=False)
-    with pytest.raises(ValueError, match=r"guidance=1\.5 needs a null class.*use guidance=1"):
+    with pytest.raises(
+        ValueError, match=r"guidance=1\.5 needs a null class.*use guidance=1"
+    ):
         sample(model, [0], steps=2)
-    with pytest.raises(ValueError, match=r"label 3 is out of range; this model knows the classes 0 to 2$"):
+    with pytest.raises(
+        ValueError,
+        match=r"label 3 is out of range; this model knows the classes 0 to 2$",
+    ):
         sample(model, [3], steps=2, guidance=1)
     assert sample(model, [2], steps=2, guidance=1).shape == (1, 1, 8, 8)

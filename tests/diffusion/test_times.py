@@ -5,7 +5,10 @@ from scipy import stats
 from dit_lite.diffusion import PATHS, TIMES, draw_times, time_grid
 from dit_lite.diffusion.times import at_ratio
 
-DISTRIBUTIONS = {"uniform": stats.uniform().cdf, "logit_normal": lambda t: stats.norm.cdf(torch.logit(torch.as_tensor(t)).numpy())}
+DISTRIBUTIONS = {
+    "uniform": stats.uniform().cdf,
+    "logit_normal": lambda t: stats.norm.cdf(torch.logit(torch.as_tensor(t)).numpy()),
+}
 
 
 def test_every_distribution_has_its_test():
@@ -35,23 +38,38 @@ def test_times_stay_inside_the_unit_interval(name):
 
 
 def test_the_generator_decides_the_times():
-    first, again, other = (draw_times("logit_normal", 8, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        draw_times("logit_normal", 8, torch.Generator().manual_seed(seed))
+        for seed in (0, 0, 1)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_the_grid_runs_evenly_from_first_to_last():
     times = time_grid(0.999, -0.001, 10)
-    assert (times.dtype, len(times), times[0].item(), times[-1].item()) == (torch.float64, 11, 0.999, -0.001)
-    torch.testing.assert_close(times.diff(), torch.full((10,), -0.1, dtype=torch.float64))
+    assert (times.dtype, len(times), times[0].item(), times[-1].item()) == (
+        torch.float64,
+        11,
+        0.999,
+        -0.001,
+    )
+    torch.testing.assert_close(
+        times.diff(), torch.full((10,), -0.1, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_the_time_of_a_ratio_is_where_the_path_has_it(name):
     t = torch.linspace(0.001, 0.998, 300, dtype=torch.float64)
-    torch.testing.assert_close(at_ratio(PATHS[name], PATHS[name].log_snr(t)), t, rtol=0, atol=2e-6)  # so near to a step the ddpm path is at it
+    # so near to a step the ddpm path is at it
+    torch.testing.assert_close(
+        at_ratio(PATHS[name], PATHS[name].log_snr(t)), t, rtol=0, atol=2e-6
+    )
 
 
 def test_a_ratio_beyond_an_end_of_the_path_gives_the_end():
     ends = at_ratio(PATHS["ddpm"], torch.tensor([float("inf"), -float("inf")]))
-    torch.testing.assert_close(ends, torch.tensor([PATHS["ddpm"].last, 1.0], dtype=torch.float64))
+    torch.testing.assert_close(
+        ends, torch.tensor([PATHS["ddpm"].last, 1.0], dtype=torch.float64)
+    )

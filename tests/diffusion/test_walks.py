@@ -12,7 +12,18 @@ GUIDANCES, STEPS, SEEDS, CLASSES = [1.0, 3.0], [2, 6], [5, 7], [0, 2, 3]
 @pytest.fixture(scope="module")
 def model() -> DiT:
     torch.manual_seed(0)
-    model = DiT(DiTConfig(image_size=4, channels=3, patch_size=2, width=16, depth=1, heads=2, num_classes=3, class_names=("a", "b", "c")))
+    model = DiT(
+        DiTConfig(
+            image_size=4,
+            channels=3,
+            patch_size=2,
+            width=16,
+            depth=1,
+            heads=2,
+            num_classes=3,
+            class_names=("a", "b", "c"),
+        )
+    )
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.2)  # not the zeros of adaLN-Zero
     return model.eval()
@@ -20,9 +31,16 @@ def model() -> DiT:
 
 def test_every_image_is_the_one_that_sample_makes(model):
     made = walks(model, CLASSES, GUIDANCES, STEPS, SEEDS, states=4, sampler="heun")
-    assert made.axes == {"guidance": GUIDANCES, "steps": STEPS, "seed": SEEDS, "class": ["a", "c", "no class"]}
+    assert made.axes == {
+        "guidance": GUIDANCES,
+        "steps": STEPS,
+        "seed": SEEDS,
+        "class": ["a", "c", "no class"],
+    }
     assert made.states.shape == made.beliefs.shape == (2, 2, 2, 3, 4, 3, 4, 4)
-    for (g, w), (s, steps), (r, seed), (k, label) in product(*map(enumerate, (GUIDANCES, STEPS, SEEDS, CLASSES))):
+    for (g, w), (s, steps), (r, seed), (k, label) in product(
+        *map(enumerate, (GUIDANCES, STEPS, SEEDS, CLASSES))
+    ):
         image = sample(model, [label], steps, w, "heun", seed)[0]
         torch.testing.assert_close(made.beliefs[g, s, r, k, -1], image)
 
@@ -35,9 +53,15 @@ def test_states_are_kept_at_equal_shares_of_the_steps(model):
         path = walk(model, [2], steps, 2.0, "euler", seed=5)
         kept = made.taken[0, s, 0, 0]
         torch.testing.assert_close(made.times[0, s, 0, 0], path.times[kept])
-        torch.testing.assert_close(made.states[0, s, 0, 1], path.states[kept, 0].clamp(-1, 1))
-        torch.testing.assert_close(made.beliefs[0, s, 0, 1], path.beliefs[kept, 0].clamp(-1, 1))
-        assert (made.states[0, s, 0, :, 0] == noise).all(), "every class, and every number of steps, starts from the same noise"
+        torch.testing.assert_close(
+            made.states[0, s, 0, 1], path.states[kept, 0].clamp(-1, 1)
+        )
+        torch.testing.assert_close(
+            made.beliefs[0, s, 0, 1], path.beliefs[kept, 0].clamp(-1, 1)
+        )
+        assert (made.states[0, s, 0, :, 0] == noise).all(), (
+            "every class, and every number of steps, starts from the same noise"
+        )
 
 
 @pytest.mark.parametrize(
@@ -54,4 +78,7 @@ def test_states_are_kept_at_equal_shares_of_the_steps(model):
 )
 def test_errors_name_the_argument(model, message, change):
     with pytest.raises(ValueError, match=message):
-        walks(model, **{"classes": [0], "guidances": [1.0], "steps": [2], "seeds": [0]} | change)
+        walks(
+            model,
+            **{"classes": [0], "guidances": [1.0], "steps": [2], "seeds": [0]} | change,
+        )

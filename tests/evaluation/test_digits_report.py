@@ -17,22 +17,45 @@ def untrained(alive):
 
 def test_real_images_are_the_digits_on_the_scale_of_samples():
     images, labels = real_images("test")
-    assert (images.shape, images.min().item(), images.max().item()) == ((355, 1, 8, 8), -1, 1)
+    assert (images.shape, images.min().item(), images.max().item()) == (
+        (355, 1, 8, 8),
+        -1,
+        1,
+    )
     assert np.array_equal(((images + 1) * 127.5).round().numpy(), digits("test").images)
     assert torch.equal(labels, torch.from_numpy(digits("test").labels))
 
 
 def test_a_report_says_what_it_measured(untrained):
-    report = evaluate_digits(untrained, per_class=4, guidance=2.0, steps=2, sampler="ddim", seed=3, halvings=1)
-    assert (report.samples, report.guidance, report.steps, report.sampler, report.seed) == (40, 2.0, 2, "ddim", 3)
+    report = evaluate_digits(
+        untrained,
+        per_class=4,
+        guidance=2.0,
+        steps=2,
+        sampler="ddim",
+        seed=3,
+        halvings=1,
+    )
+    assert (
+        report.samples,
+        report.guidance,
+        report.steps,
+        report.sampler,
+        report.seed,
+    ) == (40, 2.0, 2, "ddim", 3)
     assert 0 <= report.worst_class <= report.accuracy <= 1
     values = json.loads(json.dumps(report.to_dict()))
-    assert set(values) == {f.name for f in dataclasses.fields(report)} | {"precision_share", "recall_share"}
+    assert set(values) == {f.name for f in dataclasses.fields(report)} | {
+        "precision_share",
+        "recall_share",
+    }
     assert values["precision_share"] == report.precision / report.real_precision
 
 
 def test_a_report_repeats(untrained):
-    first, again = (evaluate_digits(untrained, per_class=4, steps=2, halvings=2) for _ in range(2))
+    first, again = (
+        evaluate_digits(untrained, per_class=4, steps=2, halvings=2) for _ in range(2)
+    )
     assert first == again
 
 
@@ -44,13 +67,20 @@ def test_real_against_real_scores_high_whatever_the_model(untrained):
 
 
 def test_the_shipped_model_makes_digits():
-    report = evaluate_digits(dit_lite.load("digits"), per_class=20, steps=10, halvings=1)
+    report = evaluate_digits(
+        dit_lite.load("digits"), per_class=20, steps=10, halvings=1
+    )
     assert report.accuracy >= 0.95
     assert report.precision_share > 0.7
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"), [(dict(image_size=16), "16x16x1 images"), (dict(channels=3), "8x8x3 images"), (dict(num_classes=3), "3 classes")]
+    ("changes", "said"),
+    [
+        (dict(image_size=16), "16x16x1 images"),
+        (dict(channels=3), "8x8x3 images"),
+        (dict(num_classes=3), "3 classes"),
+    ],
 )
 def test_a_model_of_other_images_is_refused(alive, changes, said):
     with pytest.raises(ValueError, match=f"{said}.*the judge knows 8x8x1 digits"):

@@ -1,9 +1,17 @@
-"""Doctored images: each fault is what its name says, and the look-alike has the moments it promises."""
+"""Doctored images: each fault is what its name says, and the look-alike has the
+moments it promises.
+"""
 
 import pytest
 import torch
 
-from dit_lite.evaluation import FAULTS, frechet_distance, inject, look_alike, real_images
+from dit_lite.evaluation import (
+    FAULTS,
+    frechet_distance,
+    inject,
+    look_alike,
+    real_images,
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +27,24 @@ def test_as_many_images_and_labels_come_out_and_the_given_ones_stay(name, digits
     assert asked.shape == labels.shape
     assert torch.equal(images, digits[0])
     assert torch.equal(labels, digits[1])
-    assert all(torch.equal(*pair) for pair in zip(inject(name, images, labels), (found, asked), strict=True))
+    assert all(
+        torch.equal(*pair)
+        for pair in zip(inject(name, images, labels), (found, asked), strict=True)
+    )
 
 
 def test_a_fault_changes_what_its_name_says(digits):
     images, labels = digits
-    assert torch.equal(inject("labels shuffled", images, labels)[1].bincount(), labels.bincount())
-    assert inject("half of the classes", images, labels)[1].unique().tolist() == [0, 1, 2, 3, 4]
+    assert torch.equal(
+        inject("labels shuffled", images, labels)[1].bincount(), labels.bincount()
+    )
+    assert inject("half of the classes", images, labels)[1].unique().tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     assert len(inject("one image a class", images, labels)[0].unique(dim=0)) == 10
     means, asked = inject("class means", images, labels)
     assert torch.allclose(means[asked == 3][0], images[labels == 3].mean(0))

@@ -9,15 +9,33 @@ from hypothesis import strategies as st
 from dit_lite.evaluation import half_samples, inception_score
 
 
-def probabilities(n: int, classes: int, seed: int, sharpness: float = 3.0) -> torch.Tensor:
-    return (sharpness * torch.randn(n, classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)).softmax(1)
+def probabilities(
+    n: int, classes: int, seed: int, sharpness: float = 3.0
+) -> torch.Tensor:
+    return (
+        sharpness
+        * torch.randn(
+            n,
+            classes,
+            generator=torch.Generator().manual_seed(seed),
+            dtype=torch.float64,
+        )
+    ).softmax(1)
 
 
 @given(st.integers(2, 40), st.integers(2, 12), st.integers(0, 2**31), st.floats(0, 8))
 def test_it_is_the_mean_divergence_from_the_marginal(n, classes, seed, sharpness):
     p = probabilities(n, classes, seed, sharpness)
     q = p.mean(0)
-    by_hand = math.exp(sum(float(a) * math.log(float(a) / float(b)) for row in p for a, b in zip(row, q, strict=True) if a > 0) / n)
+    by_hand = math.exp(
+        sum(
+            float(a) * math.log(float(a) / float(b))
+            for row in p
+            for a, b in zip(row, q, strict=True)
+            if a > 0
+        )
+        / n
+    )
     score = inception_score(p).value
     assert score == pytest.approx(by_hand, rel=1e-9)
     assert 1 - 1e-9 <= score <= classes + 1e-9
@@ -30,7 +48,11 @@ def test_it_is_that_of_torch_fidelity(splits):
     order = torch.randperm(120, generator=torch.Generator().manual_seed(0))
     theirs = isc.isc_features_to_metric(p[order].log(), splits=splits, shuffle=False)
     ours = inception_score(p, splits=splits)
-    assert ours == pytest.approx((theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-9, abs=1e-12)
+    assert ours == pytest.approx(
+        (theirs["inception_score_mean"], theirs["inception_score_std"]),
+        rel=1e-9,
+        abs=1e-12,
+    )
 
 
 def test_one_image_a_class_scores_the_number_of_classes():
@@ -52,7 +74,9 @@ def test_splits_bias_the_score_down():
 def test_it_has_an_interval():
     p = probabilities(400, 10, 0)
     found = half_samples(lambda some: inception_score(some).value, p)
-    spread = np.std([inception_score(probabilities(400, 10, s)).value for s in range(1, 60)])
+    spread = np.std(
+        [inception_score(probabilities(400, 10, s)).value for s in range(1, 60)]
+    )
     assert 0.6 < (found.high - found.low) / (3.92 * spread) < 1.6
 
 

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from dit_lite.evaluation import Judge, class_accuracy, load_judge, real_images, train_judge
+from dit_lite.evaluation import (
+    Judge,
+    class_accuracy,
+    load_judge,
+    real_images,
+    train_judge,
+)
 
 
 def test_the_judge_knows_held_out_digits():
@@ -13,7 +19,9 @@ def test_the_judge_knows_held_out_digits():
 
 
 def test_noise_scores_one_in_ten():
-    noise = torch.randn(1000, 1, 8, 8, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    noise = torch.randn(
+        1000, 1, 8, 8, generator=torch.Generator().manual_seed(0)
+    ).clamp(-1, 1)
     accuracy, _ = class_accuracy(load_judge(), noise, torch.arange(10).repeat(100), 10)
     assert accuracy == pytest.approx(0.1, abs=0.05)
 
@@ -37,7 +45,10 @@ def test_training_a_judge_learns_and_repeats():
     images, labels = real_images("test")
     first, again = train_judge(steps=40), train_judge(steps=40)
     assert class_accuracy(first, images, labels, 10)[0] > 0.7
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.parameters(), again.parameters(), strict=True)
+    )
     assert isinstance(first, Judge)
 
 
@@ -58,7 +69,9 @@ class Fixed(nn.Module):
 def test_accuracy_is_counted_over_all_and_by_class():
     said = torch.tensor([0, 0, 1, 1, 1, 3])
     wanted = torch.tensor([0, 0, 0, 1, 1, 1])
-    accuracy, by_class = class_accuracy(Fixed(), said.float()[:, None, None, None], wanted, 4)
+    accuracy, by_class = class_accuracy(
+        Fixed(), said.float()[:, None, None, None], wanted, 4
+    )
     assert accuracy == pytest.approx(4 / 6)
     assert by_class[:2].tolist() == pytest.approx([2 / 3, 2 / 3])
     assert by_class[2:].isnan().all()  # classes that were not asked for

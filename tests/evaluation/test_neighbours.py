@@ -4,14 +4,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dit_lite
-from dit_lite.evaluation import memorisation, nearest, neighbours, precision_recall, real_images
+from dit_lite.evaluation import (
+    memorisation,
+    nearest,
+    neighbours,
+    precision_recall,
+    real_images,
+)
 
 
 def features(n: int, seed: int, size: int = 5) -> torch.Tensor:
-    return torch.randn(n, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        n, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
-@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 4), st.integers(0, 2**31), st.floats(-1000, 1000))
+@given(
+    st.integers(1, 30),
+    st.integers(1, 30),
+    st.integers(1, 4),
+    st.integers(0, 2**31),
+    st.floats(-1000, 1000),
+)
 def test_the_nearest_are_those_of_sorting_all(n, m, k, seed, shift):
     points, of, k = features(n, seed) + shift, features(m, seed + 1) + shift, min(k, m)
     distances = (points[:, None] - of).norm(dim=2)
@@ -38,7 +52,9 @@ def test_a_copy_has_distance_zero_even_far_from_the_origin():
 
 
 def test_copies_that_are_repeated_still_count_as_inside():
-    """Balls around repeated images have radius 0; rounding must not push the copies out of them."""
+    """Balls around repeated images have radius 0; rounding must not push the copies
+    out of them.
+    """
     repeated = features(10, 0, 64).repeat(20, 1) + 100
     assert precision_recall(repeated, repeated.clone()) == (1, 1)
 
@@ -63,8 +79,13 @@ def test_copies_are_told_from_new_images():
 
 def test_the_shipped_model_is_no_nearer_to_its_training_images_than_fresh_digits_are():
     train, _ = real_images("train")
-    made = dit_lite.sample(dit_lite.load("digits"), list(range(10)) * 5, steps=10, guidance=1.5, seed=0)
-    found, fresh = memorisation(made, train), memorisation(real_images("test")[0], train)
+    made = dit_lite.sample(
+        dit_lite.load("digits"), list(range(10)) * 5, steps=10, guidance=1.5, seed=0
+    )
+    found, fresh = (
+        memorisation(made, train),
+        memorisation(real_images("test")[0], train),
+    )
     assert found.copies == 0
     assert found.median > 0.6 * fresh.median
 
@@ -76,7 +97,11 @@ def test_an_image_that_occurs_twice_hides_its_copies_from_the_ratio():
     assert found.median == 0
 
 
-@pytest.mark.parametrize("made", [torch.ones(5, 64), torch.ones(5, 1, 8, 7), torch.ones(5)])
+@pytest.mark.parametrize(
+    "made", [torch.ones(5, 64), torch.ones(5, 1, 8, 7), torch.ones(5)]
+)
 def test_pixels_and_features_are_not_mixed(made):
-    with pytest.raises(ValueError, match=r"differ in shape; use both in pixels or both in features"):
+    with pytest.raises(
+        ValueError, match=r"differ in shape; use both in pixels or both in features"
+    ):
         memorisation(made, torch.zeros(9, 1, 8, 8))

@@ -9,11 +9,16 @@ def features(n: int, seed: int, size: int = 5, shift: float = 0.0) -> torch.Tens
 
 
 def by_loops(points, of, k: int) -> float:
-    """Share of points within the k-th-neighbour ball of any of the others, counted one by one."""
+    """Share of points within the k-th-neighbour ball of any of the others, counted
+    one by one.
+    """
     inside = 0
     for point in points:
         for centre in of:
-            radius = sorted(((other - centre) ** 2).sum().item() ** 0.5 for other in of)[k]  # the first is the centre itself
+            # the first is the centre itself
+            radius = sorted(
+                ((other - centre) ** 2).sum().item() ** 0.5 for other in of
+            )[k]
             if ((point - centre) ** 2).sum().item() ** 0.5 <= radius:
                 inside += 1
                 break
@@ -21,10 +26,14 @@ def by_loops(points, of, k: int) -> float:
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-@pytest.mark.parametrize(("n", "m", "shift"), [(30, 30, 0.0), (28, 20, 1.0), (12, 31, 0.5)])
+@pytest.mark.parametrize(
+    ("n", "m", "shift"), [(30, 30, 0.0), (28, 20, 1.0), (12, 31, 0.5)]
+)
 def test_both_numbers_are_those_of_a_loop(n, m, shift, k):
     real, made = features(n, 0).double(), features(m, 1, shift=shift).double()
-    assert precision_recall(real, made, k) == pytest.approx((by_loops(made, real, k), by_loops(real, made, k)))
+    assert precision_recall(real, made, k) == pytest.approx(
+        (by_loops(made, real, k), by_loops(real, made, k))
+    )
 
 
 def test_samples_and_data_change_places():
@@ -54,15 +63,25 @@ def test_precision_misses_what_recall_finds():
 
 def test_distances_far_from_the_origin_stay_exact():
     real, made = features(60, 0), features(60, 1)
-    assert precision_recall(real + 1000, made + 1000) == pytest.approx(precision_recall(real, made), abs=0.02)
+    assert precision_recall(real + 1000, made + 1000) == pytest.approx(
+        precision_recall(real, made), abs=0.02
+    )
 
 
 @pytest.mark.parametrize(
     ("real", "made", "said"),
     [
-        (features(10, 0), features(10, 0, size=4), r"\(10, 5\) and \(10, 4\); expected"),
+        (
+            features(10, 0),
+            features(10, 0, size=4),
+            r"\(10, 5\) and \(10, 4\); expected",
+        ),
         (features(10, 0)[0], features(10, 0), r"\(5,\) and \(10, 5\)"),
-        (features(4, 0), features(10, 0), "k=3 neighbours need at least 5 features of each; got 4 and 10"),
+        (
+            features(4, 0),
+            features(10, 0),
+            "k=3 neighbours need at least 5 features of each; got 4 and 10",
+        ),
         (features(10, 0), features(0, 0), "got 10 and 0"),
         (features(10, 0), features(10, 0) * torch.nan, "NaN"),
     ],

@@ -7,7 +7,15 @@ import torch
 from PIL import Image
 
 import dit_lite
-from dit_lite.evaluation import ReferenceError, load_extractor, make_reference, real_images, save_reference, train_judge, training_reference
+from dit_lite.evaluation import (
+    ReferenceError,
+    load_extractor,
+    make_reference,
+    real_images,
+    save_reference,
+    train_judge,
+    training_reference,
+)
 from dit_lite.evaluation import report as reporting
 from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
 from dit_lite.training.checkpoint import Origin
@@ -19,7 +27,11 @@ QUICK = dict(samples=30, steps=2, sampler="ddim", repeats=21)
 def quick_learner():
     """A classifier that learns for a few steps only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(reporting.LEARNERS, "digits", lambda images, labels, seed: train_judge(20, seed, images, labels))
+        patch.setitem(
+            reporting.LEARNERS,
+            "digits",
+            lambda images, labels, seed: train_judge(20, seed, images, labels),
+        )
         yield
 
 
@@ -45,24 +57,37 @@ def broken(monkeypatch):
 
 @pytest.fixture(scope="module")
 def shipped(quick_learner):
-    return evaluate_model(dit_lite.load("digits"), samples=140, steps=3, sampler="dpmpp_2m", repeats=21, guidance=2.0, interval=(0.2, 0.8), seed=5,
+    return evaluate_model(dit_lite.load("digits"), samples=140, steps=3,
+    sampler="dpmpp_2m", repeats=21, guidance=2.0, interval=(0.2, 0.8), seed=5,
                           origin=Origin("digits", 96_000, 0.99))  # fmt: skip
 
 
 def test_a_report_has_every_score_of_samples_and_of_real_images(shipped):
-    assert set(shipped.samples.values) == set(shipped.real.values) == set(NAMES.values())
+    assert (
+        set(shipped.samples.values) == set(shipped.real.values) == set(NAMES.values())
+    )
     assert shipped.left_out == {}
     assert shipped.samples.values["accuracy"].value > 0.9
     assert shipped.samples.values["CAS"].value > 0.3
-    assert (shipped.samples.samples, shipped.real.samples, shipped.real.reference_count) == (140, 140, 721)
+    assert (
+        shipped.samples.samples,
+        shipped.real.samples,
+        shipped.real.reference_count,
+    ) == (140, 140, 721)
 
 
 def test_a_report_prints_how_the_images_were_made(shipped):
     text = str(shipped)
-    for words in ("Reference digits train at 8x8, features of digits-judge", "CAS", "Fréchet", "real against real", "140", "1,442", "0.2-0.8",
-                  "dpmpp_2m", "100 steps", "96,000", "Accuracy of the worst class"):  # fmt: skip
+    for words in ("Reference digits train at 8x8, features of digits-judge", "CAS",
+    "Fréchet", "real against real", "140", "1,442", "0.2-0.8",
+                  "dpmpp_2m", "100 steps", "96,000",
+                  "Accuracy of the worst class"):  # fmt: skip
         assert words in text, words
-    assert shipped.samples.network_calls == network_calls(dit_lite.load("digits"), "dpmpp_2m", 3, 2.0, (0.2, 0.8)) == 5
+    assert (
+        shipped.samples.network_calls
+        == network_calls(dit_lite.load("digits"), "dpmpp_2m", 3, 2.0, (0.2, 0.8))
+        == 5
+    )
     assert shipped.samples.seeds == (5,)
 
 
@@ -85,10 +110,16 @@ def test_the_images_are_those_of_sample(monkeypatch, alive):
 
 def test_too_few_samples_leave_scores_out_with_the_reason(untrained):
     found = evaluate_model(untrained, **QUICK)
-    assert "n=30 images are too few for the Fréchet distance in d=64" in found.left_out["Fréchet of samples"]
+    assert (
+        "n=30 images are too few for the Fréchet distance in d=64"
+        in found.left_out["Fréchet of samples"]
+    )
     assert "Left out of samples and real against real: Fréchet: n=30" in str(found)
     assert "precision" in found.samples.values
-    with pytest.raises(ValueError, match=r"too few for the Fréchet distance in d=64 features.*better 640"):
+    with pytest.raises(
+        ValueError,
+        match=r"too few for the Fréchet distance in d=64 features.*better 640",
+    ):
         evaluate_model(untrained, **QUICK, scores=["frechet"])
 
 
@@ -98,13 +129,24 @@ def test_lost_samples_are_counted_and_a_diverged_model_is_refused(untrained, bro
     assert (found.samples.samples, found.samples.lost) == (27, 3)
     assert "3 of 30 samples held NaN or infinity" in str(found)
     broken(slice(None))
-    with pytest.raises(ValueError, match="all 30 rows hold NaN or infinity; the model that made them has diverged"):
+    with pytest.raises(
+        ValueError,
+        match="all 30 rows hold NaN or infinity; the model that made them has diverged",
+    ):
         evaluate_model(untrained, **QUICK)
 
 
 def test_scores_left_out_for_one_reason_share_a_line(shipped):
-    reasons = {f"{score} of {row}": f"n={n}" for row, n in (("samples", 6), ("real against real", 3)) for score in ("density", "coverage")}
-    text = str(dataclasses.replace(shipped, left_out=reasons | {"recall of real against real": "n=3"}))
+    reasons = {
+        f"{score} of {row}": f"n={n}"
+        for row, n in (("samples", 6), ("real against real", 3))
+        for score in ("density", "coverage")
+    }
+    text = str(
+        dataclasses.replace(
+            shipped, left_out=reasons | {"recall of real against real": "n=3"}
+        )
+    )
     assert [line for line in text.splitlines() if "Left out" in line] == [
         "Left out of samples and real against real: density, coverage: n=6.",
         "Left out of real against real: recall: n=3.",
@@ -113,48 +155,98 @@ def test_scores_left_out_for_one_reason_share_a_line(shipped):
 
 def test_a_report_says_whether_the_model_listens(shipped):
     loss = shipped.loss
-    assert loss.losses["its class"][0] < loss.losses["no class"][0] < loss.losses["another class"][0]
-    assert loss.penalty[0] == pytest.approx(loss.losses["another class"][0] - loss.losses["its class"][0])
+    assert (
+        loss.losses["its class"][0]
+        < loss.losses["no class"][0]
+        < loss.losses["another class"][0]
+    )
+    assert loss.penalty[0] == pytest.approx(
+        loss.losses["another class"][0] - loss.losses["its class"][0]
+    )
     assert loss.penalty[0] > 5 * loss.penalty[1] > 0
-    assert f"Loss (flow) on 140 images of digits train, told its class {loss.losses['its class'][0]:.4f} ±" in str(shipped)
+    assert (
+        "Loss (flow) on 140 images of digits train, told its class "
+        f"{loss.losses['its class'][0]:.4f} ±"
+    ) in str(shipped)
     assert shipped.to_dict()["loss"]["losses"] == loss.losses
 
 
 def test_few_images_are_said_to_be_few(shipped):
-    assert "Few images: of 140 a share such as precision is known to about 8 points in 100, of 400 to 5." in str(shipped)
-    many = [dataclasses.replace(row, samples=400, reference_count=400) for row in (shipped.samples, shipped.real)]
-    assert "Few images" not in str(dataclasses.replace(shipped, samples=many[0], real=many[1]))
+    assert (
+        "Few images: of 140 a share such as precision is known to about 8 points "
+        "in 100, of 400 to 5."
+    ) in str(shipped)
+    many = [
+        dataclasses.replace(row, samples=400, reference_count=400)
+        for row in (shipped.samples, shipped.real)
+    ]
+    assert "Few images" not in str(
+        dataclasses.replace(shipped, samples=many[0], real=many[1])
+    )
 
 
-def test_a_reference_of_too_few_images_is_refused_before_sampling(untrained, tmp_path, monkeypatch):
+def test_a_reference_of_too_few_images_is_refused_before_sampling(
+    untrained, tmp_path, monkeypatch
+):
     monkeypatch.setattr(reporting, "_draw", None)
     images, labels = real_images("test")
-    save_reference(make_reference("mine", images[:49], labels[:49], load_extractor("digits-judge")), tmp_path / "few.safetensors")
-    with pytest.raises(ValueError, match=r"'mine' has 49 images, too few for any score: .* 14 points in 100; have 50 or more, better 400"):
+    save_reference(
+        make_reference(
+            "mine", images[:49], labels[:49], load_extractor("digits-judge")
+        ),
+        tmp_path / "few.safetensors",
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"'mine' has 49 images, too few for any score: .* 14 points in 100; have 50 or more, better 400",
+    ):
         evaluate_model(untrained, **QUICK, reference=str(tmp_path / "few.safetensors"))
 
 
 def saved(tmp_path, **changes) -> str:
     """A file of statistics of real digits."""
     images, labels = real_images("test")
-    reference = make_reference("digits test", images, labels, load_extractor("digits-judge"))
-    save_reference(dataclasses.replace(reference, **changes), tmp_path / "reference.safetensors")
+    reference = make_reference(
+        "digits test", images, labels, load_extractor("digits-judge")
+    )
+    save_reference(
+        dataclasses.replace(reference, **changes), tmp_path / "reference.safetensors"
+    )
     return str(tmp_path / "reference.safetensors")
 
 
 def test_a_saved_reference_takes_the_place_of_the_training_images(untrained, tmp_path):
-    found = evaluate_model(untrained, **QUICK, scores=["precision"], reference=saved(tmp_path))
-    assert (found.samples.reference, found.samples.reference_count) == ("digits test", 355)
-    held_out = evaluate_model(untrained, **QUICK, scores=["precision"], reference="digits:test")
+    found = evaluate_model(
+        untrained, **QUICK, scores=["precision"], reference=saved(tmp_path)
+    )
+    assert (found.samples.reference, found.samples.reference_count) == (
+        "digits test",
+        355,
+    )
+    held_out = evaluate_model(
+        untrained, **QUICK, scores=["precision"], reference="digits:test"
+    )
     assert (held_out.samples, held_out.real) == (found.samples, found.real)
-    assert (held_out.loss.images, found.loss) == (30, None), "a file of statistics holds no images"
+    assert (held_out.loss.images, found.loss) == (30, None), (
+        "a file of statistics holds no images"
+    )
 
 
 def test_training_images_seen_before_make_the_same_report(untrained):
     seen = training_reference("digits")
-    assert evaluate_model(untrained, "digits", **QUICK, reference=seen) == evaluate_model(untrained, "digits", **QUICK)
-    with pytest.raises(ReferenceError, match=r"the reference is of 'digits test', the model of 'digits train'; make it with training_reference"):
-        evaluate_model(untrained, "digits", **QUICK, reference=dataclasses.replace(seen, name="digits test"))
+    assert evaluate_model(
+        untrained, "digits", **QUICK, reference=seen
+    ) == evaluate_model(untrained, "digits", **QUICK)
+    with pytest.raises(
+        ReferenceError,
+        match=r"the reference is of 'digits test', the model of 'digits train'; make it with training_reference",
+    ):
+        evaluate_model(
+            untrained,
+            "digits",
+            **QUICK,
+            reference=dataclasses.replace(seen, name="digits test"),
+        )
     with pytest.raises(ValueError, match=r"data set with a judge.*'pictures'.*digits"):
         training_reference("pictures")
 
@@ -162,10 +254,20 @@ def test_training_images_seen_before_make_the_same_report(untrained):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (dict(extractor="inception-v3"), "extractor='inception-v3', but the samples have 'digits-judge'.*make_reference"),
+        (
+            dict(extractor="inception-v3"),
+            "extractor='inception-v3', but the samples have "
+            "'digits-judge'.*make_reference",
+        ),
         (dict(image_size=32), "image_size=32, but the samples have 8"),
-        (dict(features=torch.ones(355, 63)), "features an image=63, but the samples have 64"),
-        (dict(labels=torch.zeros(355, dtype=torch.long)), "the reference holds no image of class 1, 2, 3"),
+        (
+            dict(features=torch.ones(355, 63)),
+            "features an image=63, but the samples have 64",
+        ),
+        (
+            dict(labels=torch.zeros(355, dtype=torch.long)),
+            "the reference holds no image of class 1, 2, 3",
+        ),
     ],
 )
 def test_a_reference_that_does_not_fit_is_refused(untrained, tmp_path, changes, said):
@@ -179,7 +281,9 @@ def pictures(tmp_path):
     for k, name in enumerate(("cat", "dog")):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for i in range(3):
-            noise = np.random.default_rng([k, i]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            noise = np.random.default_rng([k, i]).integers(
+                0, 256, (8, 8, 3), dtype=np.uint8
+            )
             Image.fromarray(noise).save(tmp_path / "pets" / name / f"{i}.png")
     return str(tmp_path / "pets")
 
@@ -189,10 +293,15 @@ def pictures(tmp_path):
     [
         (dict(), r"has channels=3, the model 1; choose the data"),
         (dict(channels=3), "num_classes=2, the model 10"),
-        (dict(channels=3, num_classes=2, class_names=("dog", "cat")), r"class_names=\('cat', 'dog'\), the model \('dog', 'cat'\)"),
+        (
+            dict(channels=3, num_classes=2, class_names=("dog", "cat")),
+            r"class_names=\('cat', 'dog'\), the model \('dog', 'cat'\)",
+        ),
     ],
 )
-def test_data_of_another_shape_or_other_classes_are_refused(alive, pictures, tmp_path, monkeypatch, changes, said):
+def test_data_of_another_shape_or_other_classes_are_refused(
+    alive, pictures, tmp_path, monkeypatch, changes, said
+):
     monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path))
     model = alive(**dict(num_classes=10) | changes)
     with pytest.raises(ValueError, match=said):
@@ -203,19 +312,32 @@ def test_data_of_another_shape_or_other_classes_are_refused(alive, pictures, tmp
     ("changes", "said"),
     [
         (dict(samples=0), "samples=0 must be a whole number of at least 1"),
-        (dict(scores=["fid"]), "score='fid' is not known; choose one of: frechet, kernel, inception"),
+        (
+            dict(scores=["fid"]),
+            "score='fid' is not known; choose one of: frechet, kernel, inception",
+        ),
         (
             dict(scores=["accuracy"], extractor="inception-v3"),
-            "score='accuracy' needs a judge of the classes of 'digits'; its judge is 'digits-judge'",
+            "score='accuracy' needs a judge of the classes of 'digits'; its "
+            "judge is 'digits-judge'",
         ),
-        (dict(extractor="vgg"), "extractor='vgg' is not known; choose one of: digits-judge"),
+        (
+            dict(extractor="vgg"),
+            "extractor='vgg' is not known; choose one of: digits-judge",
+        ),
         (dict(data="birds"), "'birds' is no known data set and no folder"),
-        (dict(data="birds", scores=["cas"]), "score='cas' needs a classifier that learns the classes of 'birds'; there is one for: digits"),
+        (
+            dict(data="birds", scores=["cas"]),
+            "score='cas' needs a classifier that learns the classes of 'birds'; "
+            "there is one for: digits",
+        ),
         (dict(guidance=-1), "guidance=-1 must be"),
         (dict(repeats=3, scores=["precision"]), "repeats=3 are too few"),
     ],
 )
-def test_a_wrong_argument_is_refused_with_the_way_out(untrained, monkeypatch, changes, said):
+def test_a_wrong_argument_is_refused_with_the_way_out(
+    untrained, monkeypatch, changes, said
+):
     if changes.get("data"):
         monkeypatch.setitem(reporting.JUDGES, "birds", "digits-judge")
     with pytest.raises(ValueError, match=said):
@@ -223,7 +345,11 @@ def test_a_wrong_argument_is_refused_with_the_way_out(untrained, monkeypatch, ch
 
 
 def test_a_model_of_unknown_data_asks_for_them(alive):
-    with pytest.raises(ValueError, match="do not say which data the model was trained on; name the data set or folder as the reference"):
+    with pytest.raises(
+        ValueError,
+        match="do not say which data the model was trained on; name the data set or "
+        "folder as the reference",
+    ):
         evaluate_model(alive(num_classes=3), **QUICK)
 
 
@@ -231,14 +357,26 @@ def test_an_extractor_whose_extra_is_missing_names_it(untrained, monkeypatch):
     def missing():
         raise ImportError("pip install torch-fidelity")
 
-    monkeypatch.setitem(reporting.load_extractor.__globals__["EXTRACTORS"], "inception-v3", missing)
+    monkeypatch.setitem(
+        reporting.load_extractor.__globals__["EXTRACTORS"], "inception-v3", missing
+    )
     with pytest.raises(
-        ValueError, match=r"extractor='inception-v3': pip install .* choose one that ships, .*: digits-judge, cifar10-judge, imagenet64-judge"
+        ValueError,
+        match=r"extractor='inception-v3': pip install .* choose one that ships, .*: digits-judge, cifar10-judge, imagenet64-judge",
     ):
         evaluate_model(untrained, **QUICK, extractor="inception-v3")
 
 
 def test_a_caveat_of_the_data_stands_under_the_table(untrained, monkeypatch):
     digits = reporting.load_data("digits")
-    monkeypatch.setattr(reporting, "load_data", lambda *_: dataclasses.replace(digits, note="Stored as JPEG."))
-    assert str(evaluate_model(untrained, **QUICK, scores=["precision"])).count("Stored as JPEG.") == 1
+    monkeypatch.setattr(
+        reporting,
+        "load_data",
+        lambda *_: dataclasses.replace(digits, note="Stored as JPEG."),
+    )
+    assert (
+        str(evaluate_model(untrained, **QUICK, scores=["precision"])).count(
+            "Stored as JPEG."
+        )
+        == 1
+    )

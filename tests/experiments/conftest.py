@@ -12,26 +12,45 @@ from dit_lite.experiments import record as records
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """The top of an empty checkout without git: results go there, whatever machine this is."""
+    """The top of an empty checkout without git: results go there, whatever machine
+    this is.
+    """
     for module in (records, archives):
         monkeypatch.setattr(module, "resource", lambda name: tmp_path / name)
     monkeypatch.setattr(records, "commit", lambda: "0" * 40)
     monkeypatch.setattr(records, "hardware", lambda device="cpu": "one abacus")
-    monkeypatch.setattr("dit_lite.experiments.runner.hardware", lambda device="cpu": "one abacus")
+    monkeypatch.setattr(
+        "dit_lite.experiments.runner.hardware", lambda device="cpu": "one abacus"
+    )
     return tmp_path
 
 
 class Squares:
-    """An experiment of `n` parts that remembers which it did; part `stop_at` raises `stop` once; `during` is called in every part."""
+    """An experiment of `n` parts that remembers which it did; part `stop_at` raises
+    `stop` once; `during` is called in every part.
+    """
 
-    def __init__(self, name: str, n: int, stop_at: int | None = None, stop: BaseException | None = None, during=lambda: None, **keywords):
+    def __init__(
+        self,
+        name: str,
+        n: int,
+        stop_at: int | None = None,
+        stop: BaseException | None = None,
+        during=lambda: None,
+        **keywords,
+    ):
         self.did: list[int] = []
         self.stop_at, self.stop, self.during = stop_at, stop, during
         settings = dict(smoke=dict(n=1), cpu=dict(n=n, seeds=[0, 1]))
-        EXPERIMENTS[name] = Experiment(name, "What are squares?", self, settings, **keywords)
+        EXPERIMENTS[name] = Experiment(
+            name, "What are squares?", self, settings, **keywords
+        )
 
     def __call__(self, work, n, seeds=()):
-        return {"rows": work.map(self.square, [dict(k=k) for k in range(n)], power=2), "n": n}
+        return {
+            "rows": work.map(self.square, [dict(k=k) for k in range(n)], power=2),
+            "n": n,
+        }
 
     def square(self, k, power):
         if k == self.stop_at:
@@ -44,7 +63,9 @@ class Squares:
 
 @pytest.fixture
 def squares(checkout):
-    """A function that registers such an experiment and takes it away after the test; no others are registered."""
+    """A function that registers such an experiment and takes it away after the test;
+    no others are registered.
+    """
     everything = dict(EXPERIMENTS)
     EXPERIMENTS.clear()
     yield Squares
@@ -60,7 +81,9 @@ def clock(monkeypatch):
     def forward(seconds: float) -> None:
         time[0] += seconds
 
-    monkeypatch.setattr("dit_lite.experiments.slices.time", SimpleNamespace(monotonic=lambda: time[0]))
+    monkeypatch.setattr(
+        "dit_lite.experiments.slices.time", SimpleNamespace(monotonic=lambda: time[0])
+    )
     return forward
 
 

@@ -1,6 +1,7 @@
 """An experiment of four parts in a process that may kill itself.
 
-python killed_between_parts.py CHECKOUT replace|part|none: in the middle of saving the first part, at the start of the third part done here, or never.
+python killed_between_parts.py CHECKOUT replace|part|none: in the middle of saving the
+first part, at the start of the third part done here, or never.
 """
 
 import os

@@ -7,7 +7,9 @@ from dit_lite.experiments.spectra import found
 
 def test_spread_is_the_mean_distance_of_pairs_within_a_class():
     features = torch.tensor([[0.0, 0], [3, 4], [0, 0], [100, 0], [100, 2]])
-    assert spread(features, torch.tensor([0, 0, 0, 1, 1])) == pytest.approx(((5 + 5 + 0) / 3 + 2) / 2)
+    assert spread(features, torch.tensor([0, 0, 0, 1, 1])) == pytest.approx(
+        ((5 + 5 + 0) / 3 + 2) / 2
+    )
 
 
 def test_what_is_found_is_all_of_the_truth_none_of_an_empty_image_and_less_of_another():

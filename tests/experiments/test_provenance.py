@@ -1,4 +1,6 @@
-"""Where a number comes from is always said, and a stale one is labelled wherever a chapter shows it."""
+"""Where a number comes from is always said, and a stale one is labelled wherever a
+chapter shows it.
+"""
 
 import json
 import re
@@ -7,7 +9,15 @@ from itertools import pairwise
 
 import pytest
 
-from dit_lite.experiments import EXPERIMENTS, Experiment, Result, ResultError, cost, load_result, run_experiment
+from dit_lite.experiments import (
+    EXPERIMENTS,
+    Experiment,
+    Result,
+    ResultError,
+    cost,
+    load_result,
+    run_experiment,
+)
 from dit_lite.experiments import record as records
 from dit_lite.resources import resource
 
@@ -17,18 +27,26 @@ CHAPTERS = sorted(resource("book/chapters").glob("*.ipynb"))
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_every_result_that_a_chapter_loads_is_shown_with_its_source_line(chapter):
     cells = json.loads(chapter.read_text())["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    code = "\n".join(
+        "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
+    )
     pieces = re.split(r"\bload_result\(", code)
     for before, piece in pairwise(pieces):
         name = re.search(r"(\w+) = $", before)
         assert name, f"give the result a name: load_result({piece[:40]}"
-        assert re.search(rf"\{{{name[1]}\}}|str\({name[1]}\)", piece), f"no source line, as in *{{{name[1]}}}*, after load_result({piece[:40]}"
-    assert "read_result" not in code, "read_result knows no settings, so it cannot say that a result is stale"
+        assert re.search(rf"\{{{name[1]}\}}|str\({name[1]}\)", piece), (
+            f"no source line, as in *{{{name[1]}}}*, after load_result({piece[:40]}"
+        )
+    assert "read_result" not in code, (
+        "read_result knows no settings, so it cannot say that a result is stale"
+    )
 
 
 def test_a_stale_cost_of_a_chapter_is_labelled(squares):
     rows = {"01": dict(read_minutes=3, cpu_seconds=4.0)}
-    EXPERIMENTS["chapters"] = Experiment("chapters", "?", lambda work, n: {"rows": rows}, dict(cpu=dict(n=1)))
+    EXPERIMENTS["chapters"] = Experiment(
+        "chapters", "?", lambda work, n: {"rows": rows}, dict(cpu=dict(n=1))
+    )
     run_experiment("chapters", "cpu")
     assert "STALE" not in cost("01")
     EXPERIMENTS["chapters"].settings["cpu"]["n"] = 2
@@ -42,11 +60,16 @@ def test_a_result_that_does_not_say_where_it_comes_from_is_refused(squares, chec
     content = json.loads(path.read_text())
     del content["provenance"]["commit"]
     path.write_text(json.dumps(content))
-    with pytest.raises(ResultError, match=r"provenance lacks commit; record it again: .* run toy --budget cpu"):
+    with pytest.raises(
+        ResultError,
+        match=r"provenance lacks commit; record it again: .* run toy --budget cpu",
+    ):
         load_result("toy")
 
 
-def test_a_result_at_smoke_is_neither_written_nor_read_under_another_name(squares, checkout):
+def test_a_result_at_smoke_is_neither_written_nor_read_under_another_name(
+    squares, checkout
+):
     squares("toy", 1)
     with pytest.raises(ValueError, match="choose one of: cpu, gpu"):
         records.save_result(Result("toy", "smoke", {}, {}, {}))
@@ -64,8 +87,24 @@ def test_the_commit_is_gits_or_given_or_the_version(tmp_path, monkeypatch):
     monkeypatch.setenv("DIT_LITE_COMMIT", "a" * 40)
     assert records.commit() == "a" * 40
     monkeypatch.setenv("DIT_LITE_COMMIT", "main")
-    with pytest.raises(ValueError, match="DIT_LITE_COMMIT='main' is no commit; set it to what `git rev-parse HEAD` prints"):
+    with pytest.raises(
+        ValueError,
+        match="DIT_LITE_COMMIT='main' is no commit; set it to what `git rev-parse "
+        "HEAD` prints",
+    ):
         records.commit()
-    for words in (["init"], ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-m", "first"]):
+    for words in (
+        ["init"],
+        [
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.org",
+            "commit",
+            "--allow-empty",
+            "-m",
+            "first",
+        ],
+    ):
         subprocess.run(["git", "-C", tmp_path, *words], check=True, capture_output=True)
     assert re.fullmatch("[0-9a-f]{40}", records.commit())

@@ -2,7 +2,14 @@ import json
 
 import pytest
 
-from dit_lite.experiments import EXPERIMENTS, ResultError, load_result, read_result, run_experiment, runner
+from dit_lite.experiments import (
+    EXPERIMENTS,
+    ResultError,
+    load_result,
+    read_result,
+    run_experiment,
+    runner,
+)
 from dit_lite.experiments import record as records
 
 
@@ -12,7 +19,13 @@ def results(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "resource", lambda name: tmp_path / name)
     monkeypatch.setattr(records, "commit", lambda: "0" * 40)
     settings = dict(smoke=dict(n=1), cpu=dict(n=2, seeds=[0, 1]))
-    monkeypatch.setitem(EXPERIMENTS, "toy", runner.Experiment("toy", "What is n?", lambda work, n, seeds=(): {"n": n}, settings))
+    monkeypatch.setitem(
+        EXPERIMENTS,
+        "toy",
+        runner.Experiment(
+            "toy", "What is n?", lambda work, n, seeds=(): {"n": n}, settings
+        ),
+    )
     return tmp_path / "data/results/toy"
 
 
@@ -20,7 +33,9 @@ def test_a_result_comes_back_with_its_provenance(results):
     run_experiment("toy", "cpu")
     result = load_result("toy")
     assert result.values == {"n": 2}
-    assert {"date", "commit", "hardware", "torch", "python", "seconds"} <= set(result.provenance)
+    assert {"date", "commit", "hardware", "torch", "python", "seconds"} <= set(
+        result.provenance
+    )
     assert "seeds 0, 1" in str(result)
     assert not result.stale
 
@@ -39,8 +54,16 @@ def test_a_result_of_other_settings_is_labelled_stale(results, monkeypatch):
     assert "STALE" in str(load_result("toy"))
 
 
-def test_a_field_that_the_recipe_gained_later_does_not_make_a_result_stale(results, monkeypatch):
-    monkeypatch.setitem(EXPERIMENTS, "toy", runner.Experiment("toy", "?", lambda work, n: {"n": n}, dict(cpu=dict(n=2)), recipe="digits"))
+def test_a_field_that_the_recipe_gained_later_does_not_make_a_result_stale(
+    results, monkeypatch
+):
+    monkeypatch.setitem(
+        EXPERIMENTS,
+        "toy",
+        runner.Experiment(
+            "toy", "?", lambda work, n: {"n": n}, dict(cpu=dict(n=2)), recipe="digits"
+        ),
+    )
     run_experiment("toy", "cpu")
     path = results / "cpu.json"
     content = json.loads(path.read_text())
@@ -54,12 +77,21 @@ def test_a_field_that_the_recipe_gained_later_does_not_make_a_result_stale(resul
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ('{"values": {}}', "lacks budget, name, provenance, schema, settings"), ("[]", "lacks"), (None, "schema is 99")],
+    [
+        ("{", "not JSON"),
+        ('{"values": {}}', "lacks budget, name, provenance, schema, settings"),
+        ("[]", "lacks"),
+        (None, "schema is 99"),
+    ],
 )
 def test_a_foreign_result_file_is_refused(results, content, message):
     run_experiment("toy", "cpu")
     path = results / "cpu.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}) if content is None else content)
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"schema": 99})
+        if content is None
+        else content
+    )
     with pytest.raises(ResultError, match=message):
         load_result("toy")
 
@@ -79,4 +111,6 @@ def test_every_recorded_result_is_of_this_schema_and_not_stale():
             if budget not in experiment.settings:
                 continue
             result = read_result(name, budget, experiment.full_settings(budget))
-            assert result is None or not result.stale, f"{name} at {budget} is stale: record it again"
+            assert result is None or not result.stale, (
+                f"{name} at {budget} is stale: record it again"
+            )

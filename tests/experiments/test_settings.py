@@ -1,4 +1,6 @@
-"""Settings of every experiment at every budget fit the functions that do its parts, and what a budget says of its device holds."""
+"""Settings of every experiment at every budget fit the functions that do its parts,
+and what a budget says of its device holds.
+"""
 
 import contextlib
 import importlib
@@ -15,12 +17,15 @@ from dit_lite.training import DivergedError, Trainer
 from dit_lite.training.precision import DEVICE, pick_device
 
 options, patch_sizes = (
-    importlib.import_module(f"dit_lite.experiments.{name}") for name in ("options", "patch_sizes")
+    importlib.import_module(f"dit_lite.experiments.{name}")
+    for name in ("options", "patch_sizes")
 )  # the package holds functions of these names
 
 
 class Bound:
-    """A Slices that does nothing but hold the arguments against the signatures; what a part returns is made up."""
+    """A Slices that does nothing but hold the arguments against the signatures; what
+    a part returns is made up.
+    """
 
     def __init__(self):
         self.maps, self.wrong = 0, []
@@ -37,10 +42,14 @@ class Bound:
         return [one | shared | {"loss": 0.0} for one in parts]
 
 
-@pytest.mark.parametrize(("name", "budget"), [(name, budget) for name, one in EXPERIMENTS.items() for budget in one.settings])
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [(name, budget) for name, one in EXPERIMENTS.items() for budget in one.settings],
+)
 def test_settings_fit_the_parts_and_maps_are_counted_right(name, budget):
     work = Bound()
-    with contextlib.suppress(TypeError, KeyError, AttributeError):  # of rows that are made up, after the last map
+    # of rows that are made up, after the last map
+    with contextlib.suppress(TypeError, KeyError, AttributeError):
         EXPERIMENTS[name].run(work, **EXPERIMENTS[name].settings[budget])
     assert not work.wrong
     assert work.maps == EXPERIMENTS[name].maps
@@ -48,11 +57,21 @@ def test_settings_fit_the_parts_and_maps_are_counted_right(name, budget):
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_arms_that_are_compared_by_time_are_compiled_alike(monkeypatch, device):
-    monkeypatch.setattr("dit_lite.experiments.learning.pick_device", lambda name: torch.device(device))
-    monkeypatch.setattr("dit_lite.experiments.learning.preferred", lambda device: ("bf16", device.type == "cuda"))
-    arm = patch_sizes.DIGITS | dict(steps=1600, most=12800, model=dict(width=64, depth=4, heads=4))
+    monkeypatch.setattr(
+        "dit_lite.experiments.learning.pick_device", lambda name: torch.device(device)
+    )
+    monkeypatch.setattr(
+        "dit_lite.experiments.learning.preferred",
+        lambda device: ("bf16", device.type == "cuda"),
+    )
+    arm = patch_sizes.DIGITS | dict(
+        steps=1600, most=12800, model=dict(width=64, depth=4, heads=4)
+    )
     runs = [patch_sizes.config(arm, patch, 0) for patch in arm["patches"]]
-    runs += [options.run_config(options.DIGITS, name, steps, 1e-3, 0) for name, steps in (("none", 4000), ("all", 1500))]
+    runs += [
+        options.run_config(options.DIGITS, name, steps, 1e-3, 0)
+        for name, steps in (("none", 4000), ("all", 1500))
+    ]
     assert {run.compile for run in runs} == {device == "cuda"}
 
 
@@ -60,12 +79,16 @@ def test_arms_that_are_compared_by_time_are_compiled_alike(monkeypatch, device):
 def test_the_compiler_keeps_the_versions_of_all_patch_sizes():
     """Of one function it keeps eight, and then gives up without a word."""
     versions = []
-    arm = patch_sizes.DIGITS | dict(steps=8, most=64, model=dict(width=16, depth=2, heads=2))
+    arm = patch_sizes.DIGITS | dict(
+        steps=8, most=64, model=dict(width=16, depth=2, heads=2)
+    )
     trainers = [Trainer(patch_sizes.config(arm, patch, 0)) for patch in arm["patches"]]
     torch.compiler.reset()
     for trainer in trainers:
         for part in (*trainer.model.blocks, trainer.model.final):
-            part.compile(dynamic=False, backend=lambda graph, inputs: versions.append(0) or graph)
+            part.compile(
+                dynamic=False, backend=lambda graph, inputs: versions.append(0) or graph
+            )
     found = []
     for trainer in trainers * 2:
         before = len(versions)
@@ -83,10 +106,23 @@ def test_a_rate_that_diverges_loses(monkeypatch):
 
     class Work:
         def map(self, part, parts, **shared):
-            return [{"none": [1.0]}] if part is options.step_times else [part(**one) for one in parts]
+            return (
+                [{"none": [1.0]}]
+                if part is options.step_times
+                else [part(**one) for one in parts]
+            )
 
     monkeypatch.setattr(options, "learn", learn)
-    found = options.options(Work(), options.DIGITS, seeds=[0], tuning_seed=1, rates=[1, 2, 0.25, 0.5], steps=4, rounds=2, least=0.0)
+    found = options.options(
+        Work(),
+        options.DIGITS,
+        seeds=[0],
+        tuning_seed=1,
+        rates=[1, 2, 0.25, 0.5],
+        steps=4,
+        rounds=2,
+        least=0.0,
+    )
     assert [row["loss"] for row in found["tuning"]] == [math.inf, math.inf, 0.25, 0.5]
     assert [row["lr"] for row in found["rows"]] == [0.25]
 
@@ -95,13 +131,23 @@ def test_an_experiment_runs_on_the_device_of_its_budget(squares, monkeypatch):
     seen = []
     monkeypatch.setenv(DEVICE, "cuda:7")
     monkeypatch.setattr("dit_lite.experiments.runner.need_device", lambda budget: None)
-    monkeypatch.setattr("dit_lite.experiments.record.preferred", lambda device: ("fp32", False))
-    EXPERIMENTS["toy"] = Experiment("toy", "?", lambda work: seen.append(os.environ[DEVICE]) or {}, dict(smoke={}, cpu={}, gpu={}))
+    monkeypatch.setattr(
+        "dit_lite.experiments.record.preferred", lambda device: ("fp32", False)
+    )
+    EXPERIMENTS["toy"] = Experiment(
+        "toy",
+        "?",
+        lambda work: seen.append(os.environ[DEVICE]) or {},
+        dict(smoke={}, cpu={}, gpu={}),
+    )
     results = [run_experiment("toy", budget) for budget in EXPERIMENTS["toy"].settings]
     assert seen == ["cpu", "cpu", "cuda"]
     assert os.environ[DEVICE] == "cuda:7"
     assert "precision" not in results[1].provenance
-    assert (results[2].provenance["precision"], results[2].provenance["compiled"]) == ("fp32", False), "what ran, not what GPUs do as a rule"
+    assert (results[2].provenance["precision"], results[2].provenance["compiled"]) == (
+        "fp32",
+        False,
+    ), "what ran, not what GPUs do as a rule"
 
 
 def test_two_runs_at_once_are_refused(squares):
@@ -115,7 +161,9 @@ def test_two_runs_at_once_are_refused(squares):
 
 
 @pytest.mark.parametrize("begin", [lambda: cost("01_diffusion"), lambda: live(1, 2)])
-def test_the_cells_of_a_page_run_on_the_cpu_unless_told_otherwise(monkeypatch, checkout, begin):
+def test_the_cells_of_a_page_run_on_the_cpu_unless_told_otherwise(
+    monkeypatch, checkout, begin
+):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setenv(DEVICE, "cuda:7")
     begin()

@@ -9,7 +9,16 @@ import pytest
 
 from dit_lite.cli import main
 from dit_lite.config import ConfigError
-from dit_lite.experiments import EXPERIMENTS, Experiment, OutOfTime, ResultError, TimeLimit, load_result, run_experiment, status
+from dit_lite.experiments import (
+    EXPERIMENTS,
+    Experiment,
+    OutOfTime,
+    ResultError,
+    TimeLimit,
+    load_result,
+    run_experiment,
+    status,
+)
 
 ROWS = [[k, k**2] for k in range(4)]
 
@@ -28,7 +37,11 @@ def stopped(squares, n=4, at=2, **keywords):
 
 def test_rows_come_in_order_as_json_values_and_leave_no_parts_behind(squares, checkout):
     squares("toy", 4)
-    assert run_experiment("toy", "cpu").values == {"rows": ROWS, "n": 4} == load_result("toy").values
+    assert (
+        run_experiment("toy", "cpu").values
+        == {"rows": ROWS, "n": 4}
+        == load_result("toy").values
+    )
     assert not partial(checkout).exists()
 
 
@@ -50,10 +63,20 @@ def test_ctrl_c_loses_one_part_and_says_how_many_are_kept(squares, capsys):
 
 def test_a_killed_run_continues_to_the_same_result(tmp_path):
     script = str(Path(__file__).parent / "killed_between_parts.py")
-    for harm, expected in (("replace", -signal.SIGKILL), ("part", -signal.SIGKILL), ("none", 0)):
-        done = subprocess.run([sys.executable, script, str(tmp_path), harm], capture_output=True, text=True, env=os.environ)
+    for harm, expected in (
+        ("replace", -signal.SIGKILL),
+        ("part", -signal.SIGKILL),
+        ("none", 0),
+    ):
+        done = subprocess.run(
+            [sys.executable, script, str(tmp_path), harm],
+            capture_output=True,
+            text=True,
+            env=os.environ,
+        )
         assert done.returncode == expected, done.stderr
-    assert (tmp_path / "did").read_text() == "0 0 1 2 3 "  # the first part was done but not saved; nothing else was done twice
+    # the first part was done but not saved; nothing else was done twice
+    assert (tmp_path / "did").read_text() == "0 0 1 2 3 "
     result = json.loads((tmp_path / "data/results/toy/cpu.json").read_text())
     assert result["values"]["rows"] == ROWS
     assert [one["parts"] for one in result["provenance"]["slices"]] == [2, 2]
@@ -72,7 +95,9 @@ def test_smoke_keeps_no_parts(squares, checkout):
     assert not (checkout / "data").exists()
 
 
-def test_parts_of_other_settings_are_refused_by_name_with_a_way_out(squares, checkout, capsys):
+def test_parts_of_other_settings_are_refused_by_name_with_a_way_out(
+    squares, checkout, capsys
+):
     stopped(squares)
     EXPERIMENTS["toy"].settings["cpu"]["n"] = 5
     assert main(["experiment", "run", "toy", "--budget", "cpu"]) == 2
@@ -85,16 +110,30 @@ def test_parts_of_other_settings_are_refused_by_name_with_a_way_out(squares, che
 
 def test_parts_of_other_hardware_are_refused(squares, monkeypatch):
     stopped(squares)
-    monkeypatch.setattr("dit_lite.experiments.record.hardware", lambda device: "two abaci")
-    with pytest.raises(ResultError, match="made on one abacus, and this is two abaci; a result has one hardware"):
+    monkeypatch.setattr(
+        "dit_lite.experiments.record.hardware", lambda device: "two abaci"
+    )
+    with pytest.raises(
+        ResultError,
+        match="made on one abacus, and this is two abaci; a result has one hardware",
+    ):
         run_experiment("toy", "cpu")
 
 
-@pytest.mark.parametrize(("content", "message"), [("{", "not JSON"), ('{"schema": 1}', "lacks budget, name"), (None, "schema is 99")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ('{"schema": 1}', "lacks budget, name"),
+        (None, "schema is 99"),
+    ],
+)
 def test_a_foreign_file_of_parts_is_refused(squares, checkout, content, message):
     stopped(squares)
     path = partial(checkout)
-    path.write_text(content or json.dumps(json.loads(path.read_text()) | {"schema": 99}))
+    path.write_text(
+        content or json.dumps(json.loads(path.read_text()) | {"schema": 99})
+    )
     with pytest.raises(ResultError, match=f"{message}.*--restart"):
         run_experiment("toy", "cpu")
 
@@ -109,12 +148,19 @@ def test_parts_that_a_later_result_has_overtaken_are_not_used(squares, checkout)
 
 
 def test_a_part_must_return_plain_json_values(squares):
-    EXPERIMENTS["toy"] = Experiment("toy", "?", lambda work: {"rows": work.map(lambda k: {k}, [dict(k=1)])}, dict(cpu={}))
+    EXPERIMENTS["toy"] = Experiment(
+        "toy",
+        "?",
+        lambda work: {"rows": work.map(lambda k: {k}, [dict(k=1)])},
+        dict(cpu={}),
+    )
     with pytest.raises(TypeError, match="other than plain JSON"):
         run_experiment("toy", "cpu")
 
 
-def test_the_provenance_of_several_slices_names_all_commits_and_sums_seconds(slow, monkeypatch):
+def test_the_provenance_of_several_slices_names_all_commits_and_sums_seconds(
+    slow, monkeypatch
+):
     stopped(slow)
     monkeypatch.setattr("dit_lite.experiments.record.commit", lambda: "1" * 40)
     result = run_experiment("toy", "cpu")
@@ -126,9 +172,16 @@ def test_the_provenance_of_several_slices_names_all_commits_and_sums_seconds(slo
 
 def test_a_run_stops_before_the_time_limit_and_continues(slow, capsys):
     toy = slow("toy", 4)
-    assert main(["experiment", "run", "toy", "--budget", "cpu", "--time-limit", "25"]) == 0
-    assert "toy: 2 of 4 parts done, 20 s more planned; run the same command again to continue" in capsys.readouterr().out
-    assert main(["experiment", "run", "toy", "--budget", "cpu", "--time-limit", "25"]) == 0
+    assert (
+        main(["experiment", "run", "toy", "--budget", "cpu", "--time-limit", "25"]) == 0
+    )
+    assert (
+        "toy: 2 of 4 parts done, 20 s more planned; run the same command again "
+        "to continue"
+    ) in capsys.readouterr().out
+    assert (
+        main(["experiment", "run", "toy", "--budget", "cpu", "--time-limit", "25"]) == 0
+    )
     assert toy.did == [0, 1, 2, 3]
     assert load_result("toy").provenance["seconds"] == 40
 
@@ -149,8 +202,13 @@ def test_a_limit_shorter_than_a_part_is_refused(slow, known, capsys):
         with pytest.raises(OutOfTime):
             run_experiment("toy", "cpu", limit=TimeLimit(15))
     before = len(toy.did)
-    assert main(["experiment", "run", "toy", "--budget", "cpu", "--time-limit", "9"]) == 2
-    assert "time_limit=9 s is too short for one part of toy at cpu, about 10 s; give --time-limit 20 or more" in capsys.readouterr().err
+    assert (
+        main(["experiment", "run", "toy", "--budget", "cpu", "--time-limit", "9"]) == 2
+    )
+    assert (
+        "time_limit=9 s is too short for one part of toy at cpu, about 10 s; "
+        "give --time-limit 20 or more"
+    ) in capsys.readouterr().err
     assert len(toy.did) == before
 
 
@@ -158,7 +216,9 @@ def test_the_record_of_another_machine_refuses_nothing(slow, monkeypatch):
     toy = slow("toy", 4)
     run_experiment("toy", "cpu")
     for module in ("record", "runner"):
-        monkeypatch.setattr(f"dit_lite.experiments.{module}.hardware", lambda device: "two abaci")
+        monkeypatch.setattr(
+            f"dit_lite.experiments.{module}.hardware", lambda device: "two abaci"
+        )
     with pytest.raises(OutOfTime):
         run_experiment("toy", "cpu", limit=TimeLimit(9))
     assert len(toy.did) == 5
@@ -172,7 +232,13 @@ def test_parts_that_are_not_alike_are_planned_by_their_cost(squares, clock):
         did.append(seconds)
 
     def toy(work):
-        return {"rows": work.map(wait, [dict(seconds=s) for s in (1, 2, 4, 8)], cost=lambda part: part["seconds"])}
+        return {
+            "rows": work.map(
+                wait,
+                [dict(seconds=s) for s in (1, 2, 4, 8)],
+                cost=lambda part: part["seconds"],
+            )
+        }
 
     EXPERIMENTS["toy"] = Experiment("toy", "?", toy, dict(cpu={}))
     with pytest.raises(OutOfTime, match="3 of 4 parts done, 8 s more planned"):
@@ -193,18 +259,26 @@ def two_maps(clock):
         work.map(one, [dict(k=0)])
         return {"rows": work.map(another, [dict(k=k) for k in range(4)])}
 
-    EXPERIMENTS["toy"] = Experiment("toy", "?", toy, dict(cpu={}), seconds=dict(cpu=900.0), maps=2)
+    EXPERIMENTS["toy"] = Experiment(
+        "toy", "?", toy, dict(cpu={}), seconds=dict(cpu=900.0), maps=2
+    )
 
 
 def test_what_a_whole_experiment_takes_does_not_refuse_a_part_of_it(squares, clock):
     two_maps(clock)
     with pytest.raises(OutOfTime, match="1 of 5 parts done, time not known yet"):
-        run_experiment("toy", "cpu", limit=TimeLimit(100))  # less than half is left for a part of which nothing is known
+        # less than half is left for a part of which nothing is known
+        run_experiment("toy", "cpu", limit=TimeLimit(100))
     assert [(one.state, one.seconds) for one in status()] == [("1 part", 840)]
     with pytest.raises(OutOfTime, match="3 of 5 parts done, 20 s more planned"):
         run_experiment("toy", "cpu", limit=TimeLimit(25))
-    assert [(one.state, one.seconds) for one in status()] == [("3 of 5 parts", pytest.approx(80 / 3 * 2))]
-    with pytest.raises(ConfigError, match=r"time_limit=9 s is too short for one part of toy at cpu, about 10 s"):
+    assert [(one.state, one.seconds) for one in status()] == [
+        ("3 of 5 parts", pytest.approx(80 / 3 * 2))
+    ]
+    with pytest.raises(
+        ConfigError,
+        match=r"time_limit=9 s is too short for one part of toy at cpu, about 10 s",
+    ):
         run_experiment("toy", "cpu", limit=TimeLimit(9))
     run_experiment("toy", "cpu", limit=TimeLimit(25))
     assert [one.state for one in status()] == ["recorded"]

@@ -9,7 +9,11 @@ from dit_lite.experiments import EXPERIMENTS, run_experiment
 def numbers(value) -> list[float]:
     """Every float in a JSON value."""
     if isinstance(value, dict | list):
-        return [x for one in (value.values() if isinstance(value, dict) else value) for x in numbers(one)]
+        return [
+            x
+            for one in (value.values() if isinstance(value, dict) else value)
+            for x in numbers(one)
+        ]
     return [value] if isinstance(value, float) else []
 
 
@@ -29,7 +33,10 @@ def test_every_experiment_runs_at_smoke_and_returns_finite_rows(name):
 
 
 def test_calls_are_counted_on_a_real_walk():
-    calls = {(r["sampler"], r["steps"], r["guidance"]): r["calls"] for r in at_smoke("sampling")}
+    calls = {
+        (r["sampler"], r["steps"], r["guidance"]): r["calls"]
+        for r in at_smoke("sampling")
+    }
     assert calls["heun", 4, 1.0] == 7  # two a step, one in the last
     assert calls["heun", 4, 2.0] == 14  # guided: twice as many
     assert calls["euler", 2, 1.0] == 2

@@ -1,4 +1,6 @@
-"""Tests that run on every device there is: on the CPU always, on a GPU where there is one."""
+"""Tests that run on every device there is: on the CPU always, on a GPU where there
+is one.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,19 @@ def short(tiny):
     """A function that makes the configuration of a run of seconds on a device."""
 
     def make(device: torch.device, model: dict | None = None, **changes) -> TrainConfig:
-        base = dict(steps=12, batch_size=64, lr=3e-3, warmup=4, log_every=4, save_every=5, label_dropout=0.1, device=str(device), compile=False)
-        return TrainConfig(model=tiny(**dict(num_classes=10) | (model or {})), **base | changes)
+        base = dict(
+            steps=12,
+            batch_size=64,
+            lr=3e-3,
+            warmup=4,
+            log_every=4,
+            save_every=5,
+            label_dropout=0.1,
+            device=str(device),
+            compile=False,
+        )
+        return TrainConfig(
+            model=tiny(**dict(num_classes=10) | (model or {})), **base | changes
+        )
 
     return make

@@ -13,7 +13,8 @@ from dit_lite.training import EMA, DivergedError, Trainer
 from dit_lite.training.checkpoint import read_tensors
 from dit_lite.training.optim import optimiser_tensors
 
-# Compilers and libraries of many versions meet here; what they warn of is not what these tests are about.
+# Compilers and libraries of many versions meet here; what they warn of is not what
+# these tests are about.
 pytestmark = pytest.mark.filterwarnings("default")
 
 
@@ -39,7 +40,11 @@ class ReadsBack(TorchDispatchMode):
     """Raises when a number of a tensor is asked for, which on a GPU waits for it."""
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if function in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default):
+        if function in (
+            torch.ops.aten._local_scalar_dense.default,
+            torch.ops.aten.nonzero.default,
+            torch.ops.aten.equal.default,
+        ):
             raise AssertionError(f"a step asks for a number: {function}")
         return function(*args, **(kwargs or {}))
 
@@ -48,13 +53,20 @@ MODELS = {
     "flow": dict(),
     "bound": dict(path="ddpm", objective="eps", learn_variance=True),
     "options": dict(mlp="swiglu", long_skips=True),
-    "rope": dict(path="cosine", objective="v", position="rope", conditioning="adaln", qk_norm=True),
+    "rope": dict(
+        path="cosine",
+        objective="v",
+        position="rope",
+        conditioning="adaln",
+        qk_norm=True,
+    ),
 }
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_nothing_in_a_step_waits(device, short, model):
-    trainer = Trainer(short(device, model, batch_size=500))  # the order of an epoch is drawn anew in every third step
+    # the order of an epoch is drawn anew in every third step
+    trainer = Trainer(short(device, model, batch_size=500))
     for _ in range(3):
         trainer.train_step()
     if device.type == "cpu":
@@ -75,15 +87,27 @@ def test_nothing_in_a_compiled_bf16_step_waits(gpu, short):
 
 @pytest.mark.slow
 def test_bf16_and_compiled_blocks_keep_the_loss_curve(gpu, short):
-    """Means of ten losses within 3 % of those of plain fp32, over a run in which the loss falls by more than a third."""
+    """Means of ten losses within 3 % of those of plain fp32, over a run in which the
+    loss falls by more than a third.
+    """
     from torch._dynamo.utils import counters
 
-    base = dict(model=dict(width=64, depth=4, heads=2), steps=150, batch_size=96, lr=2e-3, warmup=20, log_every=10, save_every=0)
+    base = dict(
+        model=dict(width=64, depth=4, heads=2),
+        steps=150,
+        batch_size=96,
+        lr=2e-3,
+        warmup=20,
+        log_every=10,
+        save_every=0,
+    )
     plain = curve(train(short(gpu, precision="fp32", **base), progress=False))
     torch.compiler.reset()
     counters.clear()
     fast = train(short(gpu, precision="bf16", compile=True, **base), progress=False)
-    assert counters["stats"]["unique_graphs"] == 2, "all blocks are one function to the compiler, the final layer another"
+    assert counters["stats"]["unique_graphs"] == 2, (
+        "all blocks are one function to the compiler, the final layer another"
+    )
     assert plain[-1] < 0.66 * plain[0]
     torch.testing.assert_close(curve(fast), plain, rtol=0.03, atol=0)
     assert all(p.dtype == torch.float32 for p in fast.model.parameters())
@@ -91,8 +115,12 @@ def test_bf16_and_compiled_blocks_keep_the_loss_curve(gpu, short):
 
 def test_a_gpu_chooses_bf16_and_compiles_long_runs(device, short):
     trainer = Trainer(short(device, compile=None))
-    assert (trainer.config.precision, trainer.config.compile) == (("bf16" if device.type == "cuda" else "fp32"), False)
-    trainer = Trainer(short(device, compile=None, steps=2000))  # compiling waits for the first step
+    assert (trainer.config.precision, trainer.config.compile) == (
+        ("bf16" if device.type == "cuda" else "fp32"),
+        False,
+    )
+    # compiling waits for the first step
+    trainer = Trainer(short(device, compile=None, steps=2000))
     assert trainer.config.compile == (device.type == "cuda")
 
 
@@ -121,11 +149,20 @@ def test_the_table_of_a_path_is_sent_once(device):
 @pytest.mark.parametrize("flip", [False, True])
 def test_data_on_the_host_give_the_batches_of_data_on_the_device(device, flip):
     generator = np.random.default_rng(0)
-    data = Dataset("noise", generator.integers(0, 256, (23, 2, 4, 4), dtype=np.uint8), np.arange(23) % 5, tuple("abcde"), flip)
+    data = Dataset(
+        "noise",
+        generator.integers(0, 256, (23, 2, 4, 4), dtype=np.uint8),
+        np.arange(23) % 5,
+        tuple("abcde"),
+        flip,
+    )
     loaders = [Loader(data, 7, 3, device, resident) for resident in (True, False)]
     generators = [torch.Generator(device).manual_seed(0) for _ in loaders]
     for _ in range(9):
-        (x, y), (other_x, other_y) = (loader.next(generator) for loader, generator in zip(loaders, generators, strict=True))
+        (x, y), (other_x, other_y) = (
+            loader.next(generator)
+            for loader, generator in zip(loaders, generators, strict=True)
+        )
         assert x.device.type == other_x.device.type == y.device.type == device.type
         assert torch.equal(x, other_x)
         assert torch.equal(y, other_y)
@@ -139,7 +176,10 @@ def test_the_average_on_a_device_is_the_formula(device, alive):
         for p in model.parameters():
             p.data += 0.1 * torch.ones_like(p)
         d = min(0.9, (1 + s) / (10 + s))
-        expected = [d * average + (1 - d) * p.detach().double() for average, p in zip(expected, model.parameters(), strict=True)]
+        expected = [
+            d * average + (1 - d) * p.detach().double()
+            for average, p in zip(expected, model.parameters(), strict=True)
+        ]
         ema.update()
     for average, exact in zip(ema.model.parameters(), expected, strict=True):
         torch.testing.assert_close(average.double(), exact, rtol=1e-5, atol=1e-5)
@@ -147,7 +187,9 @@ def test_the_average_on_a_device_is_the_formula(device, alive):
 
 @pytest.mark.parametrize("precision", [None, "fp32"])
 def test_a_resumed_run_takes_up_the_very_state(device, short, tmp_path, precision):
-    """What is restored is equal bit for bit. What follows is so on the CPU only: sums on a GPU have no fixed order, and losses agree to 2 %."""
+    """What is restored is equal bit for bit. What follows is so on the CPU only:
+    sums on a GPU have no fixed order, and losses agree to 2 %.
+    """
     config = short(device, out=str(tmp_path / "run"), precision=precision)
     trainer = Trainer(config)
     for _ in range(5):
@@ -159,15 +201,31 @@ def test_a_resumed_run_takes_up_the_very_state(device, short, tmp_path, precisio
     for mine, other in (
         (trainer.model.state_dict(), resumed.model.state_dict()),
         (trainer.ema.model.state_dict(), resumed.ema.model.state_dict()),
-        (optimiser_tensors(trainer.optimiser, trainer.model), optimiser_tensors(resumed.optimiser, resumed.model)),
+        (
+            optimiser_tensors(trainer.optimiser, trainer.model),
+            optimiser_tensors(resumed.optimiser, resumed.model),
+        ),
     ):
         assert mine.keys() == other.keys()
-        assert all(torch.equal(mine[name], other[name]) and other[name].device.type == device.type for name in mine)
+        assert all(
+            torch.equal(mine[name], other[name])
+            and other[name].device.type == device.type
+            for name in mine
+        )
     for _ in range(7):
-        (loss, norm), (other_loss, other_norm) = trainer.train_step(), resumed.train_step()
-        exact = dict(rtol=0, atol=0) if device.type == "cpu" else dict(rtol=0.02, atol=0)
+        (loss, norm), (other_loss, other_norm) = (
+            trainer.train_step(),
+            resumed.train_step(),
+        )
+        exact = (
+            dict(rtol=0, atol=0) if device.type == "cpu" else dict(rtol=0.02, atol=0)
+        )
         torch.testing.assert_close(other_loss, loss, **exact)
-        torch.testing.assert_close(other_norm, norm, **exact if device.type == "cpu" else dict(rtol=0.1, atol=0))
+        torch.testing.assert_close(
+            other_norm,
+            norm,
+            **exact if device.type == "cpu" else dict(rtol=0.1, atol=0),
+        )
 
 
 def test_a_run_diverges_with_its_checkpoint_kept(device, short, tmp_path):
@@ -180,11 +238,18 @@ def test_a_run_diverges_with_its_checkpoint_kept(device, short, tmp_path):
         return step()
 
     trainer.train_step = poisoned
-    with pytest.raises(DivergedError, match=r"loss=nan at step 7: .* The checkpoint of step 5 in .* is kept"):
+    with pytest.raises(
+        DivergedError,
+        match=r"loss=nan at step 7: .* The checkpoint of step 5 in .* is kept",
+    ):
         trainer.run(progress=False)
     tensors, about = read_tensors(tmp_path / "run" / "state.safetensors")
     assert about["step"] == "5"
-    assert all(value.isfinite().all() for value in tensors.values() if value.is_floating_point())
+    assert all(
+        value.isfinite().all()
+        for value in tensors.values()
+        if value.is_floating_point()
+    )
 
 
 def test_a_seed_makes_the_same_digits_on_a_gpu(gpu):
@@ -206,15 +271,22 @@ def test_a_batch_that_does_not_fit_is_refused_with_a_way_out(short, monkeypatch)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 EiB")
 
     monkeypatch.setattr(trainer, "train_step", full)
-    with pytest.raises(ConfigError, match=r"batch_size=64 needs more memory than cpu can spare: at least .* GB; choose --batch-size 32"):
+    with pytest.raises(
+        ConfigError,
+        match=r"batch_size=64 needs more memory than cpu can spare: at least .* GB; choose --batch-size 32",
+    ):
         trainer.run(progress=False)
 
 
 def test_a_gpu_that_is_full_says_so_and_goes_on(gpu, short):
     torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(0.02)  # of an H200 this is less than 3 GiB
+    # of an H200 this is less than 3 GiB
+    torch.cuda.set_per_process_memory_fraction(0.02)
     try:
-        with pytest.raises(ConfigError, match=r"batch_size=400000 needs more memory than cuda can spare: at least .* GB; choose --batch-size 200000"):
+        with pytest.raises(
+            ConfigError,
+            match=r"batch_size=400000 needs more memory than cuda can spare: at least .* GB; choose --batch-size 200000",
+        ):
             train(short(gpu, model=dict(width=64), batch_size=400_000), progress=False)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

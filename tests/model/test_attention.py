@@ -32,7 +32,9 @@ def test_recorded_rows_sum_to_one(alive, batch, changes):
     tokens = config.tokens + 2 * (config.conditioning == "in_context")
     with record_attention(model) as maps:
         model(*batch(config))
-    assert [tuple(weights.shape) for weights in maps] == [(3, config.heads, tokens, tokens)] * config.depth
+    assert [tuple(weights.shape) for weights in maps] == [
+        (3, config.heads, tokens, tokens)
+    ] * config.depth
     for weights in maps:
         assert weights.min() >= 0
         torch.testing.assert_close(weights.sum(-1), torch.ones(3, config.heads, tokens))
@@ -46,13 +48,23 @@ def test_attention_equals_a_loop_over_heads_and_tokens(alive):
     expected = torch.zeros(5, 16, dtype=torch.float64)
     for head in (slice(0, 8), slice(8, 16)):
         for i in range(5):
-            weights = torch.stack([q[i, head] @ k[j, head] for j in range(5)]).div(8**0.5).exp()
-            expected[i, head] = sum(weights[j] * v[j, head] for j in range(5)) / weights.sum()
+            weights = (
+                torch.stack([q[i, head] @ k[j, head] for j in range(5)])
+                .div(8**0.5)
+                .exp()
+            )
+            expected[i, head] = (
+                sum(weights[j] * v[j, head] for j in range(5)) / weights.sum()
+            )
     torch.testing.assert_close(layer(x)[0], layer.out(expected))
 
 
 def test_norms_of_queries_are_fused_in_the_type_of_their_input(alive, recwarn):
-    norm, plain, x = alive(qk_norm=True).blocks[0].attention.query_norm, nn.RMSNorm(8, eps=1e-6), torch.randn(2, 3, 5, 8)
+    norm, plain, x = (
+        alive(qk_norm=True).blocks[0].attention.query_norm,
+        nn.RMSNorm(8, eps=1e-6),
+        torch.randn(2, 3, 5, 8),
+    )
     plain.load_state_dict(norm.state_dict())
     assert torch.equal(norm(x), plain(x))
     torch.set_warn_always(True)  # torch says once what it does not fuse
@@ -112,7 +124,10 @@ def test_recording_leaves_gradients_alone(alive, batch):
 
 
 def test_a_model_without_attention_is_refused():
-    with pytest.raises(ValueError, match="Linear has no attention layers to record"), record_attention(nn.Linear(1, 1)):
+    with (
+        pytest.raises(ValueError, match="Linear has no attention layers to record"),
+        record_attention(nn.Linear(1, 1)),
+    ):
         pass
 
 

@@ -36,14 +36,23 @@ def test_the_others_do_not_start_as_the_identity(tiny, conditioning):
 
 
 @conditionings
-@pytest.mark.parametrize("changes", [dict(), dict(qk_norm=True, position="learned"), dict(null_class=False)], ids=str)
-def test_gradient_reaches_every_parameter_within_a_few_steps(tiny, batch, conditioning, changes):
+@pytest.mark.parametrize(
+    "changes",
+    [dict(), dict(qk_norm=True, position="learned"), dict(null_class=False)],
+    ids=str,
+)
+def test_gradient_reaches_every_parameter_within_a_few_steps(
+    tiny, batch, conditioning, changes
+):
     torch.manual_seed(0)
     model = DiT(tiny(conditioning=conditioning, **changes))
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     x, t, _ = batch(model.config, size=4)
     y = torch.arange(4) % len(model.condition.label.weight)
-    reached = {name: torch.zeros_like(p, dtype=torch.bool) for name, p in model.named_parameters()}
+    reached = {
+        name: torch.zeros_like(p, dtype=torch.bool)
+        for name, p in model.named_parameters()
+    }
     for _ in range(4):
         optimiser.zero_grad()
         (model(x, t, y) - x).square().mean().backward()
@@ -52,7 +61,8 @@ def test_gradient_reaches_every_parameter_within_a_few_steps(tiny, batch, condit
             reached[name] |= p.grad != 0
         optimiser.step()
     for name, entries in reached.items():
-        # The key's bias shifts a row of logits by one number, which the softmax ignores: its gradient is rounding noise.
+        # The key's bias shifts a row of logits by one number, which the softmax
+        # ignores: its gradient is rounding noise.
         assert entries.any(), name
         rows = entries if entries.ndim == 1 else entries.any(1)
         assert "qkv.bias" in name or rows.all(), name
@@ -71,11 +81,18 @@ def test_time_and_class_change_the_answer(alive, batch, conditioning):
 def test_an_image_does_not_depend_on_its_batch(alive, batch, conditioning):
     model = alive(conditioning=conditioning)
     x, t, y = batch(model.config, size=4)
-    torch.testing.assert_close(torch.cat([model(x[i : i + 1], t[i : i + 1], y[i : i + 1]) for i in range(4)]), model(x, t, y), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        torch.cat([model(x[i : i + 1], t[i : i + 1], y[i : i + 1]) for i in range(4)]),
+        model(x, t, y),
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 @conditionings
-def test_the_null_class_is_one_more_row_that_only_guidance_asks_for(tiny, batch, alive, conditioning):
+def test_the_null_class_is_one_more_row_that_only_guidance_asks_for(
+    tiny, batch, alive, conditioning
+):
     model = alive(conditioning=conditioning)
     x, t, y = batch(model.config)
     none = torch.full_like(y, model.config.num_classes)
@@ -89,42 +106,64 @@ def test_adaln_is_film_on_a_normalised_input(alive):
     x = torch.randn(2, 16, 16, dtype=torch.float64)
     tokens = torch.randn(2, 2, 16, dtype=torch.float64)
     vector = tokens.sum(1)
-    beta1, gamma1, beta2, gamma2 = (p[:, None] for p in block.modulation[1](torch.nn.functional.silu(vector)).chunk(4, dim=1))
+    beta1, gamma1, beta2, gamma2 = (
+        p[:, None]
+        for p in block.modulation[1](torch.nn.functional.silu(vector)).chunk(4, dim=1)
+    )
 
     def film(features, gamma, beta):  # 1709.07871 eq. 2, with gamma around one
         return (1 + gamma) * features + beta
 
     def normalise(features):
-        return (features - features.mean(-1, keepdim=True)) / (features.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+        return (features - features.mean(-1, keepdim=True)) / (
+            features.var(-1, unbiased=False, keepdim=True) + 1e-6
+        ).sqrt()
 
     h = x + block.attention(film(normalise(x), gamma1, beta1))
     h = h + block.mlp(film(normalise(h), gamma2, beta2))
-    torch.testing.assert_close(block(x, Condition(tokens, vector)), h, rtol=0, atol=1e-7)
+    torch.testing.assert_close(
+        block(x, Condition(tokens, vector)), h, rtol=0, atol=1e-7
+    )
 
 
 def test_film_scales_and_shifts_what_the_branches_return(alive):
     block = alive(conditioning="film").double().blocks[0]
-    x, tokens = torch.randn(2, 16, 16, dtype=torch.float64), torch.randn(2, 2, 16, dtype=torch.float64)
+    x, tokens = (
+        torch.randn(2, 16, 16, dtype=torch.float64),
+        torch.randn(2, 2, 16, dtype=torch.float64),
+    )
     condition = Condition(tokens, tokens.sum(1))
     block.modulation.zero()
     plain = block(x, condition)
     h = x + block.attention(block.norm1(x))
     torch.testing.assert_close(plain, h + block.mlp(block.norm2(h)), rtol=0, atol=1e-12)
-    block.modulation[1].bias.data[16:32] = -1  # a scale of minus one silences the attention branch
-    torch.testing.assert_close(block(x, condition), x + block.mlp(block.norm2(x)), rtol=0, atol=1e-12)
+    # a scale of minus one silences the attention branch
+    block.modulation[1].bias.data[16:32] = -1
+    torch.testing.assert_close(
+        block(x, condition), x + block.mlp(block.norm2(x)), rtol=0, atol=1e-12
+    )
 
 
 def test_cross_attention_equals_that_of_torch(alive):
     ours = alive(conditioning="cross_attention").blocks[0].cross
     theirs = torch.nn.MultiheadAttention(16, 2, batch_first=True)
-    theirs.in_proj_weight.data = torch.cat([ours.query.weight, ours.key_value.weight]).data
+    theirs.in_proj_weight.data = torch.cat(
+        [ours.query.weight, ours.key_value.weight]
+    ).data
     theirs.in_proj_bias.data = torch.cat([ours.query.bias, ours.key_value.bias]).data
     theirs.out_proj.load_state_dict(ours.out.state_dict())
     x, context = torch.randn(2, 9, 16), torch.randn(2, 5, 16)
-    torch.testing.assert_close(ours(x, context), theirs(x, context, context, need_weights=False)[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        ours(x, context),
+        theirs(x, context, context, need_weights=False)[0],
+        rtol=1e-5,
+        atol=1e-5,
+    )
 
 
-def test_shared_modulation_is_computed_once_and_tables_make_the_blocks_differ(alive, batch):
+def test_shared_modulation_is_computed_once_and_tables_make_the_blocks_differ(
+    alive, batch
+):
     model = alive(conditioning="adaln_shared")
     calls = []
     model.shared.register_forward_hook(lambda *_: calls.append(1))

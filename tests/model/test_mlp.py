@@ -7,7 +7,13 @@ from dit_lite.model import MLPS
 
 @pytest.mark.parametrize("ratio", [1.0, 4.0])
 def test_both_forms_have_about_as_many_parameters(tiny, ratio):
-    sizes = {name: sum(p.numel() for p in MLPS[name](tiny(width=96, mlp=name, mlp_ratio=ratio)).parameters()) for name in MLPS}
+    sizes = {
+        name: sum(
+            p.numel()
+            for p in MLPS[name](tiny(width=96, mlp=name, mlp_ratio=ratio)).parameters()
+        )
+        for name in MLPS
+    }
     assert sizes["swiglu"] == pytest.approx(sizes["gelu"], rel=0.01)
 
 
@@ -18,7 +24,10 @@ def test_swiglu_is_that_of_diffusers(alive):
     x = torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(0))
     other = SwiGLU(16, 43)  # value first, gate second
     weight, bias = mine.enter.weight.chunk(2), mine.enter.bias.chunk(2)
-    other.proj.weight.data, other.proj.bias.data = torch.cat(weight[::-1]), torch.cat(bias[::-1])
+    other.proj.weight.data, other.proj.bias.data = (
+        torch.cat(weight[::-1]),
+        torch.cat(bias[::-1]),
+    )
     torch.testing.assert_close(mine(x), mine.leave(other(x)))
 
 

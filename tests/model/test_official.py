@@ -6,20 +6,26 @@ from dit_lite.model import time_features
 
 
 def diffusers_model(learn_variance: bool, seed: int = 0):
-    """diffusers' DiT with random weights everywhere, and set right where it departs from the released model."""
+    """diffusers' DiT with random weights everywhere, and set right where it departs
+    from the released model.
+    """
     from diffusers import DiTTransformer2DModel
 
     model = DiTTransformer2DModel(
-        num_attention_heads=4, attention_head_dim=12, in_channels=3, out_channels=6 if learn_variance else 3, num_layers=3,
+        num_attention_heads=4, attention_head_dim=12, in_channels=3,
+        out_channels=6 if learn_variance else 3, num_layers=3,
         sample_size=8, patch_size=2, num_embeds_ada_norm=5,
     ).eval()  # fmt: skip
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         parameter.data.normal_(0, 0.1, generator=generator)
-    shared = model.transformer_blocks[0].norm1.emb  # the released model embeds time and class once
+    # the released model embeds time and class once
+    shared = model.transformer_blocks[0].norm1.emb
     for block in model.transformer_blocks:
         block.norm1.emb.load_state_dict(shared.state_dict())
-        block.norm1.emb.timestep_embedder.load_state_dict(shared.timestep_embedder.state_dict())
+        block.norm1.emb.timestep_embedder.load_state_dict(
+            shared.timestep_embedder.state_dict()
+        )
         block.norm1.emb.time_proj.downscale_freq_shift = 0
         block.norm3.eps = 1e-6
     return model
@@ -43,11 +49,22 @@ def released_layout(model) -> dict[str, torch.Tensor]:
             f"{ours}.mlp.fc2": f"{block}.ff.net.2",
             f"{ours}.adaLN_modulation.1": f"{block}.norm1.linear",
         }
-    state = {f"{released}.{kind}": theirs[f"{name}.{kind}"] for released, name in names.items() for kind in ("weight", "bias")}
+    state = {
+        f"{released}.{kind}": theirs[f"{name}.{kind}"]
+        for released, name in names.items()
+        for kind in ("weight", "bias")
+    }
     for i in range(len(model.transformer_blocks)):
         for kind in ("weight", "bias"):
-            state[f"blocks.{i}.attn.qkv.{kind}"] = torch.cat([theirs[f"transformer_blocks.{i}.attn1.to_{part}.{kind}"] for part in "qkv"])
-    state["y_embedder.embedding_table.weight"] = theirs["transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight"]
+            state[f"blocks.{i}.attn.qkv.{kind}"] = torch.cat(
+                [
+                    theirs[f"transformer_blocks.{i}.attn1.to_{part}.{kind}"]
+                    for part in "qkv"
+                ]
+            )
+    state["y_embedder.embedding_table.weight"] = theirs[
+        "transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight"
+    ]
     state["pos_embed"] = model.pos_embed.pos_embed
     return state
 
@@ -64,7 +81,11 @@ def test_a_released_checkpoint_gives_the_outputs_of_diffusers(learn_variance):
     assert model.config.learn_variance == learn_variance
     assert (model.config.path, model.config.objective) == ("ddpm", "eps")
     step = torch.tensor([0, 1, 250, 500, 750, 999])
-    x, y = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 1, 2, 3, 4, 5])  # 5 is "no class"
+    # 5 is "no class"
+    x, y = (
+        torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(1)),
+        torch.tensor([0, 1, 2, 3, 4, 5]),
+    )
     with torch.no_grad():
         expected = reference(x, timestep=step, class_labels=y).sample
         found = model(x, step / 1000, y)
@@ -76,7 +97,9 @@ def test_the_time_features_are_those_of_diffusers():
     from diffusers.models.embeddings import get_timestep_embedding
 
     step = torch.arange(1000)
-    expected = get_timestep_embedding(step, 256, flip_sin_to_cos=True, downscale_freq_shift=0)
+    expected = get_timestep_embedding(
+        step, 256, flip_sin_to_cos=True, downscale_freq_shift=0
+    )
     torch.testing.assert_close(time_features(step / 1000), expected, rtol=0, atol=1e-4)
 
 
@@ -84,7 +107,12 @@ def test_the_prefix_of_data_parallel_and_half_precision_are_read(released):
     wrapped = {f"module.{name}": value.half() for name, value in released.items()}
     model = dit_lite.load_official(wrapped, heads=4)
     assert model.embed.weight.dtype == torch.float32
-    torch.testing.assert_close(model.final.linear.weight, released["final_layer.linear.weight"], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        model.final.linear.weight,
+        released["final_layer.linear.weight"],
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 @pytest.mark.parametrize("hidden", [1, 95, 97, 333])
@@ -103,23 +131,50 @@ def without(state, *names):
 
 BROKEN = {
     "nothing": (lambda s: {}, ["lacks 'x_embedder.proj.bias'", "more names"]),
-    "one missing": (lambda s: without(s, "final_layer.linear.bias"), ["lacks 'final_layer.linear.bias' of a released"]),
-    "missing in a later block": (lambda s: without(s, "blocks.1.attn.qkv.weight"), ["lacks 'blocks.1.attn.qkv.weight'"]),
+    "one missing": (
+        lambda s: without(s, "final_layer.linear.bias"),
+        ["lacks 'final_layer.linear.bias' of a released"],
+    ),
+    "missing in a later block": (
+        lambda s: without(s, "blocks.1.attn.qkv.weight"),
+        ["lacks 'blocks.1.attn.qkv.weight'"],
+    ),
     "a whole block missing": (
         lambda s: {k: v for k, v in s.items() if not k.startswith("blocks.1.")},
         ["lacks 'blocks.1.attn.qkv.weight' and 9 more"],
     ),
-    "foreign": (lambda s: s | {"clip.weight": torch.zeros(1)}, ["'clip.weight'", "does not have"]),
-    "foreign in the blocks": (lambda s: s | {"blocks.last.weight": torch.zeros(1)}, ["'blocks.last.weight'", "does not have"]),
-    "training checkpoint": (lambda s: {"model": s, "ema": s, "opt": {}, "args": None}, ["lacks", "'ema' or 'model'"]),
-    "odd output": (lambda s: s | {"final_layer.linear.bias": torch.zeros(36)}, ["9 channels", "3 of input"]),
-    "odd grid": (lambda s: s | {"pos_embed": torch.zeros(1, 15, 48)}, ["pos_embed", "(1, 15, 48)", "square"]),
-    "other positions": (lambda s: s | {"pos_embed": torch.zeros(1, 16, 48)}, ["pos_embed is not the sin-cos table"]),
+    "foreign": (
+        lambda s: s | {"clip.weight": torch.zeros(1)},
+        ["'clip.weight'", "does not have"],
+    ),
+    "foreign in the blocks": (
+        lambda s: s | {"blocks.last.weight": torch.zeros(1)},
+        ["'blocks.last.weight'", "does not have"],
+    ),
+    "training checkpoint": (
+        lambda s: {"model": s, "ema": s, "opt": {}, "args": None},
+        ["lacks", "'ema' or 'model'"],
+    ),
+    "odd output": (
+        lambda s: s | {"final_layer.linear.bias": torch.zeros(36)},
+        ["9 channels", "3 of input"],
+    ),
+    "odd grid": (
+        lambda s: s | {"pos_embed": torch.zeros(1, 15, 48)},
+        ["pos_embed", "(1, 15, 48)", "square"],
+    ),
+    "other positions": (
+        lambda s: s | {"pos_embed": torch.zeros(1, 16, 48)},
+        ["pos_embed is not the sin-cos table"],
+    ),
     "shapes that disagree": (
         lambda s: s | {"blocks.2.attn.proj.weight": torch.zeros(48, 47)},
         ["do not fit together", "blocks.2.attention.out.weight"],
     ),
-    "a flat kernel": (lambda s: s | {"x_embedder.proj.weight": torch.zeros(48, 12)}, ["x_embedder.proj.weight", "(48, 12)", "(D, C, P, P)"]),
+    "a flat kernel": (
+        lambda s: s | {"x_embedder.proj.weight": torch.zeros(48, 12)},
+        ["x_embedder.proj.weight", "(48, 12)", "(D, C, P, P)"],
+    ),
 }
 
 
@@ -133,12 +188,17 @@ def test_what_is_no_released_checkpoint_is_refused_by_name(released, name):
 
 
 def test_a_file_name_is_no_state_dict():
-    with pytest.raises(TypeError, match="state_dict is a str; pass the weights themselves"):
+    with pytest.raises(
+        TypeError, match="state_dict is a str; pass the weights themselves"
+    ):
         dit_lite.load_official("DiT-XL-2-256x256.pt")
 
 
 def test_a_width_of_its_own_needs_its_heads(released):
-    with pytest.raises(ValueError, match=r"width=48 is none of the paper's \(384, 768, 1024, 1152\); pass heads"):
+    with pytest.raises(
+        ValueError,
+        match=r"width=48 is none of the paper's \(384, 768, 1024, 1152\); pass heads",
+    ):
         dit_lite.load_official(released)
     with pytest.raises(ValueError, match="heads=5 does not divide width=48"):
         dit_lite.load_official(released, heads=5)

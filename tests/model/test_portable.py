@@ -14,25 +14,34 @@ def test_weights_are_those_of_the_model_rounded_to_float16():
         assert weights[name].dtype == np.float16
         np.testing.assert_array_equal(weights[name], value.half().numpy())
     assert sum(array.nbytes for array in weights.values()) <= 1_000_000
-    assert {name: getattr(model.config, name) for name in config if name != "class_names"} == {k: v for k, v in config.items() if k != "class_names"}
+    assert {
+        name: getattr(model.config, name) for name in config if name != "class_names"
+    } == {k: v for k, v in config.items() if k != "class_names"}
     assert config["class_names"] == [str(k) for k in range(10)]
 
 
 def test_classes_without_names_are_numbered():
-    assert portable(DiT(DiTConfig(width=8, heads=2, num_classes=3)))[0]["class_names"] == ["0", "1", "2"]
+    assert portable(DiT(DiTConfig(width=8, heads=2, num_classes=3)))[0][
+        "class_names"
+    ] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"conditioning": "film"}, {"position": "rope"}, {"position_extent": 2}, {"qk_norm": True}, {"mlp": "swiglu"}, {"long_skips": True}, {"null_class": False}, {"path": "cosine"}, {"objective": "eps"},
+        {"conditioning": "film"}, {"position": "rope"}, {"position_extent": 2},
+        {"qk_norm": True}, {"mlp": "swiglu"}, {"long_skips": True},
+        {"null_class": False}, {"path": "cosine"}, {"objective": "eps"},
         {"learn_variance": True, "path": "ddpm", "objective": "eps"},
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_what_the_page_cannot_run_is_named(change):
     field = next(iter(change))
-    with pytest.raises(ValueError, match=rf"{field}={change[field]!r}: the forward pass of the page knows {field}="):
+    with pytest.raises(
+        ValueError,
+        match=rf"{field}={change[field]!r}: the forward pass of the page knows {field}=",
+    ):
         portable(DiT(DiTConfig(width=16, heads=2, **change)))
 
 
@@ -40,5 +49,8 @@ def test_what_the_page_cannot_run_is_named(change):
 def test_weights_beyond_float16_are_named(value):
     model = DiT(DiTConfig(width=8, heads=2))
     torch.nn.init.constant_(model.embed.bias, value)
-    with pytest.raises(ValueError, match=r"embed.bias has values up to .*; float16 holds finite ones up to 65504"):
+    with pytest.raises(
+        ValueError,
+        match=r"embed.bias has values up to .*; float16 holds finite ones up to 65504",
+    ):
         portable(model)

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from dit_lite.config import ConfigError
-from dit_lite.model import POSITIONS, coordinates, patchify, resize, rotate, sincos_table, unpatchify
+from dit_lite.model import (
+    POSITIONS,
+    coordinates,
+    patchify,
+    resize,
+    rotate,
+    sincos_table,
+    unpatchify,
+)
 
 
 def table_by_loops(grid: int, width: int) -> torch.Tensor:
@@ -14,7 +22,12 @@ def table_by_loops(grid: int, width: int) -> torch.Tensor:
         for column in range(grid):
             for j in range(quarter):
                 frequency = 1 / 10_000 ** (j / quarter)
-                values = math.sin(column * frequency), math.cos(column * frequency), math.sin(row * frequency), math.cos(row * frequency)
+                values = (
+                    math.sin(column * frequency),
+                    math.cos(column * frequency),
+                    math.sin(row * frequency),
+                    math.cos(row * frequency),
+                )
                 for k, value in enumerate(values):
                     table[row * grid + column, k * quarter + j] = value
     return table
@@ -22,7 +35,12 @@ def table_by_loops(grid: int, width: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(("grid", "width"), [(1, 4), (3, 8), (4, 96), (16, 384)])
 def test_the_sincos_table_equals_a_loop_over_rows_columns_and_frequencies(grid, width):
-    torch.testing.assert_close(sincos_table(grid, width).double(), table_by_loops(grid, width), rtol=0, atol=1e-7)
+    torch.testing.assert_close(
+        sincos_table(grid, width).double(),
+        table_by_loops(grid, width),
+        rtol=0,
+        atol=1e-7,
+    )
 
 
 def test_a_finer_grid_covers_the_same_square():
@@ -39,7 +57,9 @@ def rotated_products(tiny, **changes) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, config.head_width, generator=generator, dtype=torch.float64)
     place = torch.ones(1, 1, config.tokens, 1)
-    return (rotate(place * q, rotation) @ rotate(place * k, rotation).transpose(-2, -1))[0, 0]
+    return (
+        rotate(place * q, rotation) @ rotate(place * k, rotation).transpose(-2, -1)
+    )[0, 0]
 
 
 def test_rotary_products_depend_on_the_offset_alone(tiny):
@@ -47,11 +67,14 @@ def test_rotary_products_depend_on_the_offset_alone(tiny):
     by_offset = {}
     for i in range(25):
         for j in range(25):
-            by_offset.setdefault(tuple((where[i] - where[j]).tolist()), []).append(products[i, j].item())
+            by_offset.setdefault(tuple((where[i] - where[j]).tolist()), []).append(
+                products[i, j].item()
+            )
     assert len(by_offset) == 81
     assert all(max(values) - min(values) < 1e-5 for values in by_offset.values())
     means = torch.tensor([sum(values) / len(values) for values in by_offset.values()])
-    assert means.unique().numel() == 81  # rows and columns, forward and back, are all told apart
+    # rows and columns, forward and back, are all told apart
+    assert means.unique().numel() == 81
 
 
 def test_a_rotation_keeps_lengths(tiny):
@@ -66,21 +89,29 @@ def change_under_permutation(model, x, t, y) -> float:
     order = torch.randperm(config.tokens, generator=torch.Generator().manual_seed(0))
 
     def permute(images):
-        return unpatchify(patchify(images, config.patch_size)[:, order], config.patch_size, config.channels)
+        return unpatchify(
+            patchify(images, config.patch_size)[:, order],
+            config.patch_size,
+            config.channels,
+        )
 
     with torch.no_grad():
         return (model(permute(x), t, y) - permute(model(x, t, y))).abs().max().item()
 
 
 @pytest.mark.parametrize("conditioning", ["adaln_zero", "in_context"])
-def test_without_positions_the_model_is_permutation_equivariant(alive, batch, conditioning):
+def test_without_positions_the_model_is_permutation_equivariant(
+    alive, batch, conditioning
+):
     model = alive(position="none", conditioning=conditioning).double()
     x, t, y = batch(model.config)
     assert change_under_permutation(model, x.double(), t, y) < 1e-12
 
 
 @pytest.mark.parametrize("position", ["sincos", "learned", "rope"])
-def test_with_positions_the_model_is_not_permutation_equivariant(alive, batch, position):
+def test_with_positions_the_model_is_not_permutation_equivariant(
+    alive, batch, position
+):
     model = alive(position=position)
     assert change_under_permutation(model, *batch(model.config)) > 1e-2
 
@@ -100,7 +131,9 @@ def test_resizing_and_back_changes_nothing(alive, batch, position):
 def test_a_resized_model_shares_its_weights(alive):
     model = alive(position="learned")
     larger = resize(model, 16)
-    assert {p.data_ptr() for p in larger.parameters()} == {p.data_ptr() for p in model.parameters()}
+    assert {p.data_ptr() for p in larger.parameters()} == {
+        p.data_ptr() for p in model.parameters()
+    }
     assert larger.training == model.training
 
 
@@ -114,9 +147,12 @@ def test_resizing_leaves_the_global_generator_alone(alive, position):
 def test_resized_positions_lie_between_the_trained_ones(alive):
     model = alive(position="sincos")
     table, finer = model.position.table, resize(model, 16).position.table
-    slow = slice(8 + 3, 8 + 4)  # sine of the row at the lowest frequency: nearly linear in the row
+    # sine of the row at the lowest frequency: nearly linear in the row
+    slow = slice(8 + 3, 8 + 4)
     means = finer[:, slow].reshape(4, 2, 8).mean((1, 2))
-    torch.testing.assert_close(means, table[:, slow].reshape(4, 4).mean(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        means, table[:, slow].reshape(4, 4).mean(1), rtol=0, atol=1e-4
+    )
 
 
 def test_resizing_refuses_a_size_that_the_patch_does_not_divide(alive):

@@ -14,7 +14,9 @@ from dit_lite.training.checkpoint import read_tensors
 
 @pytest.fixture(scope="session")
 def short(tiny):
-    """A function that makes the configuration of a short run on digits, with changes of the run and of its `model`."""
+    """A function that makes the configuration of a short run on digits, with changes
+    of the run and of its `model`.
+    """
 
     def make(model: dict | None = None, **changes) -> TrainConfig:
         config = tiny(**dict(num_classes=10) | (model or {}))
@@ -34,22 +36,36 @@ def short(tiny):
 
 
 def lines(metrics: list[dict]) -> list[dict]:
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in metrics]
+    return [
+        {name: value for name, value in line.items() if name != "seconds"}
+        for line in metrics
+    ]
 
 
 @pytest.fixture(scope="session")
 def same_run():
-    """A function that asserts that two directories hold the same run, bit for bit and apart from the seconds it took."""
+    """A function that asserts that two directories hold the same run, bit for bit
+    and apart from the seconds it took.
+    """
 
     def check(one: Path, other: Path) -> None:
         for name in ("model.safetensors", "state.safetensors"):
-            (first, about), (second, about_second) = read_tensors(one / name), read_tensors(other / name)
+            (first, about), (second, about_second) = (
+                read_tensors(one / name),
+                read_tensors(other / name),
+            )
             assert first.keys() == second.keys()
             assert all(torch.equal(first[key], second[key]) for key in first)
             for key in ("step", "seen", "updates", "pending"):
                 assert about.get(key) == about_second.get(key)
         assert (one / "config.json").read_text() == (other / "config.json").read_text()
-        first, second = ([json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()] for place in (one, other))
+        first, second = (
+            [
+                json.loads(line)
+                for line in (place / "metrics.jsonl").read_text().splitlines()
+            ]
+            for place in (one, other)
+        )
         assert lines(first) == lines(second)
 
     return check

@@ -22,12 +22,20 @@ print(mapped, held - about().arena)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt belongs to glibc")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="mallopt belongs to glibc"
+)
 def test_kept_memory_stays_in_the_heap():
     mapped, returned = {}, {}
     for kept in ("no", "yes"):
-        printed = subprocess.run([sys.executable, "-c", MAPPED, kept], capture_output=True, text=True, check=True).stdout
+        printed = subprocess.run(
+            [sys.executable, "-c", MAPPED, kept],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         mapped[kept], returned[kept] = map(int, printed.split())
-    assert mapped["no"] >= 19  # the rest of the test would say nothing where blocks are not mapped by default
+    # the rest of the test would say nothing where blocks are not mapped by default
+    assert mapped["no"] >= 19
     assert mapped["yes"] == 0
     assert returned["yes"] == 0

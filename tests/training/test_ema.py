@@ -15,7 +15,10 @@ def test_the_average_is_the_formula_in_a_loop(alive, decay):
         for p in model.parameters():
             p.data += torch.randn(p.shape, generator=generator)
         d = min(decay, (1 + s) / (10 + s))
-        expected = [d * average + (1 - d) * p.detach().double() for average, p in zip(expected, model.parameters(), strict=True)]
+        expected = [
+            d * average + (1 - d) * p.detach().double()
+            for average, p in zip(expected, model.parameters(), strict=True)
+        ]
         ema.update()
     assert ema.updates == 30
     for average, exact in zip(ema.model.parameters(), expected, strict=True):
@@ -27,7 +30,9 @@ def test_the_average_is_another_model_that_needs_no_gradient(alive):
     ema = EMA(model, 0.9)
     assert not ema.model.training
     assert not any(p.requires_grad for p in ema.model.parameters())
-    assert not {p.data_ptr() for p in model.parameters()} & {p.data_ptr() for p in ema.model.parameters()}
+    assert not {p.data_ptr() for p in model.parameters()} & {
+        p.data_ptr() for p in ema.model.parameters()
+    }
 
 
 def test_an_average_reaches_back_no_further_than_its_decay_had_risen():

@@ -29,36 +29,60 @@ def test_one_image_that_does_not_fit_asks_for_a_smaller_model():
 
 @pytest.mark.parametrize(
     ("batch", "way_out"),
-    [(64, "choose --batch-size 32, or a smaller --preset or a --patch-size twice as large"), (1, "choose a smaller --preset")],
+    [
+        (
+            64,
+            "choose --batch-size 32, or a smaller --preset or a --patch-size "
+            "twice as large",
+        ),
+        (1, "choose a smaller --preset"),
+    ],
 )
 @pytest.mark.parametrize(
     "full",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 EiB"),
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes. Error code 12"
+            "[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't "
+            "allocate memory: you tried to allocate 1 bytes. Error code 12"
         ),
     ],
 )
-def test_a_memory_that_runs_out_says_what_to_lower(short, monkeypatch, full, batch, way_out):
+def test_a_memory_that_runs_out_says_what_to_lower(
+    short, monkeypatch, full, batch, way_out
+):
     trainer = Trainer(short(batch_size=batch))
     monkeypatch.setattr(trainer, "train_step", lambda: (_ for _ in ()).throw(full))
-    with pytest.raises(ConfigError, match=f"batch_size={batch} needs more memory than cpu can spare: at least .* GB; {way_out}"):
+    with pytest.raises(
+        ConfigError,
+        match=f"batch_size={batch} needs more memory than cpu can spare: at least .* "
+        f"GB; {way_out}",
+    ):
         trainer.run(progress=False)
 
 
 def test_another_error_of_torch_is_passed_on(short, monkeypatch):
     trainer = Trainer(short())
-    monkeypatch.setattr(trainer, "train_step", lambda: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    monkeypatch.setattr(
+        trainer,
+        "train_step",
+        lambda: (_ for _ in ()).throw(RuntimeError("shapes differ")),
+    )
     with pytest.raises(RuntimeError, match="shapes differ"):
         trainer.run(progress=False)
 
 
-def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(short, tmp_path, monkeypatch):
+def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(
+    short, tmp_path, monkeypatch
+):
     config = short(batch_size=64, out=str(tmp_path / "run"))
     need = memory_needed(config.model, 64, "fp32")
     monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: need)
-    with pytest.raises(ConfigError, match=f"at least {need / 1e9:.1f} GB, and {need / 1e9:.1f} GB are free; choose --batch-size 32"):
+    with pytest.raises(
+        ConfigError,
+        match=f"at least {need / 1e9:.1f} GB, and {need / 1e9:.1f} GB are free; "
+        "choose --batch-size 32",
+    ):
         Trainer(config)
     assert not (tmp_path / "run").exists()
     monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: need / 0.9)
@@ -66,7 +90,9 @@ def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(short, tm
 
 
 def test_the_estimate_is_that_of_the_cost_calculator():
-    assert memory_needed(MODEL, 256, "fp32") == training_cost(MODEL, 256)["total_memory"]
+    assert (
+        memory_needed(MODEL, 256, "fp32") == training_cost(MODEL, 256)["total_memory"]
+    )
 
 
 def test_free_memory_is_part_of_what_is_built_in():

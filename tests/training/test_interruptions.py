@@ -1,4 +1,6 @@
-"""Whatever happens to a run, what it leaves can be continued, and ends bit for bit where the undisturbed run ends."""
+"""Whatever happens to a run, what it leaves can be continued, and ends bit for bit
+where the undisturbed run ends.
+"""
 
 import json
 import subprocess
@@ -22,10 +24,20 @@ def undisturbed(tmp_path_factory, short) -> Path:
 
 @pytest.fixture(scope="module")
 def harmed(tmp_path_factory, short) -> tuple[Path, dict[str, str], dict[str, str]]:
-    """A directory for every harm, how its run ended, and whether a model can be loaded from what it left."""
+    """A directory for every harm, how its run ended, and whether a model can be
+    loaded from what it left.
+    """
     place = tmp_path_factory.mktemp("harmed")
     (place / "config.json").write_text(json.dumps(short().to_dict()))
-    subprocess.run([sys.executable, Path(__file__).with_name("victim.py"), place, place / "config.json"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            Path(__file__).with_name("victim.py"),
+            place,
+            place / "config.json",
+        ],
+        check=True,
+    )
     endings = json.loads((place / "outcomes.json").read_text())
     return place, endings, {name: loads(place / name / "run") for name in endings}
 
@@ -39,12 +51,20 @@ def loads(place: Path) -> str:
 
 
 def finish(config, place: Path) -> None:
-    """What its owner would do with the directory of a harmed run: resume it, or start again where nothing was saved."""
-    train(replace(config, out=str(place)), resume=(place / "state.safetensors").exists(), progress=False)
+    """What its owner would do with the directory of a harmed run: resume it, or
+    start again where nothing was saved.
+    """
+    train(
+        replace(config, out=str(place)),
+        resume=(place / "state.safetensors").exists(),
+        progress=False,
+    )
 
 
 @pytest.mark.parametrize("name", SAVES)
-def test_a_run_killed_while_saving_continues_bit_for_bit(name, harmed, undisturbed, short, same_run):
+def test_a_run_killed_while_saving_continues_bit_for_bit(
+    name, harmed, undisturbed, short, same_run
+):
     place, endings, _ = harmed
     assert endings[name] == "SIGKILL"
     first = name in ("rename-1", "write-1")
@@ -60,14 +80,21 @@ def test_a_run_killed_while_saving_holds_a_whole_model_or_none(name, harmed):
 
 
 @pytest.mark.parametrize("name", ["ctrl-c", "sigterm"])
-def test_an_interrupted_run_saves_and_continues_bit_for_bit(name, harmed, undisturbed, short, same_run):
+def test_an_interrupted_run_saves_and_continues_bit_for_bit(
+    name, harmed, undisturbed, short, same_run
+):
     place, endings, _ = harmed
-    assert "Interrupted: stopped after step 7 of 12: saved at step 7; continue with --resume" in endings[name]
+    assert (
+        "Interrupted: stopped after step 7 of 12: saved at step 7; continue with "
+        "--resume"
+    ) in endings[name]
     finish(short(), place / name / "run")
     same_run(place / name / "run", undisturbed)
 
 
-def test_a_full_disk_is_said_and_keeps_the_last_checkpoint(harmed, undisturbed, short, same_run):
+def test_a_full_disk_is_said_and_keeps_the_last_checkpoint(
+    harmed, undisturbed, short, same_run
+):
     place, endings, _ = harmed
     run = place / "full-disk" / "run"
     assert "CheckpointError: cannot write" in endings["full-disk"]

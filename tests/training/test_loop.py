@@ -18,7 +18,17 @@ from dit_lite.training.checkpoint import Origin, origin_of, read_tensors, write_
 
 
 def test_the_loss_falls_on_digits(short):
-    run = train(short(steps=60, batch_size=64, warmup=5, lr=1e-2, log_every=10, model=dict(width=32)), progress=False)
+    run = train(
+        short(
+            steps=60,
+            batch_size=64,
+            warmup=5,
+            lr=1e-2,
+            log_every=10,
+            model=dict(width=32),
+        ),
+        progress=False,
+    )
     losses = [line["loss"] for line in run.metrics]
     assert len(losses) == 6
     assert losses[-1] < 0.6 * losses[0]
@@ -27,16 +37,33 @@ def test_the_loss_falls_on_digits(short):
 def test_a_run_directory_is_a_model_directory(tmp_path, short):
     run = train(short(out=str(tmp_path / "run")), progress=False)
     assert run.directory == tmp_path / "run"
-    assert sorted(file.name for file in run.directory.iterdir()) == ["config.json", "metrics.jsonl", "model.safetensors", "state.safetensors"]
-    assert [json.loads(line) for line in (run.directory / "metrics.jsonl").read_text().splitlines()] == run.metrics
+    assert sorted(file.name for file in run.directory.iterdir()) == [
+        "config.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "state.safetensors",
+    ]
+    assert [
+        json.loads(line)
+        for line in (run.directory / "metrics.jsonl").read_text().splitlines()
+    ] == run.metrics
     model = load(run.directory)
     assert model.config == run.model.config
-    assert origin_of(run.directory) == Origin("digits", run.metrics[-1]["images"], run.config.ema_decay, run.config.steps)
+    assert origin_of(run.directory) == Origin(
+        "digits", run.metrics[-1]["images"], run.config.ema_decay, run.config.steps
+    )
     assert model.config.class_names == tuple("0123456789")
     assert torch.equal(sample(model, [3], steps=2), sample(run.model, [3], steps=2))
-    weights, ema = load_file(run.directory / "model.safetensors"), load_file(run.directory / "state.safetensors")
-    assert all(torch.equal(value, ema[f"ema.{name}"]) for name, value in weights.items())
-    assert any(not torch.equal(value, ema[f"model.{name}"]) for name, value in weights.items())
+    weights, ema = (
+        load_file(run.directory / "model.safetensors"),
+        load_file(run.directory / "state.safetensors"),
+    )
+    assert all(
+        torch.equal(value, ema[f"ema.{name}"]) for name, value in weights.items()
+    )
+    assert any(
+        not torch.equal(value, ema[f"model.{name}"]) for name, value in weights.items()
+    )
 
 
 def test_without_a_directory_nothing_is_written(tmp_path, short, monkeypatch):
@@ -49,42 +76,70 @@ def test_metrics_have_a_line_every_so_many_steps_and_one_for_the_last(short):
     run = train(short(steps=10), progress=False)
     assert [line["step"] for line in run.metrics] == [4, 8, 10]
     assert [line["images"] for line in run.metrics] == [32, 64, 80]
-    assert set(run.metrics[0]) == {"step", "loss", "grad_norm", "lr", "images", "seconds"}
+    assert set(run.metrics[0]) == {
+        "step",
+        "loss",
+        "grad_norm",
+        "lr",
+        "images",
+        "seconds",
+    }
     assert run.metrics[0]["lr"] == pytest.approx(3e-3)  # the last step of the warm-up
 
 
 def test_a_line_is_the_mean_over_its_steps(short):
-    fine, coarse = (train(short(steps=8, log_every=n), progress=False).metrics for n in (1, 4))
+    fine, coarse = (
+        train(short(steps=8, log_every=n), progress=False).metrics for n in (1, 4)
+    )
     for i in (0, 1):
         for name in ("loss", "grad_norm"):
-            assert coarse[i][name] == pytest.approx(sum(line[name] for line in fine[4 * i : 4 * i + 4]) / 4)
+            assert coarse[i][name] == pytest.approx(
+                sum(line[name] for line in fine[4 * i : 4 * i + 4]) / 4
+            )
 
 
 def test_saving_changes_nothing(tmp_path, short):
     often = train(short(out=str(tmp_path / "run"), save_every=1), progress=False)
     never = train(short(save_every=0), progress=False)
-    assert [line["loss"] for line in often.metrics] == [line["loss"] for line in never.metrics]
-    assert all(torch.equal(a, b) for a, b in zip(often.model.parameters(), never.model.parameters(), strict=True))
+    assert [line["loss"] for line in often.metrics] == [
+        line["loss"] for line in never.metrics
+    ]
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(often.model.parameters(), never.model.parameters(), strict=True)
+    )
 
 
 def test_the_seed_decides_the_run(short):
-    first, again, other = (train(short(steps=3, seed=seed), progress=False).model.state_dict() for seed in (0, 0, 1))
+    first, again, other = (
+        train(short(steps=3, seed=seed), progress=False).model.state_dict()
+        for seed in (0, 0, 1)
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["embed.weight"], other["embed.weight"])
 
 
 def test_training_leaves_the_global_generator_and_the_signals_alone(tmp_path, short):
     torch.manual_seed(7)
-    before = torch.get_rng_state(), signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    before = (
+        torch.get_rng_state(),
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+    )
     train(short(steps=2, out=str(tmp_path / "run")), progress=False)
     train(short(steps=2, out=str(tmp_path / "run")), resume=True, progress=False)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before[1:]
+    assert (
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+    ) == before[1:]
 
 
 def test_a_run_can_be_trained_in_a_thread(short):
     runs = []
-    thread = threading.Thread(target=lambda: runs.append(train(short(steps=2), progress=False)))
+    thread = threading.Thread(
+        target=lambda: runs.append(train(short(steps=2), progress=False))
+    )
     thread.start()
     thread.join()
     assert runs[0].metrics[-1]["step"] == 2
@@ -112,14 +167,23 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, short, same_run, step)
     train(short(out=str(tmp_path / "whole")), progress=False)
     trainer = Trainer(short(out=str(tmp_path / "halves"), save_every=0))
     stop_at(trainer, step, interrupt)
-    with pytest.raises(Interrupted, match=f"stopped after step {step} of 12: saved at step {step}; continue with --resume"):
+    with pytest.raises(
+        Interrupted,
+        match=f"stopped after step {step} of 12: saved at step {step}; continue with "
+        "--resume",
+    ):
         trainer.run(progress=False)
     train(short(out=str(tmp_path / "halves")), resume=True, progress=False)
     same_run(tmp_path / "halves", tmp_path / "whole")
 
 
 def test_a_run_with_every_option_resumes_too(tmp_path, short, same_run):
-    options = dict(model=dict(mlp="swiglu", long_skips=True, qk_norm=True, position="rope", width=32), optimiser="muon")
+    options = dict(
+        model=dict(
+            mlp="swiglu", long_skips=True, qk_norm=True, position="rope", width=32
+        ),
+        optimiser="muon",
+    )
     train(short(out=str(tmp_path / "whole"), **options), progress=False)
     trainer = Trainer(short(out=str(tmp_path / "halves"), save_every=0, **options))
     stop_at(trainer, 7, interrupt)
@@ -132,7 +196,8 @@ def test_a_run_with_every_option_resumes_too(tmp_path, short, same_run):
 def test_a_signal_that_comes_late_in_a_step_stops_the_next_one(tmp_path, short):
     trainer = Trainer(short(out=str(tmp_path / "run")))
     log = trainer._log
-    trainer._log = lambda board: (log(board), interrupt(None))[0]  # at step 4, when the decision to save is taken
+    # at step 4, when the decision to save is taken
+    trainer._log = lambda board: (log(board), interrupt(None))[0]
     with pytest.raises(Interrupted, match="saved at step 5"):
         trainer.run(progress=False)
     assert read_tensors(tmp_path / "run" / "state.safetensors")[1]["step"] == "5"
@@ -141,7 +206,9 @@ def test_a_signal_that_comes_late_in_a_step_stops_the_next_one(tmp_path, short):
 def test_an_interrupted_run_without_a_directory_says_that_nothing_was_saved(short):
     trainer = Trainer(short())
     stop_at(trainer, 2, interrupt)
-    with pytest.raises(KeyboardInterrupt, match="stopped after step 2 of 12: nothing was saved"):
+    with pytest.raises(
+        KeyboardInterrupt, match="stopped after step 2 of 12: nothing was saved"
+    ):
         trainer.run(progress=False)
 
 
@@ -162,7 +229,8 @@ def test_the_second_signal_acts_at_once(short):
 def test_resuming_a_finished_run_repeats_its_result(tmp_path, short):
     config = short(out=str(tmp_path / "run"))
     first = train(config, progress=False)
-    (tmp_path / "run" / "model.safetensors").unlink()  # as if the last save had been cut short
+    # as if the last save had been cut short
+    (tmp_path / "run" / "model.safetensors").unlink()
     again = train(config, resume=True, progress=False)
     assert again.metrics == first.metrics
     assert torch.equal(load(tmp_path / "run").embed.weight, first.model.embed.weight)
@@ -180,18 +248,37 @@ def finished(tmp_path, short):
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(seed=1), dict(steps=13), dict(lr=1e-2), dict(batch_size=9), dict(clip=2.0), dict(times="uniform"), dict(model=dict(depth=1))],
+    [
+        dict(seed=1),
+        dict(steps=13),
+        dict(lr=1e-2),
+        dict(batch_size=9),
+        dict(clip=2.0),
+        dict(times="uniform"),
+        dict(model=dict(depth=1)),
+    ],
     ids=str,
 )
 def test_a_changed_configuration_does_not_resume(finished, short, changes):
     config, place = finished
     name = next(iter(changes))
-    with pytest.raises(CheckpointError, match=rf"{place} holds another run: {name} was .* and is now .*; resume with the same settings"):
+    with pytest.raises(
+        CheckpointError,
+        match=rf"{place} holds another run: {name} was .* and is now .*; resume with the same settings",
+    ):
         train(short(out=config.out, **changes), resume=True, progress=False)
 
 
 @pytest.mark.parametrize(
-    "changes", [dict(save_every=3), dict(log_every=2), dict(budget="cpu"), dict(tensorboard=True), dict(device="cpu:0")], ids=str
+    "changes",
+    [
+        dict(save_every=3),
+        dict(log_every=2),
+        dict(budget="cpu"),
+        dict(tensorboard=True),
+        dict(device="cpu:0"),
+    ],
+    ids=str,
 )
 def test_what_does_not_touch_the_numbers_may_change(finished, changes):
     train(dataclasses.replace(finished[0], **changes), resume=True, progress=False)
@@ -201,29 +288,48 @@ def test_a_run_of_another_kind_of_device_is_told_apart_by_it(finished):
     config, place = finished
     tensors, about = read_tensors(place / "state.safetensors")
     write_tensors(place / "state.safetensors", tensors, about | {"device": "cuda"})
-    with pytest.raises(CheckpointError, match="holds a run on cuda, and this is cpu; resume it there"):
-        train(dataclasses.replace(config, precision="fp32"), resume=True, progress=False)
+    with pytest.raises(
+        CheckpointError, match="holds a run on cuda, and this is cpu; resume it there"
+    ):
+        train(
+            dataclasses.replace(config, precision="fp32"), resume=True, progress=False
+        )
 
 
 def test_changes_of_a_preset_resume_too(tmp_path):
     config = TrainConfig(
-        out=str(tmp_path / "run"), device="cpu", steps=2, batch_size=4, changes=dict(width=16, depth=1, heads=2, class_names=tuple("abcdefghij"))
+        out=str(tmp_path / "run"),
+        device="cpu",
+        steps=2,
+        batch_size=4,
+        changes=dict(width=16, depth=1, heads=2, class_names=tuple("abcdefghij")),
     )
     train(config, progress=False)
     run = train(config, resume=True, progress=False)
-    assert (run.model.config.width, run.model.config.class_names) == (16, tuple("abcdefghij"))
+    assert (run.model.config.width, run.model.config.class_names) == (
+        16,
+        tuple("abcdefghij"),
+    )
 
 
 def test_a_run_that_was_moved_resumes(finished, short, tmp_path):
     finished[1].rename(tmp_path / "elsewhere")
-    assert train(short(out=str(tmp_path / "elsewhere")), resume=True, progress=False).metrics[-1]["step"] == 12
+    assert (
+        train(
+            short(out=str(tmp_path / "elsewhere")), resume=True, progress=False
+        ).metrics[-1]["step"]
+        == 12
+    )
 
 
 @pytest.mark.parametrize("name", ["state.safetensors", "config.json", "metrics.jsonl"])
 def test_a_new_run_refuses_an_occupied_directory(tmp_path, short, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("")
-    with pytest.raises(ConfigError, match=rf"already holds a run \({name}\); continue it with --resume .*, or choose another directory"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"already holds a run \({name}\); continue it with --resume .*, or choose another directory",
+    ):
         train(short(out=str(tmp_path / "run")), progress=False)
 
 
@@ -231,14 +337,21 @@ def test_a_directory_that_is_none_is_refused_before_training(tmp_path, short):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is a file; give a directory"):
         train(short(out=str(tmp_path / "file")), progress=False)
-    with pytest.raises(ConfigError, match=r"out='.*/file/run' cannot be made \(Not a directory\)"):
+    with pytest.raises(
+        ConfigError, match=r"out='.*/file/run' cannot be made \(Not a directory\)"
+    ):
         train(short(out=str(tmp_path / "file" / "run")), progress=False)
 
 
 def test_nothing_to_resume(tmp_path, short):
-    with pytest.raises(ConfigError, match="resume needs the directory of a run: set out=DIR"):
+    with pytest.raises(
+        ConfigError, match="resume needs the directory of a run: set out=DIR"
+    ):
         train(short(), resume=True, progress=False)
-    with pytest.raises(CheckpointError, match=r"nothing to resume in .*: state\.safetensors is missing; start the run without --resume"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"nothing to resume in .*: state\.safetensors is missing; start the run without --resume",
+    ):
         train(short(out=str(tmp_path / "nowhere")), resume=True, progress=False)
     assert not (tmp_path / "nowhere").exists()
 
@@ -248,14 +361,20 @@ def test_a_truncated_state_does_not_resume(finished, keep):
     config, place = finished
     content = (place / "state.safetensors").read_bytes()
     (place / "state.safetensors").write_bytes(content[:keep])
-    with pytest.raises(CheckpointError, match=r"state\.safetensors is truncated or not a safetensors file"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"state\.safetensors is truncated or not a safetensors file",
+    ):
         train(config, resume=True, progress=False)
 
 
 def test_a_foreign_state_does_not_resume(finished):
     config, place = finished
     save_file({"clip.weight": torch.zeros(2)}, place / "state.safetensors")
-    with pytest.raises(CheckpointError, match=r"state\.safetensors is not the state of a run of this package"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"state\.safetensors is not the state of a run of this package",
+    ):
         train(config, resume=True, progress=False)
 
 
@@ -277,19 +396,31 @@ def test_a_state_of_another_version_or_device_does_not_resume(finished, change):
     tensors, about = read_tensors(place / "state.safetensors")
     change(tensors, about)
     save_file(tensors, place / "state.safetensors", metadata=about)
-    with pytest.raises(CheckpointError, match=r"state\.safetensors does not fit this run"):
+    with pytest.raises(
+        CheckpointError, match=r"state\.safetensors does not fit this run"
+    ):
         train(config, resume=True, progress=False)
 
 
 def test_a_model_that_does_not_fit_the_data_is_refused(short):
     for name, value in dict(image_size=16, channels=3, num_classes=9).items():
-        with pytest.raises(ConfigError, match=f"the model has {name}={value}, the data 'digits' have .*; set model.{name}="):
+        with pytest.raises(
+            ConfigError,
+            match=f"the model has {name}={value}, the data 'digits' have .*; set "
+            f"model.{name}=",
+        ):
             train(short(model={name: value}), progress=False)
 
 
 def test_a_null_class_that_no_dropped_label_trains_is_refused():
-    with pytest.raises(ConfigError, match=r"changes\['null_class'\]=False and label_dropout=0\.2 disagree"):
-        train(TrainConfig(device="cpu", steps=1, changes=dict(null_class=False)), progress=False)
+    with pytest.raises(
+        ConfigError,
+        match=r"changes\['null_class'\]=False and label_dropout=0\.2 disagree",
+    ):
+        train(
+            TrainConfig(device="cpu", steps=1, changes=dict(null_class=False)),
+            progress=False,
+        )
 
 
 # ---- divergence
@@ -297,17 +428,29 @@ def test_a_null_class_that_no_dropped_label_trains_is_refused():
 
 def test_a_run_that_diverges_stops_and_names_the_step(short):
     with pytest.raises(DivergedError) as error:
-        train(short(model=dict(data_std=1e-25)), progress=False)  # inputs of 1e25: an infinite variance under the first LayerNorm
-    for words in ("loss=nan at step 1", "diverged and was stopped", "Lower lr (now 0.003)", "warmup", "clip"):
+        # inputs of 1e25: an infinite variance under the first LayerNorm
+        train(short(model=dict(data_std=1e-25)), progress=False)
+    for words in (
+        "loss=nan at step 1",
+        "diverged and was stopped",
+        "Lower lr (now 0.003)",
+        "warmup",
+        "clip",
+    ):
         assert words in str(error.value)
 
 
 @pytest.mark.parametrize(("step", "log_every"), [(7, 100), (8, 4), (10, 5)])
-def test_divergence_keeps_the_last_checkpoint(tmp_path, short, same_run, step, log_every):
+def test_divergence_keeps_the_last_checkpoint(
+    tmp_path, short, same_run, step, log_every
+):
     config = short(out=str(tmp_path / "run"), log_every=log_every)
     trainer = Trainer(config)
     stop_at(trainer, step - 1, lambda t: t.model.embed.weight.data.fill_(float("nan")))
-    with pytest.raises(DivergedError, match=rf"loss=nan at step {step}: .* The checkpoint of step 5 in {tmp_path}/run is kept"):
+    with pytest.raises(
+        DivergedError,
+        match=rf"loss=nan at step {step}: .* The checkpoint of step 5 in {tmp_path}/run is kept",
+    ):
         trainer.run(progress=False)
     assert all(p.isfinite().all() for p in load(tmp_path / "run").parameters())
     train(config, resume=True, progress=False)
@@ -317,7 +460,9 @@ def test_divergence_keeps_the_last_checkpoint(tmp_path, short, same_run, step, l
 
 def test_an_infinite_gradient_is_divergence_too(short):
     trainer = Trainer(short())
-    trainer.model.final.linear.weight.register_hook(lambda gradient: gradient * float("inf"))
+    trainer.model.final.linear.weight.register_hook(
+        lambda gradient: gradient * float("inf")
+    )
     with pytest.raises(DivergedError, match=r"gradient norm=(inf|nan) at step 1"):
         trainer.run(progress=False)
 
@@ -331,7 +476,11 @@ def test_the_gradient_is_clipped_to_its_norm(short):
     real = trainer.optimiser.step
 
     def step():
-        norms.append(torch.stack([p.grad.norm() for p in trainer.model.parameters()]).norm().item())
+        norms.append(
+            torch.stack([p.grad.norm() for p in trainer.model.parameters()])
+            .norm()
+            .item()
+        )
         return real()
 
     trainer.optimiser.step = step
@@ -341,7 +490,11 @@ def test_the_gradient_is_clipped_to_its_norm(short):
 
 
 def test_dropped_labels_train_the_null_class_alone(short):
-    trainer = Trainer(short(label_dropout=0.999999, batch_size=64, model=dict(conditioning="additive")))
+    trainer = Trainer(
+        short(
+            label_dropout=0.999999, batch_size=64, model=dict(conditioning="additive")
+        )
+    )
     before = trainer.model.condition.label.weight.detach().clone()
     for _ in range(3):
         trainer.train_step()
@@ -350,25 +503,48 @@ def test_dropped_labels_train_the_null_class_alone(short):
 
 
 def test_the_model_sees_images_in_its_own_units(short):
-    """An untrained model says zero, so that the loss of its first step is E|eps - x0|^2 = 1 + E|x0|^2."""
+    """An untrained model says zero, so that the loss of its first step is E|eps -
+    x0|^2 = 1 + E|x0|^2.
+    """
     trainer = Trainer(short(batch_size=1442, model=dict(data_mean=-0.4, data_std=0.6)))
     loss, _ = trainer.train_step()
     x = torch.from_numpy(digits().images).float() / 127.5 - 1
-    assert loss.item() == pytest.approx(1 + ((x + 0.4) / 0.6).square().mean().item(), rel=0.02)
+    assert loss.item() == pytest.approx(
+        1 + ((x + 0.4) / 0.6).square().mean().item(), rel=0.02
+    )
 
 
 @pytest.mark.parametrize("conditioning", CHOICES["conditioning"])
-@pytest.mark.parametrize(("path", "objective"), [("linear", "flow"), ("cosine", "v"), ("ddpm", "eps"), ("linear", "x0")])
+@pytest.mark.parametrize(
+    ("path", "objective"),
+    [("linear", "flow"), ("cosine", "v"), ("ddpm", "eps"), ("linear", "x0")],
+)
 def test_every_kind_of_model_trains(short, conditioning, path, objective):
-    run = train(short(steps=3, model=dict(conditioning=conditioning, path=path, objective=objective)), progress=False)
+    run = train(
+        short(
+            steps=3,
+            model=dict(conditioning=conditioning, path=path, objective=objective),
+        ),
+        progress=False,
+    )
     assert all(p.isfinite().all() for p in run.model.parameters())
 
 
 def test_a_learned_variance_trains_and_samples(short):
-    run = train(short(steps=30, batch_size=32, log_every=10, lr=1e-2, model=dict(path="ddpm", objective="eps", learn_variance=True)), progress=False)
+    run = train(
+        short(
+            steps=30,
+            batch_size=32,
+            log_every=10,
+            lr=1e-2,
+            model=dict(path="ddpm", objective="eps", learn_variance=True),
+        ),
+        progress=False,
+    )
     losses = [line["loss"] for line in run.metrics]
     assert losses[-1] < losses[0]
-    assert run.model.final.linear.bias[1::2].abs().max() > 0  # the variance channels have moved
+    # the variance channels have moved
+    assert run.model.final.linear.bias[1::2].abs().max() > 0
     assert sample(run.model, [1, 2], steps=4, sampler="ddpm").isfinite().all()
 
 
@@ -381,8 +557,15 @@ def test_a_folder_of_pictures_trains(tmp_path, short, monkeypatch):
     monkeypatch.setenv("DIT_LITE_DATA", str(tmp_path / "root"))
     for i, name in enumerate(("cat", "dog", "dog")):
         (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((9, 9, 3), 80 * i, dtype=np.uint8)).save(tmp_path / "photos" / name / f"{i}.png")
-    config = short(steps=2, data=str(tmp_path / "photos"), image_size=8, model=dict(channels=3, num_classes=2))
+        Image.fromarray(np.full((9, 9, 3), 80 * i, dtype=np.uint8)).save(
+            tmp_path / "photos" / name / f"{i}.png"
+        )
+    config = short(
+        steps=2,
+        data=str(tmp_path / "photos"),
+        image_size=8,
+        model=dict(channels=3, num_classes=2),
+    )
     assert train(config, progress=False).model.config.class_names == ("cat", "dog")
 
 
@@ -406,9 +589,13 @@ def test_tensorboard_shows_the_metrics_also_of_a_resumed_run(tmp_path, short):
         trainer.run(progress=False)
     assert [step for step, _ in scalars(tmp_path / "run")] == [4, 8]
     run = train(config, resume=True, progress=False)
-    assert scalars(tmp_path / "run") == [(line["step"], pytest.approx(line["loss"])) for line in run.metrics]
+    assert scalars(tmp_path / "run") == [
+        (line["step"], pytest.approx(line["loss"])) for line in run.metrics
+    ]
 
 
 def test_tensorboard_needs_a_directory(short):
-    with pytest.raises(ConfigError, match="tensorboard=True needs a directory to write to: set out=DIR"):
+    with pytest.raises(
+        ConfigError, match="tensorboard=True needs a directory to write to: set out=DIR"
+    ):
         train(short(tensorboard=True), progress=False)

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from dit_lite.training.posthoc_ema import PowerEMA, coefficients, exponent, profile, synthesise
+from dit_lite.training.posthoc_ema import (
+    PowerEMA,
+    coefficients,
+    exponent,
+    profile,
+    synthesise,
+)
 
 STEPS = 512
 
@@ -19,7 +25,9 @@ class Walk(nn.Module):
 
     @torch.no_grad()
     def step(self) -> None:
-        self.weights += 0.1 * torch.randn(200, generator=self.generator, dtype=torch.float64)
+        self.weights += 0.1 * torch.randn(
+            200, generator=self.generator, dtype=torch.float64
+        )
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +54,21 @@ def test_the_profile_is_what_the_average_did(walked):
 
 @pytest.mark.parametrize("length", [0.05, 0.1, 0.2])
 def test_the_length_is_the_standard_deviation_of_the_profile(length):
-    weights, place = profile(length, 100_000, 100_000), torch.arange(1, 100_001, dtype=torch.float64) / 100_000
+    weights, place = (
+        profile(length, 100_000, 100_000),
+        torch.arange(1, 100_001, dtype=torch.float64) / 100_000,
+    )
     mean = weights @ place
     assert weights.sum() == pytest.approx(1)
     assert (weights @ (place - mean).square()).sqrt() == pytest.approx(length, rel=1e-3)
-    assert mean == pytest.approx((exponent(length) + 1) / (exponent(length) + 2), rel=1e-3)
+    assert mean == pytest.approx(
+        (exponent(length) + 1) / (exponent(length) + 2), rel=1e-3
+    )
 
 
-@pytest.mark.parametrize(("length", "share"), [(0.03, 5e-3), (0.07, 1e-3), (0.15, 1e-3), (0.2, 1e-3)])
+@pytest.mark.parametrize(
+    ("length", "share"), [(0.03, 5e-3), (0.07, 1e-3), (0.15, 1e-3), (0.2, 1e-3)]
+)
 def test_a_made_average_is_the_one_that_was_followed(walked, length, share):
     model, ema, direct, past = walked
     made = synthesise(model, ema, length)
@@ -65,7 +80,9 @@ def test_averages_of_the_past_can_be_made(walked):
     model, ema, _, past = walked
     step = STEPS * 3 // 4 + 5  # between two snapshots
     followed = profile(0.1, step, STEPS) @ past
-    assert (synthesise(model, ema, 0.1, step).weights - followed).norm() < 0.05 * (past[step - 1] - followed).norm()
+    assert (synthesise(model, ema, 0.1, step).weights - followed).norm() < 0.05 * (
+        past[step - 1] - followed
+    ).norm()
 
 
 def test_a_copy_forgets_that_its_original_was_compiled():

@@ -5,22 +5,29 @@ import torch
 
 from dit_lite import ConfigError, TrainConfig, train
 from dit_lite.config import COMPILE_FROM, CPU, GPU
-from dit_lite.training.precision import DEVICE, autocast, pick_device, preferred, products
+from dit_lite.training.precision import (
+    DEVICE,
+    autocast,
+    pick_device,
+    preferred,
+    products,
+)
 
 
 def test_what_is_left_open_is_chosen_by_the_device():
     long, brief = TrainConfig(steps=COMPILE_FROM), TrainConfig(steps=COMPILE_FROM - 1)
-    assert [(run.precision, run.compile) for run in (long.on(*GPU), brief.on(*GPU), long.on(*CPU))] == [
-        ("bf16", True),
-        ("bf16", False),
-        ("fp32", False),
-    ]
+    assert [
+        (run.precision, run.compile)
+        for run in (long.on(*GPU), brief.on(*GPU), long.on(*CPU))
+    ] == [("bf16", True), ("bf16", False), ("fp32", False)]
     told = TrainConfig(steps=1, precision="fp32", compile=True)
     assert told.on(*GPU) == told.on(*CPU) == told
     assert preferred(torch.device("cpu")) == CPU
 
 
-@pytest.mark.parametrize(("precision", "inside"), [("fp32", "highest"), ("tf32", "high"), ("bf16", "high")])
+@pytest.mark.parametrize(
+    ("precision", "inside"), [("fp32", "highest"), ("tf32", "high"), ("bf16", "high")]
+)
 def test_the_setting_of_products_is_put_back(precision, inside):
     before = torch.get_float32_matmul_precision()
     with products(precision):
@@ -39,7 +46,9 @@ def test_auto_is_what_the_environment_says(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert pick_device("auto") == torch.device("cpu")
     monkeypatch.setenv(DEVICE, "mps")
-    with pytest.raises(ConfigError, match=r"DIT_LITE_DEVICE='mps' cannot be used .*not on mps"):
+    with pytest.raises(
+        ConfigError, match=r"DIT_LITE_DEVICE='mps' cannot be used .*not on mps"
+    ):
         pick_device("auto")
 
 
@@ -51,6 +60,8 @@ def test_a_device_that_cannot_be_used_is_refused(name):
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
 def test_the_arithmetic_of_a_gpu_is_refused_on_a_cpu(short, precision):
-    with pytest.raises(ConfigError, match=f"precision='{precision}' needs a GPU, and this run uses cpu"):
+    with pytest.raises(
+        ConfigError, match=f"precision='{precision}' needs a GPU, and this run uses cpu"
+    ):
         train(short(precision=precision, device="cpu"), progress=False)
     assert isinstance(autocast("fp32", torch.device("cpu")), contextlib.nullcontext)

@@ -26,7 +26,9 @@ def test_times_are_spread_evenly(alive):
 
 
 def test_the_loss_is_that_of_training(alive):
-    """A constant model lets the loss be computed without the triples: it is |target|^2, whose mean over flow is E|eps - x0|^2."""
+    """A constant model lets the loss be computed without the triples: it is
+    |target|^2, whose mean over flow is E|eps - x0|^2.
+    """
     model = alive(num_classes=10)
     for p in model.final.parameters():
         p.data.zero_()
@@ -35,4 +37,7 @@ def test_the_loss_is_that_of_training(alive):
     x0 = torch.from_numpy(data.images).float() / 127.5 - 1
     assert abs(loss.mean().item() - (1 + x0.square().mean().item())) < 0.02
     eps, t = torch.randn_like(x0), torch.rand(355)
-    torch.testing.assert_close(diffusion_loss(model, x0, torch.from_numpy(data.labels), t, eps), (eps - x0).square().mean((1, 2, 3)))
+    torch.testing.assert_close(
+        diffusion_loss(model, x0, torch.from_numpy(data.labels), t, eps),
+        (eps - x0).square().mean((1, 2, 3)),
+    )

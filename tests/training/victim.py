@@ -1,7 +1,9 @@
-"""Runs that come to harm, each in a process of its own: killed in the middle of a save, interrupted, or on a full disk.
+"""Runs that come to harm, each in a process of its own: killed in the middle of a save,
+interrupted, or on a full disk.
 
-python victim.py DIRECTORY CONFIG.json: makes DIRECTORY/HARM/ for every harm and writes how it ended to DIRECTORY/outcomes.json.
-The processes are forked from this one, so that torch is imported once.
+python victim.py DIRECTORY CONFIG.json: makes DIRECTORY/HARM/ for every harm and writes
+how it ended to DIRECTORY/outcomes.json. The processes are forked from this one, so that
+torch is imported once.
 """
 
 import json
@@ -23,7 +25,9 @@ STEP = 7  # where runs are interrupted
 
 
 def killed_at_call(function: str, n: int) -> None:
-    """Let the n-th call of os.FUNCTION be the last thing that this process does. What was being written is left half-written."""
+    """Let the n-th call of os.FUNCTION be the last thing that this process does.
+    What was being written is left half-written.
+    """
     real, calls = getattr(os, function), 0
 
     def harmed(*args):
@@ -71,21 +75,28 @@ def run(place: Path, config: TrainConfig, harm) -> None:
         train(config, progress=False)
         ending = "finished"
     except BaseException as error:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        )
         ending = "".join(traceback.format_exception_only(error)).strip()
     (place / "ending").write_text(ending)
 
 
 def main(directory: Path, config: TrainConfig) -> None:
     places = {}
-    train(replace(config, steps=1, warmup=1), progress=False)  # torch imports a second's worth of modules at its first step
+    # torch imports a second's worth of modules at its first step
+    train(replace(config, steps=1, warmup=1), progress=False)
 
     def victim(name: str, harm, send: int | None = None, **changes) -> None:
         place = places[name] = directory / name
         place.mkdir()
         child = os.fork()
         if child == 0:
-            run(place, replace(config, out=str(place / "run"), **changes), lambda: harm(place))
+            run(
+                place,
+                replace(config, out=str(place / "run"), **changes),
+                lambda: harm(place),
+            )
             os._exit(0)
         if send is not None:
             while not (place / "ready").exists():
@@ -99,13 +110,28 @@ def main(directory: Path, config: TrainConfig) -> None:
     for n in range(1, 13):  # three saves of four files
         victim(f"rename-{n}", lambda place, n=n: killed_at_call("replace", n))
         victim(f"write-{n}", lambda place, n=n: killed_at_call("fsync", n))
-    victim("ctrl-c", lambda place: at_step(STEP, lambda: wait_for_a_signal(place)), signal.SIGINT)
-    victim("sigterm", lambda place: at_step(STEP, lambda: wait_for_a_signal(place)), signal.SIGTERM)
+    victim(
+        "ctrl-c",
+        lambda place: at_step(STEP, lambda: wait_for_a_signal(place)),
+        signal.SIGINT,
+    )
+    victim(
+        "sigterm",
+        lambda place: at_step(STEP, lambda: wait_for_a_signal(place)),
+        signal.SIGTERM,
+    )
     victim("full-disk", lambda place: at_step(STEP, full_disk))
     victim("full-from-the-start", lambda place: full_disk())
-    (directory / "outcomes.json").write_text(json.dumps({name: (place / "ending").read_text() for name, place in places.items()}))
+    (directory / "outcomes.json").write_text(
+        json.dumps(
+            {name: (place / "ending").read_text() for name, place in places.items()}
+        )
+    )
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]), TrainConfig.from_dict(json.loads(Path(sys.argv[2]).read_text())))
+    main(
+        Path(sys.argv[1]),
+        TrainConfig.from_dict(json.loads(Path(sys.argv[2]).read_text())),
+    )

@@ -18,11 +18,17 @@ def static(monkeypatch):
 
 
 def state(fragment: Html) -> dict:
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', fragment.data, re.S)[1])
+    return json.loads(
+        re.search(
+            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
+        )[1]
+    )
 
 
 def without(part: str, name: str) -> dict:
-    return TABLE | {part: {key: value for key, value in TABLE[part].items() if key != name}}
+    return TABLE | {
+        part: {key: value for key, value in TABLE[part].items() if key != name}
+    }
 
 
 def formula(name: str, text) -> dict:
@@ -32,12 +38,29 @@ def formula(name: str, text) -> dict:
 def test_the_first_state_is_the_largest_model_of_the_paper():
     run = state(cost_calculator(TABLE, SIZES))["run"]
     assert (run["width"], run["depth"], run["heads"]) == SIZES["XL"]
-    assert (run["patch_size"], run["space"], run["image_size"], run["batch"]) == (2, "latent", 256, 256)
+    assert (run["patch_size"], run["space"], run["image_size"], run["batch"]) == (
+        2,
+        "latent",
+        256,
+        256,
+    )
 
 
 def test_the_first_state_can_be_another():
-    run = state(cost_calculator(TABLE, SIZES, batch=np.int64(64), space="grey", image_size=8, price=2, machine="A100"))["run"]
-    assert run == FIRST | dict(batch=64, space="grey", image_size=8, price=2, machine="A100")
+    run = state(
+        cost_calculator(
+            TABLE,
+            SIZES,
+            batch=np.int64(64),
+            space="grey",
+            image_size=8,
+            price=2,
+            machine="A100",
+        )
+    )["run"]
+    assert run == FIRST | dict(
+        batch=64, space="grey", image_size=8, price=2, machine="A100"
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,23 +68,34 @@ def test_the_first_state_can_be_another():
     [
         (ValueError, "table has no inputs", {"table": {}}),
         (ValueError, "table has no machines", {"table": TABLE | {"machines": {}}}),
-        (TypeError, "the formula macs has type int; expected text", {"table": formula("macs", 3)}),
-        (ValueError, "the formula macs has '\\['; expected arithmetic", {"table": formula("macs", "width[0]")}),
-        (ValueError, "the formula macs reads alert", {"table": formula("macs", "alert(1)")}),
-        (ValueError, "the formula tokens reads macs, which is not known before it", {"table": formula("tokens", "macs + 1")}),
-        (ValueError, "table has no formula cost", {"table": without("formulas", "cost")}),
+        (TypeError, "the formula macs has type int; expected text",
+        {"table": formula("macs", 3)}),
+        (ValueError, "the formula macs has '\\['; expected arithmetic",
+        {"table": formula("macs", "width[0]")}),
+        (ValueError, "the formula macs reads alert", {"table": formula("macs",
+        "alert(1)")}),
+        (ValueError, "the formula tokens reads macs, which is not known before it",
+        {"table": formula("tokens", "macs + 1")}),
+        (ValueError, "table has no formula cost", {"table": without("formulas",
+        "cost")}),
         (ValueError, "sizes=None: expected", {"sizes": None}),
         (ValueError, r"sizes\['S'\]=\(384, 12\)", {"sizes": {"S": (384, 12)}}),
         (ValueError, r"sizes\['S'\]=\(384, 12, 7\)", {"sizes": {"S": (384, 12, 7)}}),
-        (ValueError, "speed is not a value of the calculator; choose from: .*batch.*price", {"speed": 3}),
-        (ValueError, "machine='abacus' is not known; choose one of H200", {"machine": "abacus"}),
+        (ValueError, "speed is not a value of the calculator; choose from: "
+            ".*batch.*price", {"speed": 3}),
+        (ValueError, "machine='abacus' is not known; choose one of H200",
+        {"machine": "abacus"}),
         (ValueError, "split=3 is not known; choose one of ddp", {"split": 3}),
-        (ValueError, "batch=0 is out of range; expected a finite number from 1", {"batch": 0}),
-        (TypeError, "batch=2.5 has type float; expected a whole number", {"batch": 2.5}),
+        (ValueError, "batch=0 is out of range; expected a finite number from 1",
+        {"batch": 0}),
+        (TypeError, "batch=2.5 has type float; expected a whole number",
+        {"batch": 2.5}),
         (TypeError, "width='wide' has type str", {"width": "wide"}),
         (ValueError, "share=nan is out of range", {"share": float("nan")}),
-        (ValueError, "patch_size=3 does not cut image_size=256 in space='latent'; choose one of 1, 2, 4, 8, 16", {"patch_size": 3}),
-        (ValueError, "patch_size=2 does not cut image_size=100 in space='latent'; choose one of another image_size", {"image_size": 100}),
+        (ValueError, "patch_size=3 does not cut image_size=256 in space='latent'; "
+            "choose one of 1, 2, 4, 8, 16", {"patch_size": 3}),
+        (ValueError, "patch_size=2 does not cut image_size=100 in space='latent'; "
+            "choose one of another image_size", {"image_size": 100}),
         (ValueError, "heads=7 does not divide width=1152", {"heads": 7}),
     ],
 )  # fmt: skip
@@ -72,7 +106,10 @@ def test_errors_name_the_argument(kind, message, change):
 
 def test_the_fragment_is_light_and_asks_for_nothing():
     fragment = cost_calculator(TABLE, SIZES).data
-    assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(|\beval\b|new Function", fragment)
+    assert not re.search(
+        r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(|\beval\b|new Function",
+        fragment,
+    )
     assert len(fragment) < 70_000
 
 

@@ -5,13 +5,23 @@ import sys
 import numpy as np
 import pytest
 
-from dit_lite.widgets import Html, choose, explorer, noise_explorer, patch_explorer, predict, sampling_explorer
+from dit_lite.widgets import (
+    Html,
+    choose,
+    explorer,
+    noise_explorer,
+    patch_explorer,
+    predict,
+    sampling_explorer,
+)
 from dit_lite.widgets.explorer import HERE, LIMIT
 
 FRAMES = np.zeros((4, 3, 3), np.uint8)
 MAKERS = {
     "noise": lambda: noise_explorer(np.zeros((2, 4, 4), np.float32)),
-    "sampling": lambda: sampling_explorer(FRAMES, FRAMES, [1, 0.5, 0.2, 0], on={"seed": lambda widget: None}),
+    "sampling": lambda: sampling_explorer(
+        FRAMES, FRAMES, [1, 0.5, 0.2, 0], on={"seed": lambda widget: None}
+    ),
     "patches": lambda: patch_explorer({"dark": np.zeros((8, 8), np.uint8)}),
     "predict": lambda: predict("How many?", 3, 1, 5),
     "choose": lambda: choose("Which?", ["this", "that"], 0),
@@ -24,27 +34,41 @@ def static(monkeypatch):
 
 
 def state(fragment: Html) -> dict:
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', fragment.data, re.S)[1])
+    return json.loads(
+        re.search(
+            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
+        )[1]
+    )
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_fragment_carries_everything_it_needs(static, name):
     fragment = MAKERS[name]()
-    assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", fragment.data)
+    assert not re.search(
+        r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", fragment.data
+    )
     assert fragment._repr_html_() == fragment.data
     assert len(fragment.data) < 45_000
-    assert fragment.data.count("<style>") == fragment.data.count('<script type="module">') == 1
+    assert (
+        fragment.data.count("<style>")
+        == fragment.data.count('<script type="module">')
+        == 1
+    )
 
 
 def test_fragments_have_their_own_ids(static):
-    ids = [re.search(r'id="(dit-[^"]+)"', MAKERS["predict"]().data)[1] for _ in range(3)]
+    ids = [
+        re.search(r'id="(dit-[^"]+)"', MAKERS["predict"]().data)[1] for _ in range(3)
+    ]
     assert len(set(ids)) == 3
 
 
 def test_state_cannot_end_its_script(static):
     fragment = choose("Which?", ["a &lt;/script&gt;", "b"], 0)
     assert fragment.data.count("</script>") == 2
-    assert state(noise_explorer(np.zeros((1, 2, 2), np.float32), names=["</script><!--"]))["names"] == ["</script><!--"]
+    assert state(
+        noise_explorer(np.zeros((1, 2, 2), np.float32), names=["</script><!--"])
+    )["names"] == ["</script><!--"]
 
 
 def test_without_anywidget_the_fragment_is_shown(monkeypatch):
@@ -74,7 +98,9 @@ def test_kernel_recomputes_and_reports(monkeypatch):
     sent = widget.get_state(["eps"])["eps"]
     assert sent["dtype"] == "float32"
     assert sent["shape"] == [2, 4, 4]
-    np.testing.assert_array_equal(np.frombuffer(sent["data"], np.float32).reshape(2, 4, 4), widget.eps)
+    np.testing.assert_array_equal(
+        np.frombuffer(sent["data"], np.float32).reshape(2, 4, 4), widget.eps
+    )
 
     def fail(widget):
         raise RuntimeError("no memory")
@@ -88,31 +114,69 @@ def test_kernel_recomputes_and_reports(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "message", "arguments"),
     [
-        (ValueError, "no explorer 'atention'; choose one of .*noise, .*predict, sampling", {"name": "atention"}),
+        (
+            ValueError,
+            "no explorer 'atention'; choose one of .*noise, .*predict, sampling",
+            {"name": "atention"},
+        ),
         (ValueError, "status is a name that every explorer uses", {"status": ""}),
-        (TypeError, "x has dtype float64; explorers take uint8 and float32", {"x": np.zeros(2)}),
+        (
+            TypeError,
+            "x has dtype float64; explorers take uint8 and float32",
+            {"x": np.zeros(2)},
+        ),
         (TypeError, r"x\['a'\]\[1\] has type set", {"x": {"a": [1, {2}]}}),
         (ValueError, "x=nan is not finite", {"x": float("nan")}),
         (ValueError, r"at most 4 MB fit", {"x": np.zeros(LIMIT + 1, np.uint8)}),
-        (ValueError, r"on\['y'\] watches a value that is not in the state; choose one of x", {"x": 1, "on": {"y": print}}),
-        (TypeError, r"on\['x'\] has type int; expected a function", {"x": 1, "on": {"x": 3}}),
+        (
+            ValueError,
+            r"on\['y'\] watches a value that is not in the state; choose one of x",
+            {"x": 1, "on": {"y": print}},
+        ),
+        (
+            TypeError,
+            r"on\['x'\] has type int; expected a function",
+            {"x": 1, "on": {"x": 3}},
+        ),
     ],
 )
 def test_errors_name_the_argument(kind, message, arguments):
     with pytest.raises(kind, match=message):
-        explorer(**({"name": "noise", "label": "test", "height": ("1px", "1px")} | arguments))
+        explorer(
+            **({"name": "noise", "label": "test", "height": ("1px", "1px")} | arguments)
+        )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_of_text_and_lines_have_contrast(theme):
     def light(color):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))]
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+            for c in (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        ]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    pairs = re.findall(r"--dit-([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", (HERE / "theme.css").read_text())
+    pairs = re.findall(
+        r"--dit-([\w-]+): light-dark\((#\w{6}), (#\w{6})\)",
+        (HERE / "theme.css").read_text(),
+    )
     colors = {name: both[theme == "dark"] for name, *both in pairs}
-    grounds = [colors["surface"], colors["raised"], *(["#14181e", "#121212"] if theme == "dark" else ["#ffffff"])]
-    for name, least in dict(ink=7, quiet=4.5, blue=4.5, red=4.5, green=4.5, purple=4.5, sky=3, amber=3, edge=3).items():
+    grounds = [
+        colors["surface"],
+        colors["raised"],
+        *(["#14181e", "#121212"] if theme == "dark" else ["#ffffff"]),
+    ]
+    for name, least in dict(
+        ink=7,
+        quiet=4.5,
+        blue=4.5,
+        red=4.5,
+        green=4.5,
+        purple=4.5,
+        sky=3,
+        amber=3,
+        edge=3,
+    ).items():
         for ground in grounds:
             high, low = sorted((light(colors[name]), light(ground)), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= least, (name, ground)
