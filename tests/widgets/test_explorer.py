@@ -48,7 +48,7 @@ def test_fragment_carries_everything_it_needs(static, name):
         r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", fragment.data
     )
     assert fragment._repr_html_() == fragment.data
-    assert len(fragment.data) < 45_000
+    assert len(fragment.data) < 48_000
     assert (
         fragment.data.count("<style>")
         == fragment.data.count('<script type="module">')
