@@ -1,45 +1,6 @@
-// The forward pass of dit_lite/model/dit.py in plain JavaScript: patches in, adaLN-Zero
-// blocks, patches out. A matrix is a Float32Array, row by row; tokens (B·N, D) are the
-// N tokens of image 0, then those of image 1. Sums run in double precision, as
-// JavaScript's numbers do; what is stored is rounded to single.
-
-/** nn.Linear: x (rows, inputs) -> (rows, outputs). Four rows share each weight that
- *  is read from memory. */
-function linear(x, { weight, bias }) {
-  const outputs = bias.length,
-    inputs = (weight.length / outputs) | 0,
-    rows = (x.length / inputs) | 0; // | 0: as integers, which is faster
-  const y = new Float32Array(rows * outputs);
-  for (let row = 0; row < rows; row += 4) {
-    const last = rows - 1,
-      r0 = row,
-      r1 = Math.min(row + 1, last),
-      r2 = Math.min(row + 2, last),
-      r3 = Math.min(row + 3, last); // past it: the last again
-    const x0 = r0 * inputs,
-      x1 = r1 * inputs,
-      x2 = r2 * inputs,
-      x3 = r3 * inputs;
-    for (let o = 0, w = 0; o < outputs; o++) {
-      let s0 = bias[o],
-        s1 = s0,
-        s2 = s0,
-        s3 = s0;
-      for (let i = 0; i < inputs; i++, w++) {
-        const value = weight[w];
-        s0 += value * x[x0 + i];
-        s1 += value * x[x1 + i];
-        s2 += value * x[x2 + i];
-        s3 += value * x[x3 + i];
-      }
-      y[r0 * outputs + o] = s0;
-      y[r1 * outputs + o] = s1;
-      y[r2 * outputs + o] = s2;
-      y[r3 * outputs + o] = s3;
-    }
-  }
-  return y;
-}
+// The forward pass of dit_lite/model/dit.py: patches in, adaLN-Zero blocks, patches out.
+// Products are those of matmul.mjs. Tokens (B·N, D) are the N tokens of image 0, then
+// those of image 1.
 
 // b again for each image
 const add = (a, b) => a.map((value, i) => value + b[i % b.length]);
@@ -63,11 +24,12 @@ function layerNorm(x, D) {
   return y;
 }
 
-/** Numbers below zero to almost 0, and all to a sum of 1, in place. */
-function softmax(row) {
+/** The exponentials of a row over a temperature, divided by their sum, in place. */
+function softmax(row, temperature) {
   const most = Math.max(...row);
   let sum = 0;
-  for (let j = 0; j < row.length; j++) sum += row[j] = Math.exp(row[j] - most);
+  for (let j = 0; j < row.length; j++)
+    sum += row[j] = Math.exp((row[j] - most) / temperature);
   for (let j = 0; j < row.length; j++) row[j] /= sum;
 }
 
@@ -103,7 +65,8 @@ function dit(
   const grid = size / P,
     N = grid * grid,
     token = P * P * C,
-    dh = D / heads;
+    dh = D / heads,
+    { linear, product } = algebra();
   const layer = name => ({
     weight: weights[`${name}.weight`],
     bias: weights[`${name}.bias`],
@@ -156,23 +119,20 @@ function dit(
       y = new Float32Array(x.length); // a row of qkv: q, k, v, each head by head
     for (let b = 0; b < x.length / (N * D); b++) {
       for (let head = 0; head < heads; head++) {
-        const map = new Float32Array(N * N),
-          at = (n, part) => ((b * N + n) * 3 + part) * D + head * dh;
-        for (let n = 0; n < N; n++) {
-          const row = map.subarray(n * N, (n + 1) * N),
-            q = at(n, 0),
-            out = (b * N + n) * D + head * dh;
-          for (let m = 0; m < N; m++) {
-            let product = 0;
-            for (let i = 0, k = at(m, 1); i < dh; i++)
-              product += qkv[q + i] * qkv[k + i];
-            row[m] = product / Math.sqrt(dh);
+        const [q, k, v] = [0, 1, 2].map(part => {
+          const values = new Float32Array(N * dh);
+          for (let n = 0; n < N; n++) {
+            const from = ((b * N + n) * 3 + part) * D + head * dh;
+            values.set(qkv.subarray(from, from + dh), n * dh);
           }
-          softmax(row);
-          for (let m = 0; m < N; m++)
-            for (let i = 0, v = at(m, 2), weight = row[m]; i < dh; i++)
-              y[out + i] += weight * qkv[v + i];
-        }
+          return values;
+        });
+        const map = product(q, transpose(k, N, dh), N, dh, N);
+        for (let n = 0; n < N; n++)
+          softmax(map.subarray(n * N, (n + 1) * N), Math.sqrt(dh));
+        const out = product(map, v, N, N, dh);
+        for (let n = 0; n < N; n++)
+          y.set(out.subarray(n * dh, (n + 1) * dh), (b * N + n) * D + head * dh);
         (maps[b] ??= []).push(map);
       }
     }

@@ -22,7 +22,9 @@ import numpy as np
 from ..resources import page_is_built
 
 HERE = Path(__file__).parent
-NEEDS = {"live_dit": ("dit",)}  # the modules that an explorer needs besides base
+NEEDS = {
+    "live_dit": ("matmul", "dit")
+}  # the modules that an explorer needs besides base
 # modules that are not explorers
 SHARED = ("base", "host", *itertools.chain.from_iterable(NEEDS.values()))
 RESERVED = ("label", "height", "live", "status")
@@ -44,8 +46,12 @@ class Html:
 
 
 def text(name: str) -> str:
-    """A file of this folder: style or module."""
-    return (HERE / name).read_text(encoding="utf-8")
+    """A file of this folder, style or module, with the kernel of its products."""
+    written = (HERE / name).read_text(encoding="utf-8")
+    if name != "matmul.mjs":
+        return written
+    kernel = base64.b64encode((HERE / "matmul.wasm").read_bytes()).decode()
+    return written.replace("MATMUL_WASM", kernel)
 
 
 def look(name: str) -> str:

@@ -21,7 +21,7 @@ from dit_lite.widgets.explorer import text
 
 pytestmark = pytest.mark.browser
 STILL = {"reduced_motion": "reduce"}
-LOAD = "({ config, weights }) => {" + text("dit.mjs") + """
+LOAD = "({ config, weights }) => {" + text("matmul.mjs") + text("dit.mjs") + """
     const floats = (base64) => new Float32Array(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
     window.model = dit(config, Object.fromEntries(Object.entries(weights).map(([name, base64]) => [name, floats(base64)])));
 }"""  # fmt: skip
@@ -111,9 +111,12 @@ def close(one, other) -> None:
     torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("simd", [True, False], ids=["simd", "plain"])
 @pytest.mark.parametrize("model", [MODEL, colourful()], ids=["digits", "colourful"])
-def test_passes_and_attention_are_those_of_pytorch(model, show):
+def test_passes_and_attention_are_those_of_pytorch(model, simd, show):
     page, config = show(), model.config
+    if not simd:  # as in a browser without it
+        page.evaluate("WebAssembly.Module = undefined")
     x = torch.randn(
         1,
         config.channels,
