@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import importlib
 import sys
 import types
 import typing
@@ -563,7 +564,7 @@ def _card(options: argparse.Namespace) -> None:
     length of the training, scores of report.json, picture samples.png. What only you
     can know stands there in capitals.
     """
-    from .training.card import CARD, model_card
+    from .evaluation.cards import CARD, model_card
     from .training.checkpoint import directory_of, write
 
     directory = directory_of(options.checkpoint)
@@ -582,11 +583,12 @@ def _bench(options: argparse.Namespace) -> None:
     line and scores it, `step` times one training step on the CPU, `train` measures
     the trainer on a GPU beside another implementation.
     """
-    from .experiments import BENCHES
+    from .benchmarks import BENCHMARKS
 
-    if options.name not in BENCHES:
+    if options.name not in BENCHMARKS:
         raise ValueError(
-            f"bench {options.name!r} is not known; choose one of: {', '.join(BENCHES)}"
+            f"bench {options.name!r} is not known; choose one of: "
+            f"{', '.join(BENCHMARKS)}"
         )
     for flag in ("case", "ablate", "smoke", "out"):
         if getattr(options, flag) and options.name != "train":
@@ -594,7 +596,7 @@ def _bench(options: argparse.Namespace) -> None:
                 f"--{flag} is a flag of bench train; leave it out for bench "
                 f"{options.name}"
             )
-    BENCHES[options.name](options)
+    importlib.import_module(f".benchmarks.{options.name}", __package__).run(options)
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -638,10 +640,10 @@ def _experiment(options: argparse.Namespace) -> int:
     or run one, or all that are pending, and record them under data/results. Finished
     parts are kept, so that a run that was stopped continues.
     """
-    from . import experiments as lab
+    from . import lab
 
     if options.action == "list":
-        lab.list_experiments()
+        lab.print_status()
         return 0
     if options.pending == (options.name is not None):
         raise ValueError(

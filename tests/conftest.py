@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from dit_lite import DiT, DiTConfig
+from dit_lite import DiT, DiTConfig, TrainConfig
 
 torch.set_num_threads(1)
 settings.register_profile(
@@ -54,6 +54,29 @@ def tiny():
             | changes
         )
     )
+
+
+@pytest.fixture(scope="session")
+def short(tiny):
+    """A function that makes the configuration of a short run on digits, with changes
+    of the run and of its `model`.
+    """
+
+    def make(model: dict | None = None, **changes) -> TrainConfig:
+        config = tiny(**dict(num_classes=10) | (model or {}))
+        base = dict(
+            device="cpu",
+            steps=12,
+            batch_size=8,
+            lr=3e-3,
+            warmup=min(4, changes.get("steps", 12)),
+            log_every=4,
+            save_every=5,
+            label_dropout=0.1 if config.null_class else 0.0,
+        )
+        return TrainConfig(model=config, **base | changes)
+
+    return make
 
 
 @pytest.fixture(scope="session")

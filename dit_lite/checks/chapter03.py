@@ -200,7 +200,7 @@ def imitate(cheap, steps: int = 150) -> tuple[float, float]:
     Returns by what share the held-out loss rises, and what share of the wrong-label
     penalty is left.
     """
-    from ..experiments.learning import held_out, mean_loss, mislabelled
+    from ..evaluation import held_out, mean_loss, mislabelled
     from ..training import load
 
     model, data = load("digits").requires_grad_(False), held_out("digits")

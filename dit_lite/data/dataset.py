@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 class DataError(ValueError):
@@ -49,3 +51,8 @@ class Dataset:
             num_classes=len(self.class_names),
             class_names=self.class_names,
         )
+
+    def floats(self) -> Tensor:
+        """The images as floats (n, C, H, W) in [-1,1]."""
+        # a copy: bytes may be memory-mapped, and read-only
+        return torch.tensor(self.images).float().div_(127.5).sub_(1)

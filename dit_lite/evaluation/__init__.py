@@ -12,7 +12,9 @@ from .inputs import Finite, finite, require_classes
 from .intervals import Interval, bootstrap, half_samples, share
 from .judge import Judge, load_judge, train_judge
 from .kernel import KernelDistance, kernel_distance, squared_mmd
+from .label_penalty import ToldLoss, told_loss
 from .learned import LEARNERS, learned_accuracy
+from .loss_by_time import Bins, LossByTime, loss_by_time
 from .measure import SCORES, measure, real_against_real
 from .memorisation import Memorisation, memorisation
 from .neighbours import Neighbours, nearest
@@ -28,22 +30,23 @@ from .report import JUDGES, Report, evaluate_model, network_calls, training_refe
 from .sample_size import Curve, Extrapolation, at_infinity, halves, sample_size_curve
 from .scores import MixedScoresError, Scores, ScoreTable
 from .spectrum import Spectrum, radial_spectrum, visible_frequency
+from .validation import held_out, mean_loss, mislabelled, validation_loss
 
 __all__ = [
-    "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Classifier", "Curve",
-    "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
+    "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Bins", "Classifier",
+    "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
     "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge",
-    "KernelDistance", "Memorisation", "MixedScoresError", "Neighbours",
+    "KernelDistance", "LossByTime", "Memorisation", "MixedScoresError", "Neighbours",
     "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores",
-    "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
+    "Spectrum", "ToldLoss", "at_infinity", "bootstrap", "class_accuracy",
     "density_coverage", "evaluate_digits", "evaluate_model", "expected_coverage",
-    "extract", "finite", "frechet_between", "frechet_distance",
-    "gaussian", "half_samples", "halves", "inception_score", "inject",
+    "extract", "finite", "frechet_between", "frechet_distance", "gaussian",
+    "half_samples", "halves", "held_out", "inception_score", "inject",
     "kernel_distance", "learned_accuracy", "load_classifier", "load_extractor",
-    "load_judge", "load_reference", "look_alike", "make_reference", "measure",
-    "memorisation", "nearest", "network_calls", "precision",
-    "precision_recall", "radial_spectrum", "real_against_real", "real_images",
-    "require_classes", "sample_size_curve", "save_reference", "share",
-    "squared_mmd", "train_classifier", "train_judge", "training_reference",
-    "visible_frequency",
+    "load_judge", "load_reference", "look_alike", "loss_by_time", "make_reference",
+    "mean_loss", "measure", "memorisation", "mislabelled", "nearest", "network_calls",
+    "precision", "precision_recall", "radial_spectrum", "real_against_real",
+    "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
+    "squared_mmd", "told_loss", "train_classifier", "train_judge", "training_reference",
+    "validation_loss", "visible_frequency",
 ]  # fmt: skip

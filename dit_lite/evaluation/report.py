@@ -18,9 +18,9 @@ from ..diffusion import sample, trajectory
 from ..model.dit import DiT
 from ..training.checkpoint import Origin
 from ..training.ema import reach
-from ..training.told import ToldLoss, told_loss
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
+from .label_penalty import ToldLoss, told_loss
 from .learned import LEARNERS, learned_accuracy
 from .measure import SCORES, measure, real_against_real
 from .reference import Reference, ReferenceError, load_reference, make_reference

@@ -7,21 +7,25 @@ import importlib
 import pytest
 import torch
 
-MODULES = {
-    name: importlib.import_module(f"dit_lite.experiments.{name}")
-    for name in ("class_settled", "judges", "memorisation_check", "shipped", "spectra")
-}
+from dit_lite.experiments.diffusion import loss_beside_linear
+from dit_lite.experiments.generation import (
+    class_settled,
+    judges,
+    memorisation_check,
+    spectra,
+)
+
 PARTS = {
-    "noised digits": lambda m: m["class_settled"].noised_digits(0, [0.3]),
-    "free walks": lambda m: m["class_settled"].free_walks(0, 20, 3),
-    "judges": lambda m: m["judges"].one_judge("digits"),
-    "shipped": lambda m: m["shipped"].one_denoiser("digits", "no class", 50, 5),
-    "linear": lambda m: m["shipped"].one_denoiser("digits", "linear", 50, 5),
-    "features": lambda m: m["memorisation_check"].seen(
+    "noised digits": lambda: class_settled.noised_digits(0, [0.3]),
+    "free walks": lambda: class_settled.free_walks(0, 20, 3),
+    "judges": lambda: judges.one_judge("digits"),
+    "models": lambda: loss_beside_linear.one_denoiser("digits", "no class", 50, 5),
+    "linear": lambda: loss_beside_linear.one_denoiser("digits", "linear", 50, 5),
+    "features": lambda: memorisation_check.seen(
         "digits-judge", torch.zeros(5, 1, 8, 8)
     ),
-    "beliefs": lambda m: m["spectra"].beliefs("digits", "digits-judge", 0, [0.3], 20),
-    "walks": lambda m: m["spectra"].walk_rows("digits", "digits-judge", 0, 2.0, 20, 3),
+    "beliefs": lambda: spectra.beliefs("digits", "digits-judge", 0, [0.3], 20),
+    "walks": lambda: spectra.walk_rows("digits", "digits-judge", 0, 2.0, 20, 3),
 }
 
 
@@ -38,7 +42,11 @@ def test_nothing_is_left_behind_on_the_cpu(monkeypatch, part):
         )
 
     for module in (
-        *MODULES.values(),
+        class_settled,
+        judges,
+        loss_beside_linear,
+        memorisation_check,
+        spectra,
         importlib.import_module("dit_lite.evaluation.extractor"),
     ):
         if hasattr(module, "pick_device"):
@@ -48,10 +56,8 @@ def test_nothing_is_left_behind_on_the_cpu(monkeypatch, part):
     # it reads numbers
     monkeypatch.setattr("dit_lite.model.dit.check_inputs", lambda *inputs: None)
     monkeypatch.setattr(
-        MODULES["class_settled"],
-        "share",
-        lambda right: fetched.append(right.device.type),
+        class_settled, "share", lambda right: fetched.append(right.device.type)
     )
     monkeypatch.setattr(torch.Tensor, "cpu", cpu)
-    PARTS[part](MODULES)
+    PARTS[part]()
     assert "meta" in fetched

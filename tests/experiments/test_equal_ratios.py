@@ -8,7 +8,7 @@ import torch
 from dit_lite import DiT, preset
 from dit_lite.diffusion import PATHS, diffusion_loss
 from dit_lite.diffusion.times import at_ratio
-from dit_lite.experiments.equal_ratios import WALKS, Along
+from dit_lite.experiments.diffusion.equal_ratios import WALKS, Along
 
 
 def awake(path: str) -> DiT:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from dit_lite.experiments.guidance_scale import spread
-from dit_lite.experiments.spectra import found
+from dit_lite.experiments.generation.guidance_scale import spread
+from dit_lite.experiments.generation.spectra import found
 
 
 def test_spread_is_the_mean_distance_of_pairs_within_a_class():

@@ -1,4 +1,4 @@
-"""A run of seconds, and how two runs are compared."""
+"""How two runs are compared."""
 
 from __future__ import annotations
 
@@ -8,31 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dit_lite import TrainConfig
 from dit_lite.training.checkpoint import read_tensors
-
-
-@pytest.fixture(scope="session")
-def short(tiny):
-    """A function that makes the configuration of a short run on digits, with changes
-    of the run and of its `model`.
-    """
-
-    def make(model: dict | None = None, **changes) -> TrainConfig:
-        config = tiny(**dict(num_classes=10) | (model or {}))
-        base = dict(
-            device="cpu",
-            steps=12,
-            batch_size=8,
-            lr=3e-3,
-            warmup=min(4, changes.get("steps", 12)),
-            log_every=4,
-            save_every=5,
-            label_dropout=0.1 if config.null_class else 0.0,
-        )
-        return TrainConfig(model=config, **base | changes)
-
-    return make
 
 
 def lines(metrics: list[dict]) -> list[dict]:

@@ -1,0 +1,123 @@
+"""One training step on the CPU beside that of an independent implementation, in turns
+in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from ..config import DiTConfig, preset
+from ..model import DiT
+from ..training.ema import EMA
+from ..training.optim import make_adamw
+from .implementations import diffusers_model, why_alone
+from .timing import Step, in_turns, matmul_peak, spread, step_flops
+
+BATCH, ROUNDS, CPU = 16, 30, torch.device("cpu")
+SIDES = {
+    "dit_lite, plain": (DiT, "plain"),
+    "dit_lite, trainer": (DiT, "trainer"),
+    "diffusers": (diffusers_model, "plain"),
+}
+
+
+def model_config() -> DiTConfig:
+    """S/4 on 32x32x3."""
+    return preset("S/4", image_size=32, channels=3, num_classes=10)
+
+
+def make_step(side: str, batch: int = BATCH) -> Step:
+    """A function that does one training step of a side on fixed data: "plain" with
+    torch's default AdamW, "trainer" with the trainer's, EMA included.
+    """
+    torch.manual_seed(0)
+    make, optimiser_of = SIDES[side]
+    model = make(model_config()).train()
+    plain = optimiser_of == "plain"
+    optimiser = (
+        torch.optim.AdamW(model.parameters(), lr=1e-4)
+        if plain
+        else make_adamw(model, 1e-4, 0.0, 0.99)
+    )
+    average = None if plain else EMA(model, 0.999)
+    x, eps = torch.randn(batch, 3, 32, 32), torch.randn(batch, 3, 32, 32)
+    t, y = torch.rand(batch), torch.randint(10, (batch,))
+
+    def step() -> None:
+        loss = F.mse_loss(model(x, t, y), eps)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        if average:
+            average.update()
+
+    return step
+
+
+def peak_memory(side: str) -> float:
+    """Peak resident memory, in MB, of a fresh process that does three steps."""
+    code = (
+        f"from dit_lite.benchmarks.step import *; s = make_step({side!r}); "
+        "[s() for _ in range(3)]; print(resident())"
+    )
+    return float(
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()[-1]
+    )
+
+
+def resident() -> float:
+    """Peak resident memory of this process in MB. On Linux from /proc, since
+    getrusage there counts the parent's peak as well.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(
+            int(line.split()[1]) / 1024
+            for line in status.read_text().splitlines()
+            if line.startswith("VmHWM")
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 if sys.platform != "darwin" else 1024**2
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print images per second, the paired ratios, the share of the machine's matrix
+    peak, and peak memory.
+    """
+    if reason := why_alone():
+        raise ValueError(f"bench step compares: {reason}")
+    steps = {side: make_step(side) for side in SIDES}
+    for step in steps.values():
+        step()
+    seconds = in_turns(steps, CPU, ROUNDS, least=0.0)
+    peak, side = matmul_peak(CPU, torch.float32, [1536])
+    ideal = step_flops(model_config()) / peak  # seconds of an image
+    print(
+        f"S/4 on 32x32x3, batch {BATCH}, fp32, {torch.get_num_threads()} "
+        f"threads, {ROUNDS} alternating rounds, medians"
+    )
+    print(f"matrix product of this machine: {peak / 1e9:.0f} GFLOP/s (side {side})")
+    for name, times in seconds.items():
+        rate = BATCH / spread(times).median
+        ratio = spread(
+            [b / a for a, b in zip(times, seconds["diffusers"], strict=True)]
+        )
+        print(
+            f"{name:18} {rate:6.1f} images/s   {ideal * rate:5.1%} of the peak   "
+            f"{ratio.median:5.2f} x diffusers"
+        )
+    for name in ("dit_lite, plain", "diffusers"):
+        print(f"{name:18} {peak_memory(name):6.0f} MB peak resident memory")

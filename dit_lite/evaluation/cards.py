@@ -1,0 +1,146 @@
+"""The card of a model: what it is, what it has seen, how good it is, written from
+the files of its run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ..config import ConfigError
+from ..data import DATASETS, load_data
+from ..model.dit import DiT
+from ..training.checkpoint import METRICS, load, origin_of
+from ..training.ema import reach
+from .label_penalty import ToldLoss, told_loss
+
+CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
+
+
+def model_card(directory: str | Path, held_out: str | None = None) -> str:
+    """The card of the model in `directory`, as Markdown.
+
+    It holds what config.json, metrics.jsonl and the weights say, the tables of
+    report.json (`evaluate --out`) and the picture samples.png (`sample --out`) where
+    these are there, and in capitals what only you can know. `held_out` is a data set or
+    folder on which the loss is measured now, by what the model is told, in the place of
+    the losses of the report. Raises FileNotFoundError or CheckpointError as `load`
+    does, DataError as `load_data` does, and ConfigError for pictures of another shape
+    or other classes.
+    """
+    directory = Path(directory)
+    model, origin = load(directory), origin_of(directory)
+    c, parameters = model.config, sum(p.numel() for p in model.parameters())
+    lines = [
+        f"# {directory.resolve().name}",
+        "A class-conditional Diffusion Transformer for images of "
+        f"{c.image_size}x{c.image_size}x{c.channels} in {c.num_classes} classes: "
+        f"patch {c.patch_size} ({c.tokens} tokens), width {c.width}, {c.depth} "
+        f"blocks, {c.heads} heads, {parameters:,} parameters.",
+    ]
+    if (directory / GRID).exists():
+        lines.append(f"![uncurated samples, a row a class]({GRID})")
+    facts = [f"- **Classes** {', '.join(c.class_names)}."] if c.class_names else []
+    if origin:
+        average = (
+            (
+                "weights averaged over about "
+                f"{reach(origin.ema_decay, origin.steps):,.0f} steps"
+            )
+            if origin.ema_decay
+            else "weights as they are"
+        )
+        facts.append(
+            f"- **Trained on** `{origin.data}`, {origin.images_seen:,} images "
+            f"seen, objective {c.objective} on the {c.path} path, {average}."
+        )
+    if (directory / METRICS).exists():
+        last = json.loads((directory / METRICS).read_text().splitlines()[-1])
+        facts.append(
+            f"- **Training** took {last['step']:,} steps and "
+            f"{last['seconds']:,.0f} s; the last loss was {last['loss']:.4f}."
+        )
+    lines.append("\n".join(facts))
+    scores, losses = (
+        _report(directory / REPORT) if (directory / REPORT).exists() else ([], [])
+    )
+    lines += scores or ["- **How good** the samples are: NOT MEASURED."]
+    lines += _losses(asdict(_held_out(model, held_out))) if held_out else losses
+    lines.append(
+        "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER "
+        "THEY MAY BE USED FOR THIS.\n"
+        f'- **Use** `dit_lite.load("{directory.as_posix()}")`. It draws what its '
+        "pictures show, and nothing else.\n"
+        "- **Licence** of the weights: CHOOSE ONE THAT THE PICTURES ALLOW."
+    )
+    return "\n\n".join(lines) + "\n"
+
+
+def _held_out(model: DiT, name: str) -> ToldLoss:
+    data = load_data(
+        name, "test", None if name in DATASETS else model.config.image_size
+    )
+    for field, theirs in data.shape.items():
+        if theirs != (mine := getattr(model.config, field)):
+            raise ConfigError(
+                f"{name!r} has {field}={theirs!r}, the model {mine!r}; give "
+                "held-out pictures like those it was trained on"
+            )
+    return told_loss(model, data, of=name)
+
+
+def _report(file: Path) -> tuple[list[str], list[str]]:
+    """The rows of a report as a table, with what they were measured against, and its
+    losses as another.
+    """
+    try:
+        report = json.loads(file.read_text())
+        rows = report["rows"]
+        first, names = (
+            rows[0],
+            list(dict.fromkeys(name for row in rows for name in row["values"])),
+        )
+        table = [f"| | images | {' | '.join(names)} |", f"|{'---|' * (len(names) + 2)}"]
+        for row in rows:
+            values = (row["values"].get(name) for name in names)
+            cells = [
+                "-"
+                if v is None
+                else f"{v['value']:.4g} [{v['low']:.4g}, {v['high']:.4g}]"
+                for v in values
+            ]
+            table.append(f"| {row['row']} | {row['samples']:,} | {' | '.join(cells)} |")
+        how = (
+            f"guidance {first['guidance']:g}, {first['steps']} steps of "
+            f"{first['sampler']}, {first['network_calls']} network calls an image"
+        )
+        against = (
+            f"against {first['reference_count']:,} images of "
+            f"{first['reference']} in the features of {first['extractor']}"
+        )
+        losses = _losses(report["loss"]) if "loss" in report else []
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{file} is no report ({error!r}); write it again with evaluate --out"
+        ) from None
+    return [
+        (
+            f"- **How good** {how}; {against}; 95 % intervals over samples. "
+            f"{first['note']}"
+        ).rstrip(),
+        "\n".join(table),
+    ], losses
+
+
+def _losses(loss: dict) -> list[str]:
+    """Losses by what the model was told, as a table."""
+    rows = [
+        f"| {told} | {mean:.4f} ± {error:.4f} |"
+        for told, (mean, error) in loss["losses"].items()
+    ]
+    return [
+        f"- **Loss** ({loss['objective']}) on {loss['images']:,} images of "
+        f"`{loss['of']}`, with standard errors:",
+        "\n".join(["| told | loss |", "|---|---|", *rows]),
+    ]

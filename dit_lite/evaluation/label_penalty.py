@@ -1,0 +1,81 @@
+"""Does the model listen? Its loss on real images, told their class, told none, and
+told another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+
+from ..data import Dataset
+from ..model.dit import DiT
+from .loss_by_time import loss_by_time
+
+#: what `loss_by_time` tells the model -> in words
+TOLD = {"class": "its class", "no class": "no class", "wrong class": "another class"}
+
+
+@dataclass(frozen=True)
+class ToldLoss:
+    """Losses of the model's own objective on `images` real images `of` a data set:
+    {what it was told: (mean, standard error over images)}, and under `penalty` what
+    another class costs more than the right one, whose error is that of differences
+    image by image; None for a single class.
+    """
+
+    of: str
+    images: int
+    objective: str
+    losses: dict[str, tuple[float, float]]
+    penalty: tuple[float, float] | None
+
+    def __str__(self) -> str:
+        told = ", ".join(
+            f"{name} {mean:.4f} ± {error:.4f}"
+            for name, (mean, error) in self.losses.items()
+        )
+        more = (
+            "; another class costs {:.4f} ± {:.4f} more than its own".format(
+                *self.penalty
+            )
+            if self.penalty
+            else ""
+        )
+        return (
+            f"Loss ({self.objective}) on {self.images:,} images of {self.of}, told "
+            f"{told}{more}."
+        )
+
+
+def told_loss(
+    model: DiT, data: Dataset, count: int = 1000, seed: int = 0, of: str | None = None
+) -> ToldLoss:
+    """The losses on at most `count` images of `data`, and on `count` triples of
+    image, time and noise at least, the same for all that is told; `of` is what the
+    data are called, `data.name` if None. Raises ValueError for fewer than 2 images,
+    of which no error can be had.
+    """
+    index = (
+        torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:count]
+        .sort()
+        .values.numpy()
+    )
+    some = dataclasses.replace(
+        data, images=data.images[index], labels=data.labels[index]
+    )
+    found = loss_by_time(model, some, repeats=-(-count // len(some)), seed=seed)
+
+    def mean(told: str, minus: str | None = None) -> tuple[float, float]:
+        whole = found.bins(told, 1, minus)
+        return whole.mean.item(), whole.error.item()
+
+    penalty = mean("wrong class", "class") if "wrong class" in found.losses else None
+    return ToldLoss(
+        of or data.name,
+        len(some),
+        model.config.objective,
+        {TOLD[name]: mean(name) for name in found.losses},
+        penalty,
+    )

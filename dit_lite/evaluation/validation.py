@@ -1,0 +1,64 @@
+"""Loss on fixed noise: every arm of a comparison meets the same images, the same
+times and the same noise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from ..data import Dataset, load_data
+from ..diffusion.loss import diffusion_loss
+from ..model.dit import DiT
+
+
+@torch.no_grad()
+def validation_loss(
+    model: DiT,
+    data: Dataset,
+    repeats: int = 4,
+    seed: int = 1234,
+    batch_size: int = 512,
+    labels: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Loss of the model's own objective on fixed triples (image, t, noise).
+
+    Every image of `data` is met `repeats` times, at times spread evenly over [0,1].
+    Returns (t, loss), both (n * repeats,), so that a mean is `loss.mean()` and the loss
+    by noise level a histogram over t. The triples depend on `data`, `repeats` and
+    `seed` alone. The model is told `labels` (n,), or those of `data`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.tensor(data.images).float().div(127.5).sub(1).repeat(repeats, 1, 1, 1)
+    y = (torch.from_numpy(data.labels) if labels is None else labels).repeat(repeats)
+    x = (x - model.config.data_mean) / model.config.data_std
+    n = len(x)
+    t = (torch.randperm(n, generator=generator) + 0.5) / n
+    eps = torch.randn(x.shape, generator=generator)
+    device = next(model.parameters()).device
+    batches = zip(
+        *(v.to(device).split(batch_size) for v in (x, y, t, eps)), strict=True
+    )
+    return t, torch.cat([diffusion_loss(model, *batch).cpu() for batch in batches])
+
+
+def held_out(name: str, images: int | None = None) -> Dataset:
+    """The test images of a data set, or the first `images` of them."""
+    data = load_data(name, "test")
+    return dataclasses.replace(
+        data, images=data.images[:images], labels=data.labels[:images]
+    )
+
+
+def mislabelled(data: Dataset) -> Dataset:
+    """The same images, each with the label of the next class: how much worse a model
+    gets is how much it listens.
+    """
+    return dataclasses.replace(data, labels=(data.labels + 1) % len(data.class_names))
+
+
+def mean_loss(model: DiT, data: Dataset, repeats: int) -> float:
+    """Mean loss on fixed triples, see `validation_loss`."""
+    return validation_loss(model, data, repeats)[1].mean().item()

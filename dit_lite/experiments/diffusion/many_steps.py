@@ -1,0 +1,58 @@
+"""Where the sampler that draws fresh noise ends when it is given many steps."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from ...config import TrainConfig
+from ...evaluation import evaluate_digits
+from ...evaluation.report import network_calls
+from ...lab import Parts, experiment
+from ...training import train
+
+#: Heun with 40 steps has converged (see `sampling`): the limit of all that follow the
+#: velocity.
+ASKED = [["heun", 40], ["ddpm", 50], ["ddpm", 100], ["ddpm", 250], ["ddpm", 500]]
+
+
+@experiment(
+    "With many steps, does the sampler that draws fresh noise end where those "
+    "that follow the velocity end?",
+    recipe="digits",
+    seconds=dict(cpu=800.0, gpu=300.0),
+    smoke=dict(seeds=[0], train_steps=5, per_class=2, asked=[["heun", 2], ["ddpm", 4]]),
+    cpu=dict(seeds=[0, 1, 2], train_steps=None, per_class=100, asked=ASKED),
+    gpu=dict(
+        seeds=[0, 1, 2, 3, 4],
+        train_steps=None,
+        per_class=100,
+        asked=[*ASKED, ["ddpm", 1000]],
+    ),
+)
+def many_steps(parts: Parts, seeds: list[int], **settings) -> dict:
+    """Score one model a seed, without guidance, with each sampler and number of
+    steps; the models are trained as in `sampling`.
+    """
+    return {
+        "rows": list(
+            chain(
+                *parts.map(
+                    one_model_walked, [dict(seed=seed) for seed in seeds], **settings
+                )
+            )
+        )
+    }
+
+
+def one_model_walked(
+    seed: int, train_steps: int | None, per_class: int, asked: list[list]
+) -> list[dict]:
+    """One model and all its walks."""
+    model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
+    rows = []
+    for name, steps in asked:
+        report = evaluate_digits(model, per_class, 1.0, steps, name, seed, halvings=2)
+        rows.append(
+            {"calls": network_calls(model, name, steps, 1.0)} | report.to_dict()
+        )
+    return rows

@@ -1,0 +1,120 @@
+"""When is the class of a sample decided: how much noise still shows it, how much
+makes the model believe any label, and when a free walk settles.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from ...diffusion import Denoiser, start_time, to_images, trajectory
+from ...evaluation import held_out, load_judge
+from ...lab import Parts, experiment
+from ...training import load
+from ...training.precision import pick_device
+from ..diffusion.loss_beside_linear import TOLD
+from .spectra import in_units
+
+TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
+
+
+@experiment(
+    "At which noise level does the class leave an image, and at which does a "
+    "sample get one?",
+    seconds=dict(cpu=60.0, gpu=30.0),
+    maps=2,
+    smoke=dict(seeds=[0], times=[0.3, 0.9], samples=20, steps=3),
+    cpu=dict(seeds=[0, 1, 2], times=TIMES, samples=300, steps=20),
+    gpu=dict(seeds=[0, 1, 2, 3, 4], times=TIMES, samples=1000, steps=50),
+)
+def class_settled(
+    parts: Parts, seeds: list[int], times: list[float], samples: int, steps: int
+) -> dict:
+    """What the judge reads in the beliefs of the shipped digits model.
+
+    Rows of kind "noised": held-out digits at noise level t, the model told the class,
+    another or none; the share of beliefs that show the digit that was there (`true`)
+    and the one that was told (`told_one`, None for none). Rows of kind "walk": samples
+    without a class; the share of beliefs at t that the judge reads as it reads the
+    finished image (`settled`).
+    """
+    cases = [{"seed": seed} for seed in seeds]
+    noised = parts.map(noised_digits, cases, times=times)
+    return {
+        "rows": list(
+            chain(*noised, *parts.map(free_walks, cases, samples=samples, steps=steps))
+        )
+    }
+
+
+@torch.no_grad()
+def noised_digits(seed: int, times: list[float]) -> list[dict]:
+    """What the model sees in noised held-out digits when told this or that."""
+    device, data = pick_device("auto"), held_out("digits")
+    model = load("digits", device)
+    x, labels = (
+        in_units(model.config, data).to(device),
+        torch.from_numpy(data.labels).to(device),
+    )
+    eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(device)
+    rows = []
+    for told, relabel in TOLD.items():
+        given = relabel(labels, model.config.num_classes)
+        denoise = Denoiser(model, given)
+        for t in times:
+            read = reading(
+                model.config,
+                denoise(
+                    denoise.path.mix(x, eps, torch.full((len(x),), t, device=device)), t
+                ).x0,
+            )
+            row = {
+                "kind": "noised",
+                "told": told,
+                "seed": seed,
+                "t": t,
+                "true": share(read == labels),
+            }
+            rows.append(
+                row | {"told_one": share(read == given) if told != "no class" else None}
+            )
+    return rows
+
+
+@torch.no_grad()
+def free_walks(seed: int, samples: int, steps: int) -> list[dict]:
+    """How the class of samples that were given none forms on the way."""
+    model = load("digits", pick_device("auto"))
+    labels = torch.full((samples,), model.config.num_classes)
+    passed = [
+        state for _, state in trajectory(model, labels, steps, 1.0, "dpmpp_2m", seed)
+    ]
+    last = reading(model.config, passed[-1][1])
+    starts = [
+        start_time(model.config.path, model.config.objective),
+        *(t for t, _, _ in passed),
+    ]
+    return [
+        {
+            "kind": "walk",
+            "seed": seed,
+            "step": i,
+            "t": starts[i],
+            "settled": share(reading(model.config, belief) == last),
+        }
+        for i, (_, _, belief) in enumerate(passed)
+    ]
+
+
+def reading(config, x: Tensor) -> Tensor:
+    """The digits (n,) that the judge reads in x (n, 1, 8, 8), which is in the
+    model's units.
+    """
+    return load_judge().to(x.device)(to_images(x, config)).argmax(1)
+
+
+def share(right: Tensor) -> float:
+    """Share of true among bools (n,)."""
+    return right.double().mean().item()

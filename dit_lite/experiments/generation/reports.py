@@ -1,0 +1,78 @@
+"""The report on each shipped model: every score of its samples beside real images."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from ...evaluation import evaluate_model, training_reference
+from ...lab import Parts, experiment
+from ...training import load
+from ...training.checkpoint import origin_of
+from ...training.precision import pick_device
+
+
+@experiment(
+    "How good are the samples of the shipped models, by every score that can be "
+    "had without a network?",
+    seconds=dict(cpu=1500.0, gpu=1200.0),
+    smoke=dict(
+        models=["digits"], guidances=[1.0], seeds=[0], samples=60, steps=1, repeats=21
+    ),
+    cpu=dict(
+        models=["digits", "cifar10", "imagenet64"],
+        guidances=[1.0, 2.0, 4.0],
+        seeds=[0],
+        samples=1000,
+        steps=12,
+        repeats=50,
+    ),
+    gpu=dict(
+        models=["digits", "cifar10", "imagenet64"],
+        guidances=[1.0, 1.5, 2.0, 3.0],
+        seeds=[0, 1, 2],
+        samples=2000,
+        steps=25,
+        repeats=50,
+    ),
+)
+def reports(
+    parts: Parts,
+    models: list[str],
+    guidances: list[float],
+    seeds: list[int],
+    **settings,
+) -> dict:
+    """One report a model, guidance and seed, as `python -m dit_lite evaluate` gives
+    it, in the features of the model's own judge.
+    """
+    cases = [
+        dict(model=model, guidance=guidance, seed=seed)
+        for model in models
+        for guidance in guidances
+        for seed in seeds
+    ]
+    return {
+        "rows": parts.map(
+            one_report,
+            cases,
+            cost=lambda part: 1 if part["model"] == "digits" else 6,
+            **settings,
+        )
+    }
+
+
+# seen once for all reports on a model
+training_images = lru_cache(maxsize=1)(training_reference)
+
+
+def one_report(
+    model: str, guidance: float, seed: int, samples: int, steps: int, repeats: int
+) -> dict:
+    """The report as plain numbers."""
+    network = load(model).to(pick_device("auto"))
+    report = evaluate_model(
+        network, model, samples, guidance, steps=steps, sampler="dpmpp_2m", seed=seed,
+        repeats=repeats, origin=origin_of(model),
+        reference=training_images(model),
+    )  # fmt: skip
+    return {"model": model} | report.to_dict()

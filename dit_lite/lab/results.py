@@ -1,0 +1,192 @@
+"""Results on disk: what was measured, and where, when, by which code and with which
+settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import choose
+from ..resources import resource
+from ..training.checkpoint import write
+from .budget import RECORDED
+
+SCHEMA = 1
+#: What older versions called an experiment, and a key of a recorded result.
+FORMER_NAMES = {
+    "deep_zero_init": "deep",
+    "loss_beside_linear": "shipped",
+    "modern_components": "options",
+    "chapter_costs": "chapters",
+}
+FORMER_KEYS = {"slices": "runs"}
+
+
+class ResultError(ValueError):
+    """A recorded result that cannot be used; the message names the file and what to
+    run.
+    """
+
+
+@dataclass(frozen=True)
+class Result:
+    """A recorded result. `values` is what the experiment returned; `stale` says that
+    its settings have changed since.
+    """
+
+    name: str
+    budget: str
+    values: dict
+    settings: dict
+    provenance: dict
+    stale: bool = False
+
+    def __str__(self) -> str:
+        p = self.provenance
+        runs = p.get("runs", [p])  # made in one go, or in several
+        dates = sorted({one["date"][:10] for one in runs})
+        commits, torches = (
+            [*dict.fromkeys(one[key] for one in runs)] for key in ("commit", "torch")
+        )
+        seeds = (
+            f", seeds {', '.join(map(str, self.settings['seeds']))}"
+            if "seeds" in self.settings
+            else ""
+        )
+        old = " STALE: the settings have changed since;" if self.stale else ""
+        return (
+            f"Recorded result '{self.name}', budget {self.budget}:{old} "
+            f"{' to '.join(dates[:1] + dates[1:][-1:])}, "
+            f"commit{'s' if len(commits) > 1 else ''} "
+            f"{', '.join(c[:8] for c in commits)}, {p['hardware']}, torch "
+            f"{', '.join(torches)}, "
+            f"{p['seconds']:.0f} s{seeds}."
+        )
+
+
+def settings_hash(settings: dict) -> str:
+    """A short hash of an experiment's settings, by which a stale result is
+    recognised.
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[
+        :12
+    ]
+
+
+def place(name: str, budget: str) -> Path:
+    """The file of a result. Raises ConfigError at smoke, where nothing is recorded."""
+    choose("the budget of a recorded result", budget, RECORDED)
+    return resource("data/results") / name / f"{budget}.json"
+
+
+def save_result(result: Result) -> Path:
+    """Write a result, whole or not at all, and return its path."""
+    path = place(result.name, result.budget)
+    content = {
+        "schema": SCHEMA,
+        "name": result.name,
+        "budget": result.budget,
+        "provenance": result.provenance,
+    }
+    content |= {
+        "settings": result.settings,
+        "settings_hash": settings_hash(result.settings),
+        "values": result.values,
+    }
+    write(path, (json.dumps(content, indent=1) + "\n").encode())
+    return path
+
+
+def read_result(name: str, budget: str, settings: dict | None = None) -> Result | None:
+    """The result recorded at `budget`, or None; it is stale when `settings` are
+    given and differ. Raises ResultError for a foreign file.
+    """
+    path = place(name, budget)
+    if not path.exists():
+        path = place(FORMER_NAMES.get(name, name), budget)
+    if not path.exists():
+        return None
+    way_out = (
+        f"record it again: python -m dit_lite experiment run {name} --budget {budget}"
+    )
+    content = read_content(path, {"provenance", "settings", "values"}, way_out)
+    if missing := {"date", "commit", "hardware", "torch", "seconds"} - set(
+        content["provenance"]
+    ):
+        raise ResultError(
+            f"{path} does not say where it comes from: its provenance lacks "
+            f"{', '.join(sorted(missing))}; {way_out}"
+        )
+    stale = settings is not None and settings_hash(
+        _known_then(settings, content["settings"])
+    ) != settings_hash(content["settings"])
+    return Result(
+        name,
+        budget,
+        _with_todays_keys(content["values"]),
+        content["settings"],
+        _with_todays_keys(content["provenance"]),
+        stale,
+    )
+
+
+def _with_todays_keys(value):
+    """A JSON value as this version would have written it."""
+    if isinstance(value, list):
+        return [_with_todays_keys(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            FORMER_KEYS.get(key, key): _with_todays_keys(one)
+            for key, one in value.items()
+        }
+    return value
+
+
+def read_content(path: Path, keys: set[str], way_out: str) -> dict:
+    """The content of a file of ours under data/results. Raises ResultError, with
+    `way_out`, unless it is JSON of this schema with these keys.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ResultError(f"{path} is not JSON ({error}); {way_out}") from None
+    missing = {"schema", "name", "budget", *keys} - (
+        content.keys() if isinstance(content, dict) else set()
+    )
+    if missing or content["schema"] != SCHEMA:
+        why = (
+            f"it lacks {', '.join(sorted(missing))}"
+            if missing
+            else f"its schema is {content['schema']}, not {SCHEMA}"
+        )
+        raise ResultError(f"{path} is no result of this version: {why}; {way_out}")
+    if (content["name"], content["budget"]) != (
+        path.parent.name,
+        path.name.split(".")[0],
+    ):
+        raise ResultError(
+            f"{path} holds the result of {content['name']!r} at "
+            f"{content['budget']!r}; {way_out}"
+        )
+    return content
+
+
+def _known_then(settings: dict, recorded: dict) -> dict:
+    """Settings without the fields of the recipe that did not exist when a result was
+    recorded: a new one starts at what was done before.
+    """
+    if not (
+        isinstance(settings.get("recipe"), dict)
+        and isinstance(recorded.get("recipe"), dict)
+    ):
+        return settings
+    return settings | {
+        "recipe": {
+            name: value
+            for name, value in settings["recipe"].items()
+            if name in recorded["recipe"]
+        }
+    }

@@ -1,0 +1,102 @@
+"""What a model card says is what was recorded."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import dit_lite
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def test_every_shipped_model_loads_has_a_card_and_is_small():
+    names = sorted(d.name for d in (DATA / "checkpoints").iterdir() if d.is_dir())
+    assert "digits" in names
+    for name in names:
+        assert (
+            len(dit_lite.load(name).config.class_names)
+            == dit_lite.load(name).config.num_classes
+        )
+        assert "Licence" in (DATA / "checkpoints" / name / "README.md").read_text()
+        assert (DATA / "checkpoints" / name / "model.safetensors").stat().st_size < 12e6
+
+
+def test_the_card_of_digits_quotes_its_record():
+    card = (DATA / "checkpoints/digits/README.md").read_text()
+    rows = json.loads((DATA / "results/quickstart/cpu.json").read_text())["values"][
+        "rows"
+    ]
+    for row in (r for r in rows if r["seed"] == 0):
+        line = (
+            f"| {row['guidance']} | {row['accuracy']:.1%} | "
+            f"{row['worst_class']:.0%} | {row['precision']:.2f} | "
+            f"{row['recall']:.2f} |"
+        )
+        assert line in card
+    assert f"{rows[0]['parameters']:,} parameters" in card
+
+
+def test_data_stays_under_30_megabytes():
+    files = [
+        f
+        for f in DATA.rglob("*")
+        if f.is_file() and "cache" not in f.relative_to(DATA).parts
+    ]
+    assert sum(f.stat().st_size for f in files) < 30e6
+
+
+TOLD = {
+    "class": "its class",
+    "no class": "no class",
+    "other class": "another class",
+    "linear": "best linear denoiser",
+    "linear, class": "one that knows the mean of its class",
+}
+
+
+@pytest.mark.parametrize("name", ["cifar10", "imagenet64"])
+def test_the_cards_of_photographs_quote_their_records(name):
+    card = (DATA / "checkpoints" / name / "README.md").read_text()
+    rows = {
+        row["told"]: row
+        for row in json.loads(
+            (DATA / "results/loss_beside_linear/cpu.json").read_text()
+        )["values"]["rows"]
+        if row["model"] == name
+    }
+    for told in rows:
+        assert f"| {TOLD[told]} | {rows[told]['loss']:.4f} |" in card
+    assert f"{rows['class']['parameters']:,} parameters" in card
+    assert rows["class"]["parameters"] == sum(
+        p.numel() for p in dit_lite.load(name).parameters()
+    )
+    for row in json.loads((DATA / "results/reports/cpu.json").read_text())["values"][
+        "rows"
+    ]:
+        if row["model"] == name:
+            scores = [
+                f"{row['accuracy']:.1%}",
+                f"{row['precision']:.2f}",
+                f"{row['recall']:.2f}",
+                f"{row['frechet']:.1f}",
+            ]
+            assert f"| {row['guidance']:g} | {' | '.join(scores)} |" in card
+
+
+def test_the_cards_of_the_judges_quote_their_record():
+    for row in json.loads((DATA / "results/judges/cpu.json").read_text())["values"][
+        "rows"
+    ]:
+        card = (DATA / f"checkpoints/{row['judge']}.md").read_text()
+        assert f"{row['accuracy']:.1%}".replace("%", " %") in card
+        assert (DATA / f"checkpoints/{row['judge']}.safetensors").stat().st_size < 6e6
+        assert (
+            row["accuracy"]
+            >= {"digits-judge": 0.99, "cifar10-judge": 0.9, "imagenet64-judge": 0.5}[
+                row["judge"]
+            ]
+        )
+        if row["judge"] != "digits-judge":
+            assert f"{row['parameters']:,} parameters" in card
+            assert f", at {min(row['by_class']):.0%}".replace("%", " %") in card
