@@ -5,9 +5,8 @@ import sys
 import pytest
 from PIL import Image
 
-from dit_lite.cli import _class, main
-
-COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment")
+from dit_lite.cli import COMMANDS, main
+from dit_lite.cli.sample import class_number
 
 
 def run(*words: str) -> subprocess.CompletedProcess:
@@ -309,7 +308,7 @@ def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
     assert (
         "holds 6 pictures. A model can learn so few by heart" in capsys.readouterr().err
     )
-    monkeypatch.setattr("dit_lite.cli.FEW_PICTURES", 6)
+    monkeypatch.setattr("dit_lite.cli.train.FEW_PICTURES", 6)
     main(["train", pictures])
     assert "by heart" not in capsys.readouterr().err
 
@@ -410,7 +409,7 @@ def test_of_many_classes_the_nearest_are_named():
     with pytest.raises(
         ValueError, match=r"of 100 classes the nearest are: name 42 \(42\)"
     ) as error:
-        _class("Name 42x", [f"name {k}" for k in range(100)])
+        class_number("Name 42x", [f"name {k}" for k in range(100)])
     assert str(error.value).count("name ") == 10
 
 

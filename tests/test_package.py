@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 
@@ -81,3 +82,29 @@ def test_import_needs_only_the_core_dependencies():
         "dit_lite, dit_lite.evaluation; dit_lite.DiT(dit_lite.preset('digits'))"
     )
     subprocess.run([sys.executable, "-c", blocked], check=True)
+
+
+def test_every_public_name_is_that_of_its_room():
+    for name, room in dit_lite._ROOM_OF.items():
+        assert getattr(dit_lite, name) is getattr(
+            importlib.import_module(f"dit_lite.{room}"), name
+        )
+    assert sorted(dit_lite._ROOM_OF) == sorted(dit_lite.__all__)
+    assert dit_lite.widgets.__name__ == "dit_lite.widgets"
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        dit_lite.colour  # noqa: B018
+
+
+def test_help_of_every_command_imports_no_torch():
+    code = """
+import sys
+from dit_lite.cli import COMMANDS, main
+for words in ([], *([name] for name in COMMANDS)):
+    try:
+        main([*words, "--help"])
+    except SystemExit as stop:
+        assert stop.code == 0
+heavy = {"torch", "numpy", "einops", "safetensors"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

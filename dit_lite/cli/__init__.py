@@ -1,0 +1,59 @@
+"""The command line, a file per command: its `SUMMARY`, `add_flags(parser)`, and
+`run(options)`, which imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import typing
+from collections.abc import Sequence
+
+#: In the order in which --help lists them.
+COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment")
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is one line on standard error and exit status 2."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed, 2 wrong use, 130
+    stopped by Ctrl-C.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except KeyboardInterrupt as stop:
+        return _say(options, str(stop) or "stopped", 130)
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        from ..training import DivergedError
+
+        return _say(options, str(error), 1 if isinstance(error, DivergedError) else 2)
+
+
+def _say(options: argparse.Namespace, text: str, status: int) -> int:
+    print(f"dit_lite {options.command}: {' '.join(text.split())}", file=sys.stderr)
+    return status
+
+
+def build_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(
+        prog="dit_lite", description="Train, sample and measure Diffusion Transformers."
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=Parser
+    )
+    for name in COMMANDS:
+        command = importlib.import_module(f".{name}", __name__)
+        flags = commands.add_parser(
+            name, help=command.SUMMARY, description=command.run.__doc__
+        )
+        command.add_flags(flags)
+        flags.set_defaults(run=command.run)
+    return parser

@@ -1,0 +1,38 @@
+"""`card`: a README for a trained model."""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "write the card of a model from the files of its run"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint", required=True, metavar="DIR", help="the directory of a run"
+    )
+    parser.add_argument(
+        "--held-out",
+        metavar="DATA",
+        help="held-out pictures of the same classes: the loss on them goes into the "
+        "card",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write README.md, the card of a model, beside its weights: sizes, data and
+    length of the training, scores of report.json, picture samples.png. What only you
+    can know stands there in capitals.
+    """
+    from ..evaluation.cards import CARD, model_card
+    from ..training.checkpoint import directory_of, write
+
+    directory = directory_of(options.checkpoint)
+    out = directory / CARD
+    if out.exists():
+        raise ValueError(
+            f"{out} is already there; rename it first, so that nothing that you "
+            "wrote is lost"
+        )
+    write(out, model_card(directory, options.held_out).encode())
+    print(f"{out}: fill in what stands in capitals")

@@ -1,0 +1,122 @@
+"""`evaluate`: how good the samples of a model are."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..config import CHOICES
+from .flags import add_sampling
+
+SUMMARY = "score the samples of a model beside real images"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    add_sampling(parser)
+    parser.add_argument(
+        "--interval",
+        type=float,
+        nargs=2,
+        default=(0.0, 1.0),
+        metavar="T",
+        help="the t between which guidance acts (default: 0 1)",
+    )
+    count = parser.add_mutually_exclusive_group()
+    count.add_argument(
+        "--samples",
+        type=int,
+        default=1000,
+        metavar="n",
+        help="samples, spread evenly over the classes (default: 1000)",
+    )
+    count.add_argument(
+        "--per-class",
+        type=int,
+        metavar="n",
+        help="samples of each class, instead of a number of all",
+    )
+    parser.add_argument(
+        "--extractor",
+        metavar="NAME",
+        help=f"what sees the images, one of {', '.join(CHOICES['extractor'])} "
+        "(default: the judge of the data set, else inception-v3)",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="DATA",
+        help="real images: a data set or folder, digits:test for held-out ones, or a "
+        "saved reference",
+    )
+    parser.add_argument(
+        "--scores",
+        nargs="+",
+        metavar="NAME",
+        help="which scores (default: all that can be had; a wrong name lists them)",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=50,
+        metavar="n",
+        help="draws for the interval of a score (default: 50)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="JSON", help="a file for the report"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead of a table"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Sample a model and score the images against real ones, with intervals, and
+    beside the same scores of real images.
+    """
+    import json
+
+    from ..data import DATASETS
+    from ..evaluation.report import evaluate_model
+    from ..training.checkpoint import load, origin_of, write
+    from ..training.precision import pick_device
+
+    if options.out and options.out.is_dir():
+        raise ValueError(f"--out {options.out} is a directory; name a file")
+    model = load(options.checkpoint, pick_device("auto"))
+    samples = (
+        options.samples
+        if options.per_class is None
+        else options.per_class * model.config.num_classes
+    )
+    origin = origin_of(options.checkpoint)
+    # a shipped model is called by its data
+    data = (
+        options.checkpoint
+        if origin is None and options.checkpoint in DATASETS
+        else None
+    )
+    asked = {
+        name: getattr(options, name)
+        for name in (
+            "guidance",
+            "steps",
+            "sampler",
+            "seed",
+            "extractor",
+            "reference",
+            "scores",
+            "repeats",
+        )
+    }
+    report = evaluate_model(
+        model,
+        data,
+        samples,
+        interval=tuple(options.interval),
+        origin=origin,
+        progress=True,
+        **asked,
+    )
+    text = json.dumps(report.to_dict(), indent=2)
+    if options.out:
+        write(options.out, (text + "\n").encode())
+    print(text if options.json else report)

@@ -1,0 +1,125 @@
+"""`sample`: images of a trained model, as one picture."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from .flags import add_sampling
+
+SUMMARY = "make images and write them as a PNG grid"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    add_sampling(parser)
+    parser.add_argument(
+        "--label",
+        nargs="+",
+        metavar="CLASS",
+        help="classes to draw, by name or number; a name goes first (default: all of "
+        "them)",
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=8,
+        metavar="n",
+        help="images of each class (default: 8)",
+    )
+    parser.add_argument(
+        "--out",
+        default="grid.png",
+        metavar="PNG",
+        help="where the grid goes: a row a class (default: grid.png)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make images with a trained model and write them as one PNG, a row for each
+    class.
+    """
+    from ..diffusion import sample
+    from ..training import load
+
+    if options.count < 1:
+        raise ValueError(
+            f"--count {options.count} is too small; ask for at least 1 image"
+        )
+    model = load(options.checkpoint)
+    names = model.config.class_names or tuple(map(str, range(model.config.num_classes)))
+    classes = (
+        list(range(len(names)))
+        if options.label is None
+        else [class_number(label, names) for label in options.label]
+    )
+    labels = [k for k in classes for _ in range(options.count)]
+    images = sample(
+        model,
+        labels,
+        steps=options.steps,
+        guidance=options.guidance,
+        sampler=options.sampler,
+        seed=options.seed,
+    )
+    write_grid(images, options.count, Path(options.out))
+    print(
+        f"{options.out}: {len(classes)} x {options.count} images of "
+        f"{options.checkpoint}"
+    )
+
+
+def class_number(label: str, names: Sequence[str], shown: int = 10) -> int:
+    """The number of a class given by name or number."""
+    if label in names:
+        return names.index(label)
+    if label.lstrip("-").isdecimal():
+        return int(label)
+    near = sorted(
+        range(len(names)),
+        key=lambda k: (
+            -difflib.SequenceMatcher(None, label.lower(), names[k].lower()).ratio()
+        ),
+    )[:shown]
+    some = (
+        "the classes are"
+        if len(names) <= shown
+        else f"of {len(names)} classes the nearest are"
+    )
+    raise ValueError(
+        f"label {label!r} is no class of this model; {some}: "
+        f"{', '.join(f'{names[k]} ({k})' for k in near)}"
+    )
+
+
+def write_grid(images, columns: int, path: Path) -> None:
+    """Write images (n, C, H, W) in [-1,1] as one PNG with `columns` images a row;
+    small images are enlarged without smoothing.
+    """
+    from einops import rearrange
+
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FileNotFoundError(
+            "writing a PNG needs pillow: pip install pillow"
+        ) from None
+    import torch
+
+    pixels = ((images.cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    pixels = torch.nn.functional.pad(pixels, (1, 1, 1, 1), value=128)
+    if pixels.shape[1] not in (1, 3):
+        raise ValueError(f"images have {pixels.shape[1]} channels; a PNG takes 1 or 3")
+    grid = (
+        rearrange(pixels, "(r c) k h w -> (r h) (c w) k", c=columns).squeeze(-1).numpy()
+    )
+    zoom = max(1, 64 // images.shape[-1])
+    picture = Image.fromarray(grid)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.resize(
+            (picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST
+        ).save(path, format="PNG")
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror or error}") from None

@@ -1,0 +1,98 @@
+"""`train`: train a model. Its flags are the fields of the configurations."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from ..config import CPU_RECIPES, DiTConfig, TrainConfig
+from .flags import add_fields
+
+#: Fields of the model that the data or other flags decide; `train` offers the others.
+DECIDED = (
+    "image_size", "channels", "num_classes", "class_names", "position_extent",
+    "null_class",
+)  # fmt: skip
+MODEL_FLAGS = [
+    field.name for field in dataclasses.fields(DiTConfig) if field.name not in DECIDED
+]
+#: Below so many pictures in a folder, learning by heart is likely enough to be
+#: mentioned.
+FEW_PICTURES = 500
+SUMMARY = "train a model on digits, cifar10, imagenet64 or a folder"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="digits, cifar10, imagenet64, or a folder with one sub-folder of images "
+        "a class",
+    )
+    add_fields(parser, TrainConfig, skip=("data", "model", "changes"))
+    add_fields(
+        parser.add_argument_group("the model, where it differs from the preset"),
+        DiTConfig,
+        only=MODEL_FLAGS,
+        unset=True,
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out, bit for bit"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train a model. Flags that are not given take the recipe of the data set."""
+    from ..data import DATASETS, load_data
+    from ..training import train
+    from ..training.precision import pick_device
+
+    given = vars(options)
+    on_cpu, by_device = (
+        pick_device(options.device).type == "cpu",
+        options.budget is None,
+    )
+    fields = {
+        f.name: given[f.name]
+        for f in dataclasses.fields(TrainConfig)
+        if f.name in given
+    }
+    fields |= {
+        "out": options.out or f"runs/{Path(options.data).name}",
+        "budget": options.budget or ("cpu" if on_cpu else "gpu"),
+    }
+    config = TrainConfig(
+        **fields, changes={name: given[name] for name in MODEL_FLAGS if name in given}
+    )
+    of_ones_own = config.data not in DATASETS and Path(config.data).is_dir()
+    if on_cpu and by_device and (of_ones_own or config.data in CPU_RECIPES):
+        size = " ".join(
+            [
+                config.preset,
+                *(f"{name}={value}" for name, value in config.changes.items()),
+            ]
+        )
+        print(
+            f"note: no GPU, so the recipe is that of --budget cpu: {size}, "
+            f"{config.steps:,} steps of {config.batch_size} images",
+            file=sys.stderr,
+        )
+    if (
+        of_ones_own
+        and (count := len(load_data(config.data, image_size=config.image_size)))
+        < FEW_PICTURES
+    ):
+        print(
+            f"note: {config.data} holds {count} pictures. A model can learn so "
+            "few by heart: watch the loss on held-out ones, and stop early",
+            file=sys.stderr,
+        )
+    trained = train(config, resume=options.resume)
+    last = trained.metrics[-1]
+    print(
+        f"{trained.directory}: {last['step']} steps, {last['images']:,} images, "
+        f"{last['seconds']:.1f} s, loss {last['loss']:.4f}"
+    )
+    print(f"sample with: python -m dit_lite sample --checkpoint {trained.directory}")

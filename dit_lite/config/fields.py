@@ -1,0 +1,140 @@
+"""Fields that carry their own check, and how a configuration says no."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be built; the message names the field, the value
+    and the way out.
+    """
+
+
+def choose(name: str, value, choices) -> None:
+    """Raise ConfigError unless `value` is one of `choices`."""
+    if value not in tuple(choices):  # a tuple takes a value of any type
+        raise ConfigError(
+            f"{name}={value!r} is not known; choose one of: "
+            f"{', '.join(map(str, choices))}"
+        )
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number in [low, high], also when it is one of numpy's."""
+
+    low: int
+    high: int = 2**63 - 1
+
+    def __call__(self, name: str, value) -> int:
+        try:
+            whole = operator.index(None if isinstance(value, bool) else value)
+        except TypeError:
+            raise ConfigError(
+                f"{name}={value!r} must be a whole number (int), got "
+                f"{type(value).__name__}"
+            ) from None
+        if whole < self.low:
+            raise ConfigError(
+                f"{name}={whole} is too small; it must be at least {self.low}"
+            )
+        if whole > self.high:
+            raise ConfigError(
+                f"{name}={whole} is too large; it must be at most {self.high}"
+            )
+        return whole
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number between low and high, which are allowed unless open."""
+
+    low: float
+    high: float
+    open_low: bool = False
+    open_high: bool = False
+
+    def __call__(self, name: str, value) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ConfigError(
+                f"{name}={value!r} must be a number, got {type(value).__name__}"
+            )
+        above = self.low < value if self.open_low else self.low <= value
+        below = value < self.high if self.open_high else value <= self.high
+        if not (math.isfinite(value) and above and below):
+            left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
+            raise ConfigError(
+                f"{name}={value} is out of range; choose a value in "
+                f"{left}{self.low:g}, {self.high:g}{right}"
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some names; the registries of the package hold exactly these
+    (tests/test_config.py).
+    """
+
+    choices: tuple[str, ...]
+
+    def __call__(self, name: str, value) -> str:
+        choose(name, value, self.choices)
+        return value
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string that is not empty, or a path; `what` it must be stands in the error."""
+
+    what: str
+
+    def __call__(self, name: str, value) -> str:
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        if not isinstance(text, str) or not text:
+            raise ConfigError(f"{name}={value!r} must be {self.what}")
+        return text
+
+
+def flag(name: str, value) -> bool:
+    """True or False, and nothing that is merely like it."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r} must be True or False")
+    return value
+
+
+def setting(text: str, default, check: Callable | None = None):
+    """A field with its one-line help text, which the command line prints, and its
+    check(name, value), which returns the value to keep.
+    """
+    kind = "default_factory" if isinstance(default, type) else "default"
+    return dataclasses.field(metadata={"help": text, "check": check}, **{kind: default})
+
+
+def check_fields(config) -> None:
+    """Check every field of a new configuration; None passes where it is the default.
+    Raises ConfigError.
+    """
+    for field in dataclasses.fields(config):
+        check, value = field.metadata["check"], getattr(config, field.name)
+        if check and not (value is None and field.default is None):
+            object.__setattr__(config, field.name, check(field.name, value))
+
+
+def known_fields(config: type, values: dict, what: str) -> dict:
+    """`values`, which are to become a `config`. Raises ConfigError for a field that
+    this version does not have.
+    """
+    known = {field.name for field in dataclasses.fields(config)}
+    if unknown := sorted(set(values) - known):
+        raise ConfigError(
+            f"unknown field(s) {', '.join(unknown)} in the configuration of {what}; "
+            "written by another version or another library?"
+        )
+    return values

@@ -1,0 +1,202 @@
+"""What a Diffusion Transformer is: its sizes and its variants."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from .fields import (
+    ConfigError,
+    Number,
+    OneOf,
+    Whole,
+    check_fields,
+    flag,
+    known_fields,
+    setting,
+)
+
+
+def _names(name: str, value) -> tuple[str, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise ConfigError(
+            f"{name}={value!r} must be a tuple of names, one per class, or ()"
+        )
+    return tuple(value)
+
+
+@dataclass(frozen=True)
+class DiTConfig:
+    """Everything that is needed to rebuild a Diffusion Transformer and to sample from
+    it.
+
+    Raises ConfigError (a ValueError) when a field cannot be: the message names the
+    field, its value and what to write instead.
+    """
+
+    image_size: int = setting(
+        "height and width of the image, in pixels (or latent cells)", 8, Whole(1)
+    )
+    channels: int = setting("channels C of the image", 1, Whole(1))
+    patch_size: int = setting("side P of a patch; must divide image_size", 2, Whole(1))
+    width: int = setting("width D of a token", 64, Whole(1))
+    depth: int = setting("number L of blocks", 4, Whole(1))
+    heads: int = setting("attention heads h; must divide width", 4, Whole(1))
+    num_classes: int = setting(
+        "number K of classes; label K means 'no class'", 10, Whole(1)
+    )
+    mlp_ratio: float = setting(
+        "hidden width of the MLP, in units of D", 4.0, Number(0, 64, open_low=True)
+    )
+    mlp: str = setting(
+        "form of the MLP; swiglu has two thirds of the hidden width, so that its "
+        "parameters are about as many",
+        "gelu",
+        OneOf(("gelu", "swiglu")),
+    )
+    long_skips: bool = setting("hand the tokens of block i to block L-1-i", False, flag)
+    conditioning: str = setting(
+        "how time and class reach the blocks",
+        "adaln_zero",
+        OneOf(
+            (
+                "additive",
+                "in_context",
+                "cross_attention",
+                "film",
+                "adaln",
+                "adaln_zero",
+                "adaln_shared",
+            )
+        ),
+    )
+    attention: str = setting(
+        "which tokens a token may look at", "full", OneOf(("full",))
+    )
+    position: str = setting(
+        "how a token knows its place",
+        "sincos",
+        OneOf(("sincos", "learned", "rope", "none")),
+    )
+    position_extent: int | None = setting(
+        "grid side that the position coordinates span, if not this model's own "
+        "(set by `resize`)",
+        None,
+        Whole(1),
+    )
+    qk_norm: bool = setting("normalise queries and keys per head", False, flag)
+    null_class: bool = setting(
+        "keep a row for 'no class', which guidance needs", True, flag
+    )
+    learn_variance: bool = setting(
+        "predict the reverse variance too (2C output channels)", False, flag
+    )
+    path: str = setting(
+        "how an image becomes noise", "linear", OneOf(("linear", "cosine", "ddpm"))
+    )
+    objective: str = setting(
+        "what the network predicts", "flow", OneOf(("flow", "eps", "x0", "v"))
+    )
+    data_mean: float = setting(
+        "mean that the network's inputs are shifted by, on the scale where "
+        "images lie in [-1,1]",
+        0.0,
+        Number(-1, 1),
+    )
+    data_std: float = setting(
+        "standard deviation that the network's inputs are divided by, on the "
+        "same scale",
+        1.0,
+        Number(0, 10, open_low=True),
+    )
+    class_names: tuple[str, ...] = setting("names of the K classes", (), _names)
+
+    def __post_init__(self):
+        check_fields(self)
+        if self.hidden < 1:
+            raise ConfigError(
+                f"mlp_ratio={self.mlp_ratio} of width={self.width} leaves the "
+                f"MLP no hidden unit; choose at least {1 / self.width:.3g}"
+            )
+        if self.image_size % self.patch_size:
+            fits = [
+                p for p in range(1, self.image_size + 1) if self.image_size % p == 0
+            ]
+            raise ConfigError(
+                f"patch_size={self.patch_size} does not divide "
+                f"image_size={self.image_size}; choose one of {fits}"
+            )
+        if self.width % self.heads:
+            fits = [
+                h for h in range(1, self.width + 1) if self.width % h == 0 and h <= 64
+            ]
+            raise ConfigError(
+                f"heads={self.heads} does not divide width={self.width}; choose "
+                f"one of {fits}"
+            )
+        if self.position == "sincos" and self.width % 4:
+            raise ConfigError(
+                f"width={self.width} must be a multiple of 4 for "
+                "position='sincos' (sine and cosine of two axes)"
+            )
+        if self.position == "rope" and self.head_width % 4:
+            raise ConfigError(
+                f"head width {self.head_width} (width={self.width} / "
+                f"heads={self.heads}) must be a multiple of 4 for "
+                "position='rope'; choose another number of heads"
+            )
+        if self.position == "rope" and self.conditioning == "in_context":
+            raise ConfigError(
+                "position='rope' needs a place for every token, and "
+                "conditioning='in_context' adds tokens without one; change either"
+            )
+        if self.learn_variance and (self.path, self.objective) != ("ddpm", "eps"):
+            raise ConfigError(
+                "learn_variance=True is defined for path='ddpm' with "
+                f"objective='eps', not for {self.path!r} with {self.objective!r}"
+            )
+        if self.class_names and len(self.class_names) != self.num_classes:
+            raise ConfigError(
+                f"class_names has {len(self.class_names)} names for "
+                f"num_classes={self.num_classes}; give one name per class, or none"
+            )
+
+    @property
+    def grid(self) -> int:
+        """Tokens along one side of the image, H/P."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of an image, N = (H/P)^2."""
+        return self.grid**2
+
+    @property
+    def head_width(self) -> int:
+        """Width of one head, d_h = D/h."""
+        return self.width // self.heads
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width of the MLP to the nearest whole number: mlp_ratio D, or two
+        thirds of that where its first layer is twice as wide.
+        """
+        return round(
+            self.width * self.mlp_ratio * (2 / 3 if self.mlp == "swiglu" else 1)
+        )
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that the network returns: C, or 2C with a learned variance."""
+        return self.channels * (2 if self.learn_variance else 1)
+
+    def to_dict(self) -> dict:
+        """The configuration as plain JSON values."""
+        return dataclasses.asdict(self) | {"class_names": list(self.class_names)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> DiTConfig:
+        """The configuration that `to_dict` wrote; raises ConfigError for a field
+        that this version does not know.
+        """
+        return cls(**known_fields(cls, values, "a model"))

@@ -1,0 +1,219 @@
+"""One training run."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from .fields import (
+    ConfigError,
+    Number,
+    OneOf,
+    Text,
+    Whole,
+    check_fields,
+    choose,
+    flag,
+    known_fields,
+    setting,
+)
+from .model import DiTConfig
+from .presets import PRESETS
+from .recipes import CPU_RECIPES, RECIPE_FIELDS, RECIPES
+
+#: Compiling takes about a minute, which shorter runs do not win back.
+COMPILE_FROM = 2_000
+#: What a run leaves to its device: the arithmetic that is fast there, and whether
+#: compiling is worth its time (TrainConfig.on).
+CPU, GPU = ("fp32", False), ("bf16", True)
+
+
+def _model(name: str, value) -> DiTConfig:
+    if not isinstance(value, DiTConfig):
+        raise ConfigError(
+            f"{name}={value!r} must be a DiTConfig; use `preset` for a name"
+        )
+    return value
+
+
+def _changes(name: str, value) -> dict:
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f"{name}={value!r} must be a dict of fields of the model, such as "
+            "{'width': 128}"
+        )
+    fields = [field.name for field in dataclasses.fields(DiTConfig)]
+    for key in value:
+        choose("a key of changes", key, fields)
+    return value
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. Fields left at None take the recipe of the data set
+    (`RECIPES`).
+
+    Raises ConfigError (a ValueError) when a field cannot be.
+    """
+
+    data: str = setting(
+        "digits, cifar10, imagenet64, or the path of a folder with one "
+        "sub-folder of images a class",
+        "digits",
+        Text("the name of a data set or the path of a folder"),
+    )
+    out: str | None = setting(
+        "directory of the run; without one nothing is written",
+        None,
+        Text("the path of a directory"),
+    )
+    preset: str | None = setting("size of the model", None, OneOf(tuple(PRESETS)))
+    model: DiTConfig | None = setting(
+        "the model itself, instead of a preset", None, _model
+    )
+    changes: dict = setting(
+        "fields of the model that differ from the preset", dict, _changes
+    )
+    budget: str = setting(
+        "whose recipe the fields left open take: gpu, minutes of a data-centre "
+        "GPU, or cpu, a little over an hour on two cores",
+        "gpu",
+        OneOf(("gpu", "cpu")),
+    )
+    steps: int | None = setting("optimiser steps", None, Whole(1))
+    batch_size: int | None = setting("images a step", None, Whole(1))
+    lr: float | None = setting("peak learning rate", None, Number(0, 10, open_low=True))
+    warmup: int | None = setting(
+        "steps over which the learning rate rises from zero; left out: as in the "
+        "recipe, or a tenth of a run that would be shorter than that",
+        None,
+        Whole(0),
+    )
+    schedule: str = setting(
+        "learning rate after warm-up", "cosine", OneOf(("cosine", "constant"))
+    )
+    optimiser: str = setting(
+        "adamw, or muon on the matrices of attention and MLP and adamw on the rest",
+        "adamw",
+        OneOf(("adamw", "muon")),
+    )
+    weight_decay: float = setting(
+        "decoupled weight decay of AdamW on matrices", 0.0, Number(0, 1)
+    )
+    beta2: float = setting(
+        "AdamW's decay of the squared gradient",
+        0.99,
+        Number(0, 1, open_low=True, open_high=True),
+    )
+    clip: float = setting(
+        "largest global norm of the gradient", 1.0, Number(0, 1e9, open_low=True)
+    )
+    ema_decay: float | None = setting(
+        "decay of the averaged weights, a step", None, Number(0, 1, open_high=True)
+    )
+    label_dropout: float | None = setting(
+        "share of labels replaced by 'no class'", None, Number(0, 1, open_high=True)
+    )
+    times: str = setting(
+        "how the noise level t of a training image is drawn",
+        "logit_normal",
+        OneOf(("logit_normal", "uniform")),
+    )
+    precision: str | None = setting(
+        "arithmetic of matrix products; left out: bf16 on a GPU that has it, "
+        "fp32 elsewhere",
+        None,
+        OneOf(("fp32", "tf32", "bf16")),
+    )
+    compile: bool | None = setting(
+        "torch.compile, block by block; left out: on a GPU, for runs of "
+        f"{COMPILE_FROM:,} steps or more",
+        None,
+        flag,
+    )
+    device: str = setting(
+        "cpu, cuda, or one GPU of several such as cuda:1; auto: what "
+        "DIT_LITE_DEVICE says, or a GPU when there is one",
+        "auto",
+        Text("the name of a device: auto, cpu, cuda:0"),
+    )
+    image_size: int | None = setting(
+        "side to which the images of a folder are cropped and resized", None, Whole(1)
+    )
+    seed: int = setting("seeds initial weights, order of the data, noise", 0, Whole(0))
+    save_every: int = setting(
+        "steps between checkpoints (0: only at the end)", 0, Whole(0)
+    )
+    log_every: int = setting("steps between lines of metrics.jsonl", 10, Whole(1))
+    tensorboard: bool = setting("mirror the metrics to TensorBoard", False, flag)
+
+    def __post_init__(self):
+        check_fields(self)
+        recipe = self._recipe()
+        if self.preset is None and self.model is None:
+            object.__setattr__(
+                self, "changes", recipe.get("changes", {}) | self.changes
+            )
+        asked = self.warmup
+        for name in RECIPE_FIELDS:
+            if getattr(self, name) is None and not (
+                name == "preset" and self.model is not None
+            ):
+                object.__setattr__(self, name, recipe[name])
+        if self.model is not None and (self.preset is not None or self.changes):
+            raise ConfigError(
+                f"model=... is given together with preset={self.preset!r} and "
+                f"changes={self.changes}; give one or the other"
+            )
+        if self.warmup > self.steps:
+            if asked is not None:
+                raise ConfigError(
+                    f"warmup={self.warmup} is longer than the run, "
+                    f"steps={self.steps}; leave it out, or choose at most "
+                    f"{self.steps}"
+                )
+            object.__setattr__(self, "warmup", max(1, self.steps // 10))
+        if self.model is not None and self.model.null_class != (self.label_dropout > 0):
+            raise ConfigError(
+                f"label_dropout={self.label_dropout} and "
+                f"model.null_class={self.model.null_class} disagree: "
+                "the null class is trained by dropping labels, so set both or neither"
+            )
+
+    def _recipe(self) -> dict:
+        known = self.data if self.data in RECIPES else "cifar10"
+        return (
+            CPU_RECIPES.get(known, RECIPES[known])
+            if self.budget == "cpu"
+            else RECIPES[known]
+        )
+
+    def on(self, precision: str, compiler: bool) -> TrainConfig:
+        """This run with the fields that depend on the device filled in, by what the
+        device prefers: CPU, GPU, or another such pair.
+        """
+        compile = (
+            compiler and self.steps >= COMPILE_FROM
+            if self.compile is None
+            else self.compile
+        )
+        return dataclasses.replace(
+            self, precision=self.precision or precision, compile=compile
+        )
+
+    def to_dict(self) -> dict:
+        """The run as plain JSON values."""
+        return dataclasses.asdict(self) | {
+            "model": self.model.to_dict() if self.model else None
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> TrainConfig:
+        """The run that `to_dict` wrote; raises ConfigError for a field that this
+        version does not know.
+        """
+        model = values.get("model")
+        return cls(
+            **known_fields(cls, values, "a run")
+            | {"model": DiTConfig.from_dict(model) if model else None}
+        )
