@@ -111,6 +111,16 @@ def batch():
             generator=generator,
         )
         t = torch.rand(size, generator=generator)
-        return x, t, torch.randint(config.num_classes, (size,), generator=generator)
+        if config.condition == "label":
+            y = torch.randint(config.num_classes, (size,), generator=generator)
+            return x, t, y
+        shape = (size, config.caption_length)
+        if config.condition == "caption":
+            y = torch.randint(1, config.vocab_size, shape, generator=generator)
+        else:
+            y = torch.randn(*shape, config.feature_width, generator=generator)
+        for i in range(size):  # images differ in how much is padding
+            y[i, config.caption_length - i % config.caption_length :] = 0
+        return x, t, y
 
     return make

@@ -17,9 +17,7 @@ def random_config(draw: random.Random) -> DiTConfig:
         draw.choice([1, 2, 4, 8]),
         draw.choice(CHOICES["conditioning"]),
     )
-    position = draw.choice(
-        [p for p in CHOICES["position"] if (p, conditioning) != ("rope", "in_context")]
-    )
+    position = draw.choice(CHOICES["position"])
     variance = draw.random() < 0.5
     return DiTConfig(
         image_size=patch * draw.choice([1, 2, 3, 8, 16, 32]), patch_size=patch,

@@ -19,10 +19,11 @@ from dit_lite.config import (
 )
 from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, TIMES
 from dit_lite.evaluation import EXTRACTORS
-from dit_lite.model import ATTENTION, CONDITIONING, MLPS, POSITIONS
+from dit_lite.model import ATTENTION, CONDITIONING, CONDITIONS, MLPS, POSITIONS
 from dit_lite.training import OPTIMISERS, SCHEDULES
 
 REGISTRIES = {
+    "condition": CONDITIONS,
     "conditioning": CONDITIONING,
     "attention": ATTENTION,
     "mlp": MLPS,
@@ -99,9 +100,20 @@ WRONG_MODELS = [
         dict(width=24, heads=4, position="rope"),
         ["head width 6", "width=24", "heads=4", "multiple of 4", "rope"],
     ),
+    (dict(attention=["full"]), ["attention has 1 names", "depth=4", "one per layer"]),
+    (dict(attention=["full"] * 3 + ["fall"]), ["attention='fall'", "local"]),
+    (dict(attention=3), ["attention=3", "full"]),
+    (dict(attention_window=4), ["attention_window=4", "odd", "5"]),
+    (dict(condition="caption"), ["vocab_size=None", "'caption'"]),
     (
-        dict(position="rope", conditioning="in_context"),
-        ["position='rope'", "conditioning='in_context'"],
+        dict(condition="caption", vocab_size=50),
+        ["caption_length=None", "caption and features"],
+    ),
+    (dict(vocab_size=50), ["vocab_size=50", "'label'", "needed for caption"]),
+    (dict(condition="features"), ["caption_length=None", "'features'"]),
+    (
+        dict(condition="caption", vocab_size=1, caption_length=2),
+        ["vocab_size=1", "at least 2"],
     ),
     (
         dict(learn_variance=True),
@@ -331,6 +343,9 @@ def test_a_path_is_as_good_as_its_name():
 
 MODELS = [
     DiTConfig(),
+    DiTConfig(attention=["full", "local", "local", "full"], attention_window=5),
+    DiTConfig(condition="caption", vocab_size=50, caption_length=8),
+    DiTConfig(condition="features", caption_length=77, feature_width=512),
     DiTConfig(
         num_classes=2,
         class_names=("cat", "dog"),
@@ -349,6 +364,17 @@ MODELS = [
         data_std=0.3,
     ),
 ]
+
+
+def test_a_list_of_one_kind_of_attention_is_that_kind():
+    assert DiTConfig(attention=["local"] * 4) == DiTConfig(attention="local")
+
+
+def test_a_configuration_of_before_conditions_is_one_of_labels():
+    new = ("condition", "vocab_size", "caption_length", "feature_width")
+    new += ("attention_window",)
+    old = {k: v for k, v in DiTConfig().to_dict().items() if k not in new}
+    assert DiTConfig.from_dict(old) == DiTConfig()
 
 
 @pytest.mark.parametrize("config", MODELS)

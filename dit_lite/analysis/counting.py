@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..config import ConfigError, DiTConfig
-from ..model import DiT
+from ..model import DiT, any_condition
 
 
 class Counted(NamedTuple):
@@ -45,14 +45,11 @@ def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
         dtype=weight.dtype,
         device=weight.device,
     )
-    t, y = (
-        torch.zeros(batch, device=weight.device),
-        torch.zeros(batch, dtype=torch.int64, device=weight.device),
-    )
+    t = torch.zeros(batch, device=weight.device)
+    y = any_condition(c, batch, weight.device)
     with torch.enable_grad():
         with FlopCounterMode(display=False) as forward:
-            # `denoise`, since a tensor without data cannot be checked
-            loss = model.denoise(x, t, y).sum()
+            loss = model(x, t, y).sum()
         parameters = [
             parameter for parameter in model.parameters() if parameter.requires_grad
         ]

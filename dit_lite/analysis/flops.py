@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..config import ConfigError, DiTConfig, choose
+from ..model.attention import ATTENTION
 from ..model.embedding import FREQUENCIES
 
 STATISTIC_BYTES = 4  # means, inverse deviations and log-sums stay in fp32
-LABEL_BYTES = 8  # a label is an int64
-CONDITION_TOKENS = 2  # M: time and class
+ID_BYTES = 8  # a label or a word is an int64
 
 
 @dataclass(frozen=True)
@@ -102,22 +102,28 @@ def flops(
             raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
     choose("kernel", kernel, KERNELS)
     mechanism = CONDITIONING_COSTS[config.conditioning]
-    s = Sizes(config, config.tokens + mechanism.tokens, bytes_per_value, kernel)
+    s = Sizes(config, config.prefix + config.tokens, bytes_per_value, kernel)
     D, N = config.width, s.tokens
 
     inside = {  # of one block
         "norm": s.norm(N, mechanism.affine).times(2) + s.head_norm(),
         "attention_projections": s.linear(N, D, 3 * D) + s.linear(N, D, D),
-        "attention_scores": s.attention(),
+        "attention_scores": Cost(),  # not the same in all
         "mlp": MLP_COSTS[config.mlp](s),
         "conditioning": mechanism.block(s),
     }
+    scores = [s.attention(config.attention_of(layer)) for layer in range(config.depth)]
     blocks = {name: cost.times(config.depth) for name, cost in inside.items()}
+    blocks["attention_scores"] = sum(scores, Cost())
     if checkpointing:
         blocks = {
             name: replace(blocks[name], activation_bytes=cost.activation_bytes)
             for name, cost in inside.items()
         }
+        largest = max(cost.activation_bytes for cost in scores)
+        blocks["attention_scores"] = replace(
+            sum(scores, Cost()), activation_bytes=largest
+        )
         # the norm of the recomputed block already keeps its input
         blocks["checkpoints"] = s.keep((config.depth - 1) * N * D)
     blocks["conditioning"] += mechanism.once(s)
@@ -130,10 +136,7 @@ def flops(
         "time_embedding": s.linear(1, 2 * FREQUENCIES, D)
         + s.keep(D)
         + s.linear(1, D, D),
-        "label_embedding": Cost(
-            parameters=(config.num_classes + config.null_class) * D,
-            activation_bytes=LABEL_BYTES,
-        ),
+        f"{config.condition}_embedding": CONDITION_COSTS[config.condition](s),
         **blocks,
         "final_layer": final_layer(s, mechanism.affine),
     }
@@ -143,6 +146,10 @@ def flops(
         name: Cost(c.parameters, batch * c.macs, batch * c.activation_bytes)
         for name, c in per_image.items()
     }
+    # a mask is the same for every image; where a block is recomputed, one is in use
+    copies = [s.mask_copy(config.attention_of(layer)) for layer in range(config.depth)]
+    kept = max(copies) if checkpointing else sum(copies)
+    costs["attention_scores"] += Cost(activation_bytes=kept)
     return Costs(costs | {"total": sum(costs.values(), Cost())})
 
 
@@ -188,13 +195,34 @@ class Sizes:
             2 * self.tokens * self.config.width, 2 * self.tokens * self.config.heads
         )
 
-    def attention(self) -> Cost:
-        """softmax(q k^T) v over the pairs of tokens that this kind of attention
-        compares: 2 D multiply-adds a pair, D/h of them for each head.
+    def attention(self, name: str) -> Cost:
+        """weights(q k^T) v over all pairs of tokens, 2 D multiply-adds each: a mask
+        hides pairs, and saves none of their products.
         """
-        return Cost(
-            macs=2 * ATTENTION_PAIRS[self.config.attention](self) * self.config.width
-        ) + KERNELS[self.kernel](self)
+        macs = Cost(macs=2 * self.tokens**2 * self.config.width)
+        return macs + WEIGHTING_COSTS[ATTENTION[name][1]](self) + self.prefix_mask(name)
+
+    def fused(self, name: str) -> bool:
+        """Whether the weights of this attention never reach memory."""
+        return self.kernel == "flash" and ATTENTION[name][1] == "softmax"
+
+    def prefix_mask(self, name: str) -> Cost:
+        """Padding in the prefix is a mask for each image."""
+        c = self.config
+        if not c.prefix or c.condition == "label":
+            return Cost()
+        rows = 1 if ATTENTION[name][0] == "full" else self.tokens
+        return self.mask(rows * self.tokens, name)
+
+    def mask_copy(self, name: str) -> int:
+        """Bytes of the mask of a pattern, once for all images."""
+        if ATTENTION[name][0] == "full" or self.prefix_mask(name).activation_bytes:
+            return 0
+        return self.mask(self.tokens**2, name).activation_bytes
+
+    def mask(self, pairs: int, name: str) -> Cost:
+        """The fused kernel keeps a mask as numbers, attention written out as bytes."""
+        return self.keep(pairs) if self.fused(name) else Cost(activation_bytes=pairs)
 
     def modulation(self, n: int) -> Cost:
         """SiLU and a linear map from the condition to n vectors; the condition
@@ -223,15 +251,25 @@ def naive(s: Sizes) -> Cost:
     """
     c = s.config
     tensors = 6 if c.qk_norm else 3
-    return s.keep(
-        tensors * s.tokens * c.width + c.heads * ATTENTION_PAIRS[c.attention](s)
-    )
+    return s.keep(tensors * s.tokens * c.width + c.heads * s.tokens**2)
 
 
 KERNELS: dict[str, Callable[[Sizes], Cost]] = {"flash": flash, "naive": naive}
 
-#: Pairs of tokens that each head compares.
-ATTENTION_PAIRS: dict[str, Callable[[Sizes], int]] = {"full": lambda s: s.tokens**2}
+
+def sparsemax(s: Sizes) -> Cost:
+    """Written out; kept are also what is cut at 0, the order of every row (int64), and
+    of each row the place of its threshold and the size of its support.
+    """
+    pairs, rows = s.config.heads * s.tokens**2, s.config.heads * s.tokens
+    return naive(s) + s.keep(pairs) + Cost(activation_bytes=8 * pairs + 16 * rows)
+
+
+#: One entry a weighting, with the keys of `dit_lite.model.WEIGHTINGS`.
+WEIGHTING_COSTS: dict[str, Callable[[Sizes], Cost]] = {
+    "softmax": lambda s: KERNELS[s.kernel](s),
+    "sparsemax": sparsemax,
+}
 
 
 def gelu(s: Sizes) -> Cost:
@@ -272,6 +310,37 @@ POSITION_COSTS: dict[str, Callable[[Sizes], Cost]] = {
 }
 
 
+def label(s: Sizes) -> Cost:
+    """A table with a row for each class, and one for "no class"."""
+    c = s.config
+    return Cost((c.num_classes + c.null_class) * c.width, activation_bytes=ID_BYTES)
+
+
+def caption(s: Sizes) -> Cost:
+    """Tables of words and of places. Kept are the words, which of them are padding, and
+    how many are not.
+    """
+    c, M = s.config, s.config.caption_length
+    return Cost((c.vocab_size + M) * c.width, activation_bytes=ID_BYTES * (M + 1) + M)
+
+
+def features(s: Sizes) -> Cost:
+    """A linear map and the token of "no text". Kept are the features, as for a
+    caption which of them are padding and how many are not, and whether all are.
+    """
+    c, M = s.config, s.config.caption_length
+    kept = Cost(c.width, activation_bytes=ID_BYTES + M + 1)
+    return kept + s.linear(M, c.feature_width, c.width)
+
+
+#: One entry a condition, with the keys of `dit_lite.model.CONDITIONS`.
+CONDITION_COSTS: dict[str, Callable[[Sizes], Cost]] = {
+    "label": label,
+    "caption": caption,
+    "features": features,
+}
+
+
 def final_layer(s: Sizes, affine: bool) -> Cost:
     """Norm and linear map of the image tokens, with a modulation of two vectors
     unless the norm has its own gain and bias.
@@ -286,14 +355,13 @@ def final_layer(s: Sizes, affine: bool) -> Cost:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What a way of conditioning adds to a plain block: M more `tokens`, a cost in each
-    `block`, a cost `once` a model.
+    """What a way of conditioning adds to a plain block: a cost in each `block`, a cost
+    `once` a model.
 
     `affine` says whether the normalisations own gain and bias.
     """
 
     affine: bool = True
-    tokens: int = 0
     block: Callable[[Sizes], Cost] = free
     once: Callable[[Sizes], Cost] = free
 
@@ -307,10 +375,12 @@ def cross_attention(s: Sizes) -> Cost:
     """A normalised third branch: N queries, M keys and values, their attention, and
     the projection of the result.
     """
-    N, M, D = s.tokens, CONDITION_TOKENS, s.config.width
+    N, M, D = s.tokens, s.config.context_tokens, s.config.width
     # its input, the condition tokens, is kept once a model
     key_value = replace(s.linear(M, D, 2 * D), activation_bytes=0)
     scores = Cost(macs=2 * N * M * D) + s.keep(N * D + 2 * M * D, N * s.config.heads)
+    if s.config.condition != "label":
+        scores += s.keep(M)  # its mask
     return s.norm(N, True) + s.linear(N, D, D) + key_value + scores + s.linear(N, D, D)
 
 
@@ -346,9 +416,10 @@ def adaln_shared(s: Sizes) -> Cost:
 #: One entry a conditioning, with the keys of `dit_lite.model.CONDITIONING`.
 CONDITIONING_COSTS = {
     "additive": Mechanism(),
-    "in_context": Mechanism(tokens=CONDITION_TOKENS),
+    "in_context": Mechanism(),
     "cross_attention": Mechanism(
-        block=cross_attention, once=lambda s: s.keep(CONDITION_TOKENS * s.config.width)
+        block=cross_attention,
+        once=lambda s: s.keep(s.config.context_tokens * s.config.width),
     ),
     "film": Mechanism(block=film, once=vector),
     "adaln": Mechanism(affine=False, block=adaln, once=vector),

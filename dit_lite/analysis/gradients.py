@@ -35,12 +35,12 @@ def group_norms(model: nn.Module) -> dict[str, float]:
         gradient = (
             torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         )
-        for group, part in _parts(name, gradient, model.config.width).items():
+        for group, part in _parts(name, gradient, model).items():
             squares[group] = squares.get(group, 0.0) + part.square().sum().item()
     return {group: squares[group] ** 0.5 for group in GROUPS if group in squares}
 
 
-def _parts(name: str, gradient: Tensor, width: int) -> dict[str, Tensor]:
+def _parts(name: str, gradient: Tensor, model: nn.Module) -> dict[str, Tensor]:
     """The groups that a parameter belongs to: the vectors of a block's modulation
     are gates, or scale and shift.
     """
@@ -54,11 +54,11 @@ def _parts(name: str, gradient: Tensor, width: int) -> dict[str, Tensor]:
         )
     if group != "scale and shift":
         return {group: gradient}
-    # shift, scale (and gate) of attention, then of the MLP
-    vectors = gradient.unflatten(0, (-1, width))
-    if len(vectors) == 4:
-        return {"scale and shift": vectors}
-    return {"scale and shift": vectors[[0, 1, 3, 4]], "gates": vectors[[2, 5]]}
+    names = model.blocks[0].named._fields
+    vectors = gradient.unflatten(0, (len(names), -1))
+    gates = [i for i, name in enumerate(names) if name.startswith("gate")]
+    rest = [i for i in range(len(names)) if i not in gates]
+    return {group: vectors[rest]} | ({"gates": vectors[gates]} if gates else {})
 
 
 def gradient_table(runs: Sequence[Sequence[Mapping[str, float]]]) -> np.ndarray:

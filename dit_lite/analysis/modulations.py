@@ -11,30 +11,33 @@ from functools import partial
 from torch import Tensor, nn
 
 from ..config import choose
-
-#: The vectors that the modulation of a block makes, in their order, by their number. 1
-#: is the attention branch, 2 the MLP branch.
-VECTORS = {
-    4: ("shift 1", "scale 1", "shift 2", "scale 2"),
-    6: ("shift 1", "scale 1", "gate 1", "shift 2", "scale 2", "gate 2"),
-}
-FINAL = ("final shift", "final scale")
+from ..model import Final, null_like
 
 
 def vectors(model: nn.Module) -> tuple[str, ...]:
     """Names of the vectors that the condition becomes in a model, those of a block and
-    those of the last layer.
+    those of the last layer: "shift 1" and so on, where 1 is the attention branch and 2
+    the MLP branch, and "final shift".
 
     Raises ValueError for a model whose blocks have no modulation of their own.
     """
+    return tuple(dict.fromkeys(name for _, own in _modulations(model) for name in own))
+
+
+def _modulations(model: nn.Module) -> list[tuple[nn.Module, tuple[str, ...]]]:
+    """Every modulation of a model, and the names of its vectors in their order."""
     if not all(hasattr(block, "modulation") for block in model.blocks):
         raise ValueError(
             "the blocks of a model with "
             f"conditioning={model.config.conditioning!r} have no modulation of "
             "their own"
         )
-    names = VECTORS[model.blocks[0].modulation.n]
-    return names if model.final.modulation is None else names + FINAL
+    own = tuple(f"{name[:-1]} {name[-1]}" for name in model.blocks[0].named._fields)
+    parts = [(block.modulation, own) for block in model.blocks]
+    if model.final.modulation is not None:
+        last = tuple(f"final {name}" for name in Final._fields)
+        parts.append((model.final.modulation, last))
+    return parts
 
 
 @contextmanager
@@ -56,19 +59,16 @@ def not_told(model: nn.Module, names: Collection[str]) -> Iterator[None]:
 
     def remember(condition: nn.Module, given: tuple[Tensor, Tensor], _) -> None:
         t, y = given
-        null[:] = [
-            condition.time(t)
-            + condition.label(y.new_full(y.shape, model.config.num_classes))
-        ]
+        null[:] = [condition.forward(t, null_like(model.config, y)).vector]
 
     def replace(own: tuple[str, ...]):
         def hook(
-            modulation: nn.Module, _, told: tuple[Tensor, ...]
+            modulation: nn.Module, _, given: tuple[Tensor, ...]
         ) -> tuple[Tensor, ...]:
             return tuple(
                 n if name in names else v
                 for name, v, n in zip(
-                    own, told, modulation.forward(null[0]), strict=True
+                    own, given, modulation.forward(null[0]), strict=True
                 )
             )
 
@@ -76,11 +76,9 @@ def not_told(model: nn.Module, names: Collection[str]) -> Iterator[None]:
 
     handles = [model.condition.register_forward_hook(remember)]
     handles += [
-        block.modulation.register_forward_hook(replace(VECTORS[block.modulation.n]))
-        for block in model.blocks
+        modulation.register_forward_hook(replace(own))
+        for modulation, own in _modulations(model)
     ]
-    if model.final.modulation is not None:
-        handles.append(model.final.modulation.register_forward_hook(replace(FINAL)))
     try:
         yield
     finally:
@@ -97,10 +95,7 @@ def hold_at_zero(model: nn.Module, names: Collection[str]) -> None:
     """
     for name in names:
         choose("a vector", name, vectors(model))
-    parts = [(block.modulation, VECTORS[block.modulation.n]) for block in model.blocks]
-    if model.final.modulation is not None:
-        parts.append((model.final.modulation, FINAL))
-    for modulation, own in parts:
+    for modulation, own in _modulations(model):
         held = [i for i, name in enumerate(own) if name in names]
         for parameter in modulation[1].parameters():
             parameter.register_hook(partial(_without, held=held, n=modulation.n))

@@ -1,4 +1,4 @@
-"""A model that is told another class as time goes by."""
+"""A model that is given another class as time goes by."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from ..model import is_null
 
 
 class Timed(nn.Module):
@@ -21,6 +23,5 @@ class Timed(nn.Module):
         self.model, self.label, self.config = model, label, model.config
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return self.model(
-            x, t, torch.where(y == self.config.num_classes, y, self.label(t, y))
-        )
+        null = is_null(self.config, y).view(-1, *[1] * (y.ndim - 1))
+        return self.model(x, t, torch.where(null, y, self.label(t, y)))

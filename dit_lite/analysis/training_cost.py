@@ -94,7 +94,11 @@ def training_cost(
             "for a named size, model.config for a model"
         )
     for name, known in dict(
-        attention="full", mlp="gelu", long_skips=False, position_extent=None
+        condition="label",
+        attention="full",
+        mlp="gelu",
+        long_skips=False,
+        position_extent=None,
     ).items():
         if getattr(config, name) != known:
             raise ConfigError(

@@ -61,12 +61,13 @@ def set_modulation(model: DiT, scale: float, shift: float) -> None:
     """Give the modulations of every block, whatever the condition, this scale (in
     the 1+scale form) and this shift; gates stay.
     """
-    width = model.config.width
     for block in model.blocks:
-        # shift, scale, (gate,) of attention, then of the MLP
-        bias = block.modulation[1].bias.data.view(-1, width)
-        per_branch = len(bias) // 2
-        bias[0::per_branch], bias[1::per_branch] = shift, scale
+        bias = block.modulation[1].bias.data.view(-1, model.config.width)
+        v = block.named(*bias)
+        for vector, value in (
+            (v.shift1, shift), (v.shift2, shift), (v.scale1, scale), (v.scale2, scale)
+        ):  # fmt: skip
+            vector.fill_(value)
 
 
 def initial_branches(

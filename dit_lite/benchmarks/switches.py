@@ -34,7 +34,7 @@ def plain_attention(run: Trainer) -> None:
     """The path that writes its weights down."""
     for module in run.model.modules():
         if isinstance(module, Attention):
-            module.show = lambda weights: None
+            module.fused = False
 
 
 def plain_adamw(run: Trainer) -> None:
@@ -104,7 +104,7 @@ def whole_network(run: Trainer) -> None:
     """Compile all blocks, and what is before and after them, as one function: slower
     to compile, and fused across blocks.
     """
-    run.model.denoise = torch.compile(run.model.denoise, dynamic=False)
+    run.model.compile(dynamic=False)
 
 
 def make(

@@ -106,14 +106,14 @@ def step_flops(model: DiTConfig) -> float:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..model import DiT
+    from ..model import DiT, any_condition
 
     with torch.device("meta"):
         network = DiT(model)
         x = torch.empty(1, model.channels, model.image_size, model.image_size)
-        t, y = torch.empty(1), torch.empty(1, dtype=torch.int64)
+        t, y = torch.empty(1), any_condition(model, 1, "meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.denoise(x, t, y)
+        network(x, t, y)
     return 3.0 * counter.get_total_flops()
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..analysis import Timed
 from ..config import preset
 from ..diffusion import sample
-from ..model import CONDITIONING, Condition, DiT, Modulation
+from ..model import CONDITIONING, Context, DiT, Modulation
 from .exercise import exercise, require, same
 
 NOTHING = "The function returns nothing yet: replace `...` and return the result."
@@ -75,7 +75,7 @@ def identity_start(prepare) -> None:
         block = DiT(preset("digits", conditioning="adaln")).blocks[0]
         x, tokens = torch.randn(3, 16, 64), torch.randn(3, 2, 64)
         aim = torch.randn(3, 16, 64)
-    condition = Condition(tokens, tokens.sum(1))
+    context = Context(tokens.sum(1), tokens)
     before = {name: p.detach().clone() for name, p in block.named_parameters()}
     prepare(block)
     require(
@@ -90,13 +90,13 @@ def identity_start(prepare) -> None:
     require(
         not others, f"Only the modulation may be changed, and {', '.join(others)} was."
     )
-    out = block(x, condition)
+    out = block(x, context)
     change = (out - x).abs().max().item()
     require(
         change < 1e-6,
         f"The block still moves its tokens, by up to {change:.3g}. What must a "
         "branch be fed so that it returns zero, when its biases are zero? "
-        "The order of the four vectors stands in AdaLN.forward.",
+        "The order of the four vectors is that of dit_lite.model.Scaled.",
     )
     (out * aim).sum().backward()
     gradient = block.modulation[1].weight.grad

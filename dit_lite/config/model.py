@@ -25,6 +25,34 @@ def _names(name: str, value) -> tuple[str, ...]:
     return tuple(value)
 
 
+class PerLayer(OneOf):
+    """One of some names, or a list with one per layer."""
+
+    def __call__(self, name: str, value) -> str | tuple[str, ...]:
+        if not isinstance(value, (list, tuple)) or not value:
+            return super().__call__(name, value)
+        return tuple(super(PerLayer, self).__call__(name, one) for one in value)
+
+
+def odd(name: str, value) -> int:
+    """A whole number with a middle."""
+    whole = Whole(1)(name, value)
+    if whole % 2 == 0:
+        raise ConfigError(
+            f"{name}={whole} must be odd, so that a patch stands in the middle; "
+            f"choose {whole + 1}"
+        )
+    return whole
+
+
+#: Sizes that some conditions need, and the others do not have.
+_SIZES_OF_CONDITIONS = {
+    "vocab_size": ("caption",),
+    "caption_length": ("caption", "features"),
+    "feature_width": ("features",),
+}
+
+
 @dataclass(frozen=True)
 class DiTConfig:
     """Everything that is needed to rebuild a Diffusion Transformer and to sample from
@@ -42,9 +70,22 @@ class DiTConfig:
     width: int = setting("width D of a token", 64, Whole(1))
     depth: int = setting("number L of blocks", 4, Whole(1))
     heads: int = setting("attention heads h; must divide width", 4, Whole(1))
+    condition: str = setting(
+        "what an image is made from: its class (label), the words of a caption, or "
+        "the features of a text encoder",
+        "label",
+        OneOf(("label", "caption", "features")),
+    )
     num_classes: int = setting(
         "number K of classes; label K means 'no class'", 10, Whole(1)
     )
+    vocab_size: int | None = setting(
+        "word ids of captions, 0 to vocab_size - 1, with 0 for padding", None, Whole(2)
+    )
+    caption_length: int | None = setting(
+        "most words of a caption, or rows of features", None, Whole(1)
+    )
+    feature_width: int | None = setting("width E of a row of features", None, Whole(1))
     mlp_ratio: float = setting(
         "hidden width of the MLP, in units of D", 4.0, Number(0, 64, open_low=True)
     )
@@ -56,7 +97,7 @@ class DiTConfig:
     )
     long_skips: bool = setting("hand the tokens of block i to block L-1-i", False, flag)
     conditioning: str = setting(
-        "how time and class reach the blocks",
+        "how time and condition reach the blocks",
         "adaln_zero",
         OneOf(
             (
@@ -70,8 +111,13 @@ class DiTConfig:
             )
         ),
     )
-    attention: str = setting(
-        "which tokens a token may look at", "full", OneOf(("full",))
+    attention: str | tuple[str, ...] = setting(
+        "which tokens a token looks at: one name, or one per layer",
+        "full",
+        PerLayer(("full", "local", "sparsemax")),
+    )
+    attention_window: int = setting(
+        "side of the square of patches that a local pattern sees (odd)", 3, odd
     )
     position: str = setting(
         "how a token knows its place",
@@ -86,7 +132,7 @@ class DiTConfig:
     )
     qk_norm: bool = setting("normalise queries and keys per head", False, flag)
     null_class: bool = setting(
-        "keep a row for 'no class', which guidance needs", True, flag
+        "learn 'no condition' too, which guidance needs", True, flag
     )
     learn_variance: bool = setting(
         "predict the reverse variance too (2C output channels)", False, flag
@@ -113,6 +159,21 @@ class DiTConfig:
 
     def __post_init__(self):
         check_fields(self)
+        for name, kinds in _SIZES_OF_CONDITIONS.items():
+            value = getattr(self, name)
+            if (self.condition in kinds) != (value is not None):
+                raise ConfigError(
+                    f"{name}={value!r} does not go with condition={self.condition!r}; "
+                    f"it is needed for {' and '.join(kinds)}, and only there"
+                )
+        if isinstance(self.attention, tuple):
+            if len(self.attention) != self.depth:
+                raise ConfigError(
+                    f"attention has {len(self.attention)} names for "
+                    f"depth={self.depth}; give one per layer, or one name for all"
+                )
+            if len(set(self.attention)) == 1:
+                object.__setattr__(self, "attention", self.attention[0])
         if self.hidden < 1:
             raise ConfigError(
                 f"mlp_ratio={self.mlp_ratio} of width={self.width} leaves the "
@@ -145,11 +206,6 @@ class DiTConfig:
                 f"heads={self.heads}) must be a multiple of 4 for "
                 "position='rope'; choose another number of heads"
             )
-        if self.position == "rope" and self.conditioning == "in_context":
-            raise ConfigError(
-                "position='rope' needs a place for every token, and "
-                "conditioning='in_context' adds tokens without one; change either"
-            )
         if self.learn_variance and (self.path, self.objective) != ("ddpm", "eps"):
             raise ConfigError(
                 "learn_variance=True is defined for path='ddpm' with "
@@ -161,6 +217,11 @@ class DiTConfig:
                 f"num_classes={self.num_classes}; give one name per class, or none"
             )
 
+    def attention_of(self, layer: int) -> str:
+        """The name of the attention of block `layer`, 0 to L-1."""
+        names = self.attention
+        return names if isinstance(names, str) else names[layer]
+
     @property
     def grid(self) -> int:
         """Tokens along one side of the image, H/P."""
@@ -170,6 +231,18 @@ class DiTConfig:
     def tokens(self) -> int:
         """Tokens of an image, N = (H/P)^2."""
         return self.grid**2
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens M of time and condition: one, and one for a label, or
+        caption_length.
+        """
+        return 1 + (self.caption_length or 1)
+
+    @property
+    def prefix(self) -> int:
+        """Most tokens that stand before the image's: time and condition, in context."""
+        return self.context_tokens if self.conditioning == "in_context" else 0
 
     @property
     def head_width(self) -> int:
@@ -192,7 +265,10 @@ class DiTConfig:
 
     def to_dict(self) -> dict:
         """The configuration as plain JSON values."""
-        return dataclasses.asdict(self) | {"class_names": list(self.class_names)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, values: dict) -> DiTConfig:

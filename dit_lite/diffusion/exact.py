@@ -74,7 +74,7 @@ class LinearDenoiser(nn.Module):
             for v in (mean, values.clamp(min=0), vectors)
         )
 
-    def denoise(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """Its prediction of the configuration's target: x (B, C, H, W), t (B,),
         classes y (B,), which it minds if it was made with labels.
         """

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..model.conditions import null_like
 from .objectives import to_x0_eps
 from .paths import PATHS
 
@@ -62,7 +63,7 @@ class Denoiser:
             interval,
         )
         self.path, self.objective = PATHS[config.path], config.objective
-        self.null = torch.full_like(labels, config.num_classes)
+        self.null = null_like(config, labels)
         self.channels, self.show = config.channels, show
         self.calls = 0  # network evaluations an image
 

@@ -18,7 +18,8 @@ def diffusion_loss(
 ) -> Tensor:
     """Squared error of the prediction at x_t, one value an image.
 
-    x0 images in the model's units and eps noise (B, C, H, W), y (B,) labels, t (B,) ->
+    x0 images in the model's units and eps noise (B, C, H, W), y the labels (B,) or
+    captions, t (B,) ->
     (B,). With a learned variance the term of the variational bound that trains it is
     added, with the mean held fixed (2102.09672 eq. 16: 1/1000 of a sum over 1,000 steps
     is their mean). Source: 2006.11239 eq. 14, 2210.02747 eq. 14.
@@ -31,7 +32,7 @@ def diffusion_loss(
             max=path.steps - 1
         ) / path.steps
     x = path.mix(x0, eps, t)
-    output = model.denoise(x, t, y).float()
+    output = model(x, t, y).float()
     prediction = output[:, : config.channels]
     loss = (
         (prediction - target(config.objective, path, x0, eps, t))

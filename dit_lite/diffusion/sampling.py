@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import CHOICES, choose
+from ..model.inputs import read_condition
 from .guidance import Denoiser, unchanged
 from .original import Original
 from .paths import PATHS
@@ -25,42 +26,6 @@ def start_time(path: str, objective: str) -> float:
     first = PATHS[path].first
     a, _ = PATHS[path].alpha_sigma(torch.tensor(first))
     return first - 1e-3 if objective == "eps" and a == 0 else first
-
-
-def check_labels(labels, num_classes: int, null_class: bool) -> Tensor:
-    """Labels as an int64 tensor (B,); raises TypeError or ValueError, naming the
-    label and the range.
-    """
-    try:
-        labels = torch.as_tensor(labels)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(
-            f"labels={labels!r} are not numbers; pass whole class numbers, for "
-            "example [0, 1, 2]"
-        ) from None
-    if labels.numel() == 0:
-        raise ValueError(
-            "labels are empty; pass one class number for each image you want"
-        )
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(
-            f"labels have dtype {labels.dtype}; pass whole class numbers, for "
-            "example [0, 1, 2]"
-        )
-    if labels.ndim != 1:
-        raise ValueError(
-            f"labels have shape {tuple(labels.shape)}; pass one class number an "
-            "image, for example [3] for one image of class 3"
-        )
-    last = num_classes if null_class else num_classes - 1
-    if labels.min() < 0 or labels.max() > last:
-        wrong = labels[(labels < 0) | (labels > last)][0].item()
-        null = f", or {num_classes} for 'no class'" if null_class else ""
-        raise ValueError(
-            f"label {wrong} is out of range; this model knows the classes 0 to "
-            f"{num_classes - 1}{null}"
-        )
-    return labels.long()
 
 
 def trajectory(
@@ -106,7 +71,7 @@ def trajectory(
         raise ValueError(
             f"interval={interval} must be two times with 0 <= low <= high <= 1"
         )
-    labels = check_labels(labels, config.num_classes, config.null_class)
+    labels = read_condition(config, labels)
     device = next(model.parameters()).device
     shape = (len(labels), config.channels, config.image_size, config.image_size)
     # on the CPU: the same images on every device
@@ -207,7 +172,7 @@ def sample(
     TypeError for labels out of range, an unknown sampler, or guidance on a model
     without a null class.
     """
-    labels = check_labels(labels, model.config.num_classes, model.config.null_class)
+    labels = read_condition(model.config, labels)
     if batch_size < 1:
         raise ValueError(
             f"batch_size={batch_size} must be a whole number of at least 1"

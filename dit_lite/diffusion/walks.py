@@ -11,6 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..model.inputs import read_condition
 from .sampling import to_images, walk
 
 
@@ -57,7 +58,8 @@ def walks(
     }.items():
         if not len(values):
             raise ValueError(f"{name} are empty; give at least one")
-    config, classes, seeds = model.config, list(classes), list(seeds)
+    config, seeds = model.config, list(seeds)
+    y = read_condition(config, classes)  # (K,), or (K, M)
     shape = (config.channels, config.image_size, config.image_size)
     # (R, C, H, W)
     noise = torch.stack(
@@ -66,11 +68,8 @@ def walks(
             for seed in seeds
         ]
     )
-    # (R K,), (R K, C, H, W)
-    labels, noise = (
-        torch.tensor(classes * len(seeds)),
-        noise.repeat_interleave(len(classes), 0),
-    )
+    labels = torch.cat([y] * len(seeds))  # (R K,), or (R K, M)
+    noise = noise.repeat_interleave(len(y), 0)  # (R K, C, H, W)
     taken = [[i * count // (states - 1) for i in range(states)] for count in steps]
     kept, times = [], []
     for guidance in guidances:
@@ -83,9 +82,9 @@ def walks(
     pattern = "(g s) two m (r k) c h w -> two g s r k m c h w"
     images = rearrange(torch.stack(kept), pattern, s=len(taken), r=len(seeds))
     names = (
-        [(*config.class_names, "no class")[k] for k in classes]
+        [(*config.class_names, "no class")[k] for k in y]
         if config.class_names
-        else classes
+        else y.tolist()
     )
     axes = {
         "guidance": list(guidances),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..config import choose
 from ..data import Dataset
-from ..model.dit import DiT
+from ..model import DiT, null_like
 from .validation import validation_loss
 
 
@@ -98,7 +98,7 @@ def loss_by_time(
     labels, classes = torch.from_numpy(data.labels), model.config.num_classes
     told = {"class": labels}
     if model.config.null_class:
-        told["no class"] = torch.full_like(labels, classes)
+        told["no class"] = null_like(model.config, labels)
     if classes > 1:
         generator = torch.Generator().manual_seed(seed)
         told["wrong class"] = (

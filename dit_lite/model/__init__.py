@@ -1,10 +1,15 @@
 """The network. It knows nothing of processes, devices or files."""
 
-from .attention import ATTENTION, Attention, record_attention
-from .block import Block, Modulation, gated, modulate
+from .attention import ATTENTION, Attention, Intermediates, record_attention
+from .attention_patterns import PATTERNS
+from .attention_weights import WEIGHTINGS
+from .block import Block, Final, Gated, Modulation, Scaled, gated, modulate
 from .conditioning import CONDITIONING
-from .dit import DiT, FinalLayer, check_inputs
-from .embedding import Condition, ConditionEmbedding, TimeEmbedding, time_features
+from .conditions import CONDITIONS, any_condition, drop, is_null, null_like
+from .context import Context
+from .dit import DiT, FinalLayer
+from .embedding import ConditionEmbedding, TimeEmbedding, time_features
+from .inputs import check_inputs, read_condition
 from .mlp import MLPS
 from .official import load_official
 from .patching import PatchEmbed, conv_to_linear, linear_to_conv, patchify, unpatchify
@@ -13,10 +18,11 @@ from .positions import POSITIONS, coordinates, rotate, sincos_table
 from .resize import resample, resize
 
 __all__ = [
-    "ATTENTION", "CONDITIONING", "MLPS", "POSITIONS", "Attention", "Block",
-    "Condition", "ConditionEmbedding", "DiT", "FinalLayer", "Modulation",
-    "PatchEmbed", "TimeEmbedding", "check_inputs", "conv_to_linear", "coordinates",
-    "gated", "linear_to_conv", "load_official", "modulate",
-    "patchify", "portable", "record_attention", "resample", "resize", "rotate",
-    "sincos_table", "time_features", "unpatchify",
+    "ATTENTION", "CONDITIONING", "CONDITIONS", "MLPS", "PATTERNS", "POSITIONS",
+    "WEIGHTINGS", "Attention", "Block", "ConditionEmbedding", "Context", "DiT", "Final",
+    "FinalLayer", "Gated", "Intermediates", "Modulation", "PatchEmbed", "Scaled",
+    "TimeEmbedding", "any_condition", "check_inputs", "conv_to_linear", "coordinates",
+    "drop", "gated", "is_null", "linear_to_conv", "load_official", "modulate",
+    "null_like", "patchify", "portable", "read_condition", "record_attention",
+    "resample", "resize", "rotate", "sincos_table", "time_features", "unpatchify",
 ]  # fmt: skip

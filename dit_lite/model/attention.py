@@ -1,17 +1,28 @@
-"""Self-attention: the fast fused path, and a manual path beside it that shows its
-weights.
+"""Attention: the fused path, the same written out beside it, and what a layer shows
+when it is asked.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import DiTConfig
+from ..config import DiTConfig, choose
+from .attention_patterns import PATTERNS
+from .attention_weights import WEIGHTINGS
 from .positions import rotate
+
+#: What a name of `DiTConfig.attention` means: (who may look at whom, how products
+#: become weights).
+ATTENTION = {name: (name, "softmax") for name in PATTERNS} | {
+    name: ("full", name) for name in WEIGHTINGS if name != "softmax"
+}
 
 
 class HeadNorm(nn.RMSNorm):
@@ -23,102 +34,147 @@ class HeadNorm(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention over all tokens, x (B, N, D) -> (B, N, D). Source:
-    1706.03762 eq. 1 and sec. 3.2.2.
-
-    With `qk_norm` queries and keys are normalised per head (RMS with a learned gain),
-    which bounds the logits (2302.05442 sec. 2).
+class Intermediates(NamedTuple):
+    """What a layer computes on its way: `queries` (B, h, N, d_h), `keys` and `values`
+    (B, h, M, d_h), and `weights` (B, h, N, M), whose rows sum to 1.
     """
 
-    def __init__(self, config: DiTConfig):
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
+    weights: Tensor
+
+
+class Heads(nn.Module):
+    """What self- and cross-attention share: everything between the projections.
+
+    Fused projections are laid out head by head (layout.py). With `fused` the weights
+    never reach memory. `heads` hands on the result of each head, (B, h, N, d_h): a hook
+    there can change or silence one.
+    """
+
+    def __init__(self, config: DiTConfig, weighting: str = "softmax"):
         super().__init__()
         self.head_width = config.head_width
+        self.weighting, self.fused = WEIGHTINGS[weighting], weighting == "softmax"
+        self.heads = nn.Identity()
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        q, k, v, mask = self.project(*inputs)  # each (B, h, N, d_h)
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v, mask)  # (B, h, N, d_h)
+        else:
+            y = self.weights(q, k, mask) @ v  # (B, h, N, d_h)
+        return self.out(self.heads(y).transpose(1, 2).flatten(2))  # (B, N, D)
+
+    def split(self, x: Tensor, parts: int) -> Tensor:
+        """(B, N, h * parts * d_h) -> (parts, B, h, N, d_h)."""
+        return x.unflatten(-1, (-1, parts, self.head_width)).permute(3, 0, 2, 1, 4)
+
+    def weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+        """How much each query takes from each key: (B, h, N, M), rows sum to 1."""
+        logits = q @ k.transpose(-2, -1) / self.head_width**0.5  # (B, h, N, M)
+        if mask is not None:
+            logits = logits.masked_fill(~mask, -torch.inf)
+        return self.weighting(logits)
+
+    @torch.no_grad()
+    def look(self, *inputs: Tensor) -> Intermediates:
+        """What `forward` computes on its way, from the same arguments."""
+        q, k, v, mask = self.project(*inputs)
+        return Intermediates(q, k, v, self.weights(q, k, mask))
+
+
+class Attention(Heads):
+    """Multi-head self-attention: x (B, N, D) -> (B, N, D). Source: 1706.03762 eq. 1 and
+    sec. 3.2.2.
+
+    `rotation` turns queries and keys by their place; `mask`, (N, N) or (B, 1, N, N)
+    bool, is True where the row may look at the column. With `qk_norm` queries and keys
+    are normalised per head (RMS with a learned gain), which bounds the logits
+    (2302.05442 sec. 2).
+    """
+
+    def __init__(self, config: DiTConfig, weighting: str = "softmax"):
+        super().__init__(config, weighting)
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.query_norm = (
-            HeadNorm(self.head_width, eps=1e-6) if config.qk_norm else None
+        self.query_norm, self.key_norm = (
+            HeadNorm(self.head_width, eps=1e-6) if config.qk_norm else nn.Identity()
+            for _ in range(2)
         )
-        self.key_norm = HeadNorm(self.head_width, eps=1e-6) if config.qk_norm else None
-        # a function that is given the weights (B, h, N, N) of every pass; see
-        # record_attention
-        self.show = None
 
-    def forward(
-        self, x: Tensor, rotation: tuple[Tensor, Tensor] | None = None
-    ) -> Tensor:
-        # each (B, h, N, d_h)
-        q, k, v = (
-            self.qkv(x).unflatten(-1, (3, -1, self.head_width)).permute(2, 0, 3, 1, 4)
-        )
-        if self.query_norm is not None:
-            q, k = self.query_norm(q), self.key_norm(k)
+    def project(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor] | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Queries, keys and values, each (B, h, N, d_h), and the mask."""
+        q, k, v = self.split(self.qkv(x), 3)
+        q, k = self.query_norm(q), self.key_norm(k)
         if rotation is not None:
             q, k = rotate(q, rotation), rotate(k, rotation)
-        if self.show is None:
-            y = F.scaled_dot_product_attention(q, k, v)
-        else:
-            # (B, h, N, N)
-            weights = (q @ k.transpose(-2, -1) / self.head_width**0.5).softmax(-1)
-            self.show(weights.detach())
-            y = weights @ v
-        return self.out(y.transpose(1, 2).flatten(2))
+        return q, k, v, mask
 
 
-class CrossAttention(nn.Module):
-    """Image tokens ask, condition tokens answer: x (B, N, D), context (B, M, D) ->
-    (B, N, D). Source: 1706.03762 sec. 3.2.3.
+class CrossAttention(Heads):
+    """Image tokens ask, condition tokens answer: x (B, N, D), tokens (B, M, D) ->
+    (B, N, D). `token_mask` (B, M) bool is False for padding. Source: 1706.03762 sec.
+    3.2.3.
     """
 
     def __init__(self, config: DiTConfig):
-        super().__init__()
-        self.head_width = config.head_width
+        super().__init__(config)
         self.query = nn.Linear(config.width, config.width)
         self.key_value = nn.Linear(config.width, 2 * config.width)
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        # (B, h, N, d_h)
-        q = self.query(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
-        # each (B, h, M, d_h)
-        k, v = (
-            self.key_value(context)
-            .unflatten(-1, (2, -1, self.head_width))
-            .permute(2, 0, 3, 1, 4)
-        )
-        return self.out(
-            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        )
+    def project(
+        self, x: Tensor, tokens: Tensor, token_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Queries (B, h, N, d_h), keys and values (B, h, M, d_h), and the mask."""
+        (q,) = self.split(self.query(x), 1)
+        k, v = self.split(self.key_value(tokens), 2)
+        mask = token_mask if token_mask is None else token_mask[:, None, None]
+        return q, k, v, mask  # mask (B, 1, 1, M)
+
+
+#: What `record_attention` can record, and the layers that do it.
+RECORDED = {"self": Attention, "cross": CrossAttention}
 
 
 @contextmanager
-def record_attention(model: nn.Module) -> Iterator[list[Tensor]]:
+def record_attention(model: nn.Module, kind: str = "self") -> Iterator[list[Tensor]]:
     """Record the attention weights of each pass made inside the block.
 
-    Yields a list over layers of (B, h, N, N) tensors whose rows sum to 1; a later pass
-    replaces an earlier one. Inside the block the manual path runs, which equals the
-    fused one up to rounding. Raises ValueError for a model without attention layers.
+    Yields a list over layers of tensors whose rows sum to 1: (B, h, N, N) for
+    `kind` "self", with the prefix where a condition has one; (B, h, N, M) for "cross".
+    A later pass replaces an earlier one. The pass itself is what it is without
+    recording; the weights are computed beside it. Raises ConfigError for another kind,
+    ValueError for a model without such layers.
     """
-    layers = [module for module in model.modules() if isinstance(module, Attention)]
+    choose("kind", kind, RECORDED)
+    layers = [part for part in model.modules() if isinstance(part, RECORDED[kind])]
     if not layers:
         raise ValueError(
-            f"{type(model).__name__} has no attention layers to record; give a DiT"
+            f"{type(model).__name__} has no layers of {kind}-attention to record"
         )
     latest: dict[int, Tensor] = {}
     maps: list[Tensor] = []
 
-    def keep(layer: int, weights: Tensor) -> None:
-        latest[layer] = weights
+    def keep(layer: Heads, inputs: tuple, output: Tensor, i: int) -> None:
+        latest[i] = layer.look(*inputs).weights
         maps[:] = [latest[i] for i in sorted(latest)]
 
-    before = [layer.show for layer in layers]
+    handles = [
+        layer.register_forward_hook(functools.partial(keep, i=i))
+        for i, layer in enumerate(layers)
+    ]
     try:
-        for i, layer in enumerate(layers):
-            layer.show = lambda weights, i=i: keep(i, weights)
-        yield maps
+        # a compiled block would not notice the hooks
+        with torch.compiler.set_stance("force_eager"):
+            yield maps
     finally:
-        for layer, show in zip(layers, before, strict=True):
-            layer.show = show
-
-
-ATTENTION = {"full": Attention}
+        for handle in handles:
+            handle.remove()

@@ -1,15 +1,17 @@
 """What every block has, however it is conditioned: attention, an MLP, and two
-normalisations.
+normalisations; and the vectors that a condition becomes.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..config import DiTConfig
-from .attention import ATTENTION
-from .embedding import Condition
+from .attention import ATTENTION, Attention
+from .context import Context
 from .mlp import MLPS
 
 
@@ -32,6 +34,35 @@ def gated(x: Tensor, gate: Tensor, branch: Tensor) -> Tensor:
     gate (B, 1, D). Source: 2212.09748 sec. 3.2.
     """
     return torch.addcmul(x, gate, branch)
+
+
+class Scaled(NamedTuple):
+    """The vectors of a block without gates, attention branch 1 and MLP branch 2: what
+    the parts of a modulation are, in their order.
+    """
+
+    shift1: Tensor
+    scale1: Tensor
+    shift2: Tensor
+    scale2: Tensor
+
+
+class Gated(NamedTuple):
+    """The vectors of a block with gates, as in `Scaled`."""
+
+    shift1: Tensor
+    scale1: Tensor
+    gate1: Tensor
+    shift2: Tensor
+    scale2: Tensor
+    gate2: Tensor
+
+
+class Final(NamedTuple):
+    """The vectors of the last layer, as in `Scaled`."""
+
+    shift: Tensor
+    scale: Tensor
 
 
 class Modulation(nn.Sequential):
@@ -59,35 +90,47 @@ class Block(nn.Module):
 
     affine = True  # do the normalisations own their gain and bias?
 
-    def __init__(self, config: DiTConfig):
+    def __init__(self, config: DiTConfig, layer: int = 0):
         super().__init__()
+        _, weighting = ATTENTION[config.attention_of(layer)]
         self.norm1 = layer_norm(config.width, self.affine)
-        self.attention = ATTENTION[config.attention](config)
+        self.attention = Attention(config, weighting)
         self.norm2 = layer_norm(config.width, self.affine)
         self.mlp = MLPS[config.mlp](config)
 
-    def forward(
-        self,
-        x: Tensor,
-        condition: Condition,
-        rotation: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        x = x + self.attention(self.norm1(x), rotation)
-        return x + self.mlp(self.norm2(x))
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        x = x + self.attention(self.norm1(x), context.rotation, context.mask)
+        return x + self.mlp(self.norm2(x))  # (B, N, D)
 
     @staticmethod
-    def shared(config: DiTConfig) -> nn.Module | None:
+    def shared(config: DiTConfig) -> nn.Module:
         """What all blocks of a model have in common: a module from the condition
-        vector (B, D) to `Condition.shared`, or None.
+        vector (B, D) to `Context.shared`.
         """
-        return None
+        return Nothing()
 
     @staticmethod
-    def enter(x: Tensor, condition: Condition) -> Tensor:
-        """Tokens before the first block."""
-        return x
+    def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
+        """Tokens before the first block, and what the blocks are told."""
+        return x, context
 
-    @staticmethod
-    def leave(x: Tensor) -> Tensor:
-        """Image tokens after the last block."""
-        return x
+
+class Nothing(nn.Module):
+    """A weightless module that returns an empty tuple."""
+
+    def forward(self, vector: Tensor) -> tuple[()]:
+        return ()
+
+
+class Modulated(Block):
+    """A block whose condition becomes named vectors, all (B, 1, D)."""
+
+    named: type[Scaled | Gated] = Scaled
+
+    def __init__(self, config: DiTConfig, layer: int = 0):
+        super().__init__(config, layer)
+        self.modulation = Modulation(config.width, len(self.named._fields))
+
+    def vectors(self, context: Context) -> Scaled | Gated:
+        """Shift, scale and gate of the attention branch, then of the MLP branch."""
+        return self.named(*self.modulation(context.vector))

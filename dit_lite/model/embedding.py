@@ -1,27 +1,19 @@
-"""Time and class as vectors: the two things a denoiser is told besides the image."""
+"""Time and condition as vectors: what a denoiser is told besides the image."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import DiTConfig
+from .conditions import CONDITIONS
+from .context import Context
 
 TIME_SCALE = 1000.0  # t in [0,1] is the paper's step t * 1000
 FREQUENCIES = 128
-
-
-class Condition(NamedTuple):
-    """What the blocks are told: `tokens` (B, 2, D), time then class; their sum
-    `vector` (B, D); what is computed once for all blocks.
-    """
-
-    tokens: Tensor
-    vector: Tensor
-    shared: tuple[Tensor, ...] = ()
 
 
 def time_features(t: Tensor, frequencies: int = FREQUENCIES) -> Tensor:
@@ -48,15 +40,28 @@ class TimeEmbedding(nn.Sequential):
 
 
 class ConditionEmbedding(nn.Module):
-    """Time and label to a Condition: t (B,), y (B,) int64. The label table has K
-    rows, and one more for 'no class' (2207.12598).
+    """Time t (B,) and condition y to the vector and the tokens of a Context.
+
+    The condition's module has the name of its kind: `label`, `caption`, `features`.
     """
 
     def __init__(self, config: DiTConfig):
         super().__init__()
         self.time = TimeEmbedding(config.width)
-        self.label = nn.Embedding(config.num_classes + config.null_class, config.width)
+        self.kind = config.condition
+        self.add_module(self.kind, CONDITIONS[self.kind](config))
 
-    def forward(self, t: Tensor, y: Tensor) -> Condition:
-        tokens = torch.stack([self.time(t), self.label(y)], dim=1)
-        return Condition(tokens, tokens.sum(1))
+    def initialise(self) -> None:
+        """N(0, 0.02) for the tables and for both layers of the time's perceptron
+        (released DiT code).
+        """
+        self.get_submodule(self.kind).initialise()
+        for layer in (self.time[0], self.time[2]):
+            nn.init.normal_(layer.weight, std=0.02)
+
+    def forward(self, t: Tensor, y: Tensor) -> Context:
+        time = self.time(t)  # (B, D)
+        y = self.get_submodule(self.kind)(y)  # vector (B, D), tokens (B, M, D)
+        mask = y.mask if y.mask is None else F.pad(y.mask, (1, 0), value=True)
+        tokens = torch.cat([time[:, None], y.tokens], dim=1)  # (B, 1 + M, D)
+        return Context(time + y.vector, tokens, mask)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..config import DiTConfig
 from .dit import DiT
+from .layout import upgrade
 from .patching import conv_to_linear
 from .positions import sincos_table
 
@@ -130,10 +131,11 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
             "checkpoint was trained with other positions"
         )
     try:
+        weights = upgrade(weights, heads, None)
         model.load_state_dict({name: value.float() for name, value in weights.items()})
     except RuntimeError as error:
         raise ValueError(
             "the tensors do not fit together as one DiT: "
-            f"{str(error).splitlines()[-1].strip()}"
+            f"{str(error).strip().splitlines()[-1].strip()}"
         ) from None
     return model.eval()

@@ -10,8 +10,8 @@ from .dit import DiT
 
 #: What that forward pass can do, and the two things the walk beside it relies on.
 ONLY = {
-    "conditioning": "adaln_zero", "attention": "full", "mlp": "gelu",
-    "long_skips": False, "position": "sincos", "position_extent": None,
+    "condition": "label", "conditioning": "adaln_zero", "attention": "full",
+    "mlp": "gelu", "long_skips": False, "position": "sincos", "position_extent": None,
     "qk_norm": False,
     "learn_variance": False, "null_class": True, "path": "linear", "objective": "flow",
 }  # fmt: skip

@@ -60,8 +60,10 @@ class Position(nn.Module):
         """Tokens (B, N, D) with their place added."""
         return x
 
-    def rotation(self) -> tuple[Tensor, Tensor] | None:
-        """Cosine and sine (N, d_h) by which queries and keys are rotated, or None."""
+    def rotation(self, prefix: int = 0) -> tuple[Tensor, Tensor] | None:
+        """Cosine and sine (prefix + N, d_h) by which queries and keys are rotated, or
+        None. The prefix has no place, and is not turned.
+        """
         return None
 
 
@@ -115,11 +117,14 @@ class Rotary(Position):
         angle = coordinates(config.grid, config.position_extent)[:, :, None] * frequency
         # (N, d_h): the two halves of a head hold the pairs
         angle = angle.flatten(1).repeat(1, 2)
+        self.prefix = config.prefix  # the longest, in front
+        angle = F.pad(angle, (0, 0, self.prefix, 0))
         self.register_buffer("cos", angle.cos().float(), persistent=False)
         self.register_buffer("sin", angle.sin().float(), persistent=False)
 
-    def rotation(self) -> tuple[Tensor, Tensor]:
-        return self.cos, self.sin
+    def rotation(self, prefix: int = 0) -> tuple[Tensor, Tensor]:
+        shorter = self.prefix - prefix
+        return self.cos[shorter:], self.sin[shorter:]
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:

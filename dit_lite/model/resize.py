@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .attention_patterns import Patterns
 from .dit import DiT
 from .positions import POSITIONS
 
@@ -38,8 +39,11 @@ def resize(model: DiT, image_size: int, patch_size: int | None = None) -> DiT:
     with torch.device("meta"):
         resized = DiT(other)
     with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
-        position = POSITIONS[other.position](other)
-    resized.position = position.to(next(model.parameters()).device)
+        for name, module in (
+            ("position", POSITIONS[other.position](other)),
+            ("patterns", Patterns(model.patterns.names, other)),
+        ):
+            setattr(resized, name, module.to(next(model.parameters()).device))
     weights = model.state_dict()
     if patch_size != config.patch_size:
         weights |= patch_weights(weights, config.patch_size, patch_size)

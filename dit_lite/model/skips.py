@@ -8,7 +8,23 @@ from torch import Tensor, nn
 from ..config import DiTConfig
 
 
-class LongSkips(nn.Module):
+class NoSkips(nn.Module):
+    """Blocks hand nothing on: the base class of LongSkips."""
+
+    def __init__(self, config: DiTConfig):
+        super().__init__()
+
+    def initialise(self) -> None:
+        """Nothing to start."""
+
+    def forward(self, layer: int, x: Tensor, kept: list[Tensor]) -> Tensor:
+        """Tokens (B, N, D) as they enter block `layer`; `kept` goes from one call of a
+        pass to the next.
+        """
+        return x
+
+
+class LongSkips(NoSkips):
     """Before block L-1-i its tokens are joined with those that left block i, for i <
     L/2: concatenated and mapped 2D -> D (2209.12152 sec. 3.1).
 
@@ -17,8 +33,8 @@ class LongSkips(nn.Module):
     """
 
     def __init__(self, config: DiTConfig):
-        super().__init__()
-        self.pairs = config.depth // 2
+        super().__init__(config)
+        self.depth, self.pairs = config.depth, config.depth // 2
         self.join = nn.ModuleList(
             nn.Linear(2 * config.width, config.width) for _ in range(self.pairs)
         )
@@ -30,15 +46,10 @@ class LongSkips(nn.Module):
             nn.init.eye_(layer.weight[:, : layer.out_features])
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, blocks: nn.ModuleList, *condition) -> Tensor:
-        """All blocks, one after the other: x (B, N, D) -> (B, N, D)."""
-        kept: list[Tensor] = []
-        for i, block in enumerate(blocks):
-            if i >= len(blocks) - self.pairs:
-                x = self.join[len(blocks) - 1 - i](
-                    torch.cat([x, kept.pop()], dim=-1)
-                ).to(x.dtype)
-            x = block(x, *condition)
-            if i < self.pairs:
-                kept.append(x)
+    def forward(self, layer: int, x: Tensor, kept: list[Tensor]) -> Tensor:
+        if 0 < layer <= self.pairs:
+            kept.append(x)  # as it left the block before
+        if layer >= self.depth - self.pairs:
+            both = torch.cat([x, kept.pop()], dim=-1)  # (B, N, 2D)
+            x = self.join[self.depth - 1 - layer](both).to(x.dtype)  # (B, N, D)
         return x

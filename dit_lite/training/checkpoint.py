@@ -1,160 +1,31 @@
-"""Models and runs on disk: safetensors and JSON, written to a temporary name and
-renamed. Nothing is unpickled.
+"""The files of a run and of a model; how they are written and read stands in
+pretrained.py.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
-from torch import Tensor
 
-from ..config import ConfigError, DiTConfig
 from ..model.dit import DiT
-from ..resources import resource
-
-CONFIG, WEIGHTS, STATE, METRICS = (
-    "config.json",
-    "model.safetensors",
-    "state.safetensors",
-    "metrics.jsonl",
+from ..pretrained import (
+    CONFIG,
+    WEIGHTS,
+    CheckpointError,
+    Origin,
+    directory_of,
+    load_weights,
+    origin_of,
+    read_tensors,
+    save_model,
+    shipped,
+    upgraded,
+    write,
+    write_tensors,
 )
 
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or written; the message names the file and
-    the way out.
-    """
-
-
-class Origin(NamedTuple):
-    """Where weights come from: the data set (a name, or the path of a folder),
-    images seen in training, decay of the averaged weights, a step, and how many
-    steps were made, where the weights say it.
-    """
-
-    data: str
-    images_seen: int
-    ema_decay: float
-    steps: int | None = None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all; raises CheckpointError when the
-    disk refuses, and leaves what was there.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        kept = (
-            "the file written before is untouched"
-            if path.exists()
-            else "nothing was left behind"
-        )
-        raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; {kept}; make room "
-            "or choose another directory"
-        ) from None
-
-
-def write_tensors(
-    path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None
-) -> None:
-    """Tensors and short notes as one safetensors file."""
-    write(
-        path,
-        serialise(
-            {
-                name: value.detach().cpu().contiguous()
-                for name, value in tensors.items()
-            },
-            metadata={"format": "pt"} | (about or {}),
-        ),
-    )
-
-
-def read_tensors(
-    path: Path, device: str = "cpu"
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and notes of a safetensors file; raises FileNotFoundError, or
-    CheckpointError when it is truncated or of another kind.
-    """
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing; is {path.parent} the directory of a run or a model?"
-        )
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            names = file.keys()
-            return {n: file.get_tensor(n) for n in names}, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is truncated or not a safetensors file ({error}); use "
-            "another copy, or save it again"
-        ) from None
-
-
-def save_model(model: DiT, directory: str | Path, origin: Origin | None = None) -> None:
-    """Write config.json and model.safetensors into `directory`. The weights go first,
-    so that a config never stands without them.
-
-    `origin` travels with the weights; `origin_of` reads it.
-    """
-    directory = Path(directory)
-    write_tensors(
-        directory / WEIGHTS,
-        model.state_dict(),
-        {"origin": json.dumps(origin._asdict())} if origin else None,
-    )
-    write(
-        directory / CONFIG,
-        (json.dumps(model.config.to_dict(), indent=2) + "\n").encode(),
-    )
-
-
-def shipped() -> list[str]:
-    """Names of the models that come with dit_lite."""
-    place = resource("data/checkpoints")
-    return (
-        sorted(d.name for d in place.iterdir() if (d / WEIGHTS).exists())
-        if place.is_dir()
-        else []
-    )
-
-
-def directory_of(name_or_directory: str | Path) -> Path:
-    """The directory of a shipped model, or the one given."""
-    shipped_at = resource("data/checkpoints") / str(name_or_directory)
-    return (
-        shipped_at
-        if str(name_or_directory) in shipped()
-        else Path(name_or_directory).expanduser()
-    )
-
-
-def origin_of(name_or_directory: str | Path) -> Origin | None:
-    """What the weights of a model say of their training, None when they do not say
-    it in words of this version. Errors as in `load`.
-    """
-    _, about = read_tensors(directory_of(name_or_directory) / WEIGHTS)
-    try:
-        return Origin(**json.loads(about.get("origin", "{}")))
-    except (ValueError, TypeError):
-        return None
+STATE, METRICS = "state.safetensors", "metrics.jsonl"
 
 
 def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> DiT:
@@ -164,57 +35,11 @@ def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> D
     Raises FileNotFoundError when there is none, CheckpointError (a ValueError) when its
     files are truncated, foreign, or disagree.
     """
-    directory = directory_of(name_or_directory)
-    config_at, weights_at = directory / CONFIG, directory / WEIGHTS
-    if not directory.is_dir() or not config_at.exists():
-        what = (
-            f"{config_at} is missing"
-            if directory.is_dir()
-            else f"there is no directory {directory}"
-        )
-        raise FileNotFoundError(
-            f"no model {str(name_or_directory)!r}: {what}; shipped models: "
-            f"{', '.join(shipped()) or 'none'}"
-        )
-    try:
-        values = json.loads(config_at.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(
-            f"{config_at} is not JSON ({error}); use another copy"
-        ) from None
-    if not isinstance(values, dict) or "patch_size" not in values:
-        raise CheckpointError(
-            f"{config_at} does not describe a DiT of this package; a checkpoint "
-            "of the DiT authors is read by dit_lite.load_official"
-        )
-    try:
-        config = DiTConfig.from_dict(values)
-    except (ConfigError, TypeError) as error:
-        raise CheckpointError(f"{config_at} is not valid: {error}") from None
-    weights, _ = read_tensors(weights_at)
-    # on the CPU, whose generator is left as it was; that of a GPU is not touched
-    with torch.random.fork_rng(devices=[]):
-        model = DiT(config)
-    load_weights(model, weights, weights_at)
-    return model.to(device).eval()
+    return DiT.from_pretrained(name_or_directory).to(device)
 
 
-def load_weights(model: DiT, weights: dict[str, Tensor], path: Path) -> None:
-    """Copy `weights` into `model`; raises CheckpointError when names or shapes are
-    those of another model.
-    """
-    own = model.state_dict()
-    for name in sorted(own.keys() ^ weights.keys()):
-        raise CheckpointError(
-            f"{path} and its configuration are of different models: {name!r} is "
-            "only in one of them; use the config.json saved with it"
-        )
-    for name, value in own.items():
-        if value.shape != weights[name].shape:
-            raise CheckpointError(
-                f"{path} and its configuration are of different models: {name!r} "
-                f"has shape {tuple(weights[name].shape)}, "
-                f"the configuration says {tuple(value.shape)}; use the "
-                "config.json saved with it"
-            )
-    model.load_state_dict(weights)
+__all__ = [
+    "CONFIG", "METRICS", "STATE", "WEIGHTS", "CheckpointError", "Origin",
+    "directory_of", "load", "load_weights", "origin_of", "read_tensors", "save_model",
+    "shipped", "upgraded", "write", "write_tensors",
+]  # fmt: skip

@@ -21,7 +21,7 @@ from ..config import ConfigError, DiTConfig, TrainConfig, preset
 from ..data import Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
-from ..model.dit import DiT
+from ..model import DiT, drop
 from .allocator import keep_freed_memory
 from .checkpoint import (
     CONFIG,
@@ -32,6 +32,7 @@ from .checkpoint import (
     load_weights,
     read_tensors,
     save_model,
+    upgraded,
     write,
     write_tensors,
 )
@@ -171,7 +172,7 @@ class Trainer:
                 torch.rand(len(y), generator=generator, device=self.device)
                 < config.label_dropout
             )
-            y = y.masked_fill(dropped, self.model_config.num_classes)
+            y = drop(self.model_config, y, dropped)
         with products(config.precision):
             with self.autocast:
                 loss = diffusion_loss(self.model, x, y, t, eps).mean()
@@ -350,6 +351,7 @@ class Trainer:
         tensors["generator"] = self.generator.get_state()
         about = {
             "config": json.dumps(self.config.to_dict()),
+            "layout": self.model.layout,
             "device": self.device.type,
             "step": str(self.step),
             "seen": str(self.loader.seen),
@@ -446,6 +448,7 @@ class Trainer:
                 if k.startswith(prefix)
             }
 
+        tensors = upgraded(self.ema.model, tensors, about, path)
         load_weights(self.model, part("model."), path)
         load_weights(self.ema.model, part("ema."), path)
         try:

@@ -116,13 +116,13 @@ function dit(
 
   function attention(x, name, maps) {
     const qkv = linear(x, layer(`${name}.qkv`)),
-      y = new Float32Array(x.length); // a row of qkv: q, k, v, each head by head
+      y = new Float32Array(x.length); // a row of qkv: head by head, its q, its k, its v
     for (let b = 0; b < x.length / (N * D); b++) {
       for (let head = 0; head < heads; head++) {
         const [q, k, v] = [0, 1, 2].map(part => {
           const values = new Float32Array(N * dh);
           for (let n = 0; n < N; n++) {
-            const from = ((b * N + n) * 3 + part) * D + head * dh;
+            const from = (b * N + n) * 3 * D + (head * 3 + part) * dh;
             values.set(qkv.subarray(from, from + dh), n * dh);
           }
           return values;

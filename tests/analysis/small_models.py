@@ -17,22 +17,32 @@ def _configs(draw):
         draw(st.integers(1, 4)),
         draw(st.integers(1, 4)),
     )
+    depth = draw(st.integers(1, 3))
     fields = dict(
         image_size=grid * patch, patch_size=patch, channels=draw(st.integers(1, 4)),
         heads=heads, width=4 * heads * draw(st.integers(1, 3)),
-        depth=draw(st.integers(1, 3)), num_classes=draw(st.integers(1, 5)),
+        depth=depth, num_classes=draw(st.integers(1, 5)),
         mlp_ratio=draw(st.sampled_from([0.5, 1.3, 2.0, 4.0])),
         mlp=draw(st.sampled_from(CHOICES["mlp"])), long_skips=draw(st.booleans()),
         qk_norm=draw(st.booleans()), null_class=draw(st.booleans()),
         position_extent=draw(st.none() | st.integers(1, 5)),
-        conditioning=draw(st.sampled_from(CHOICES["conditioning"])), attention="full",
+        conditioning=draw(st.sampled_from(CHOICES["conditioning"])), attention=draw(
+            st.sampled_from(["full", "local"])
+            | st.lists(st.sampled_from(["full", "local"]), min_size=depth,
+            max_size=depth)
+        ),
         position=draw(st.sampled_from(CHOICES["position"])),
     )  # fmt: skip
+    condition = draw(st.sampled_from(CHOICES["condition"]))
+    fields["condition"] = condition
+    if condition != "label":
+        fields["caption_length"] = draw(st.integers(1, 4))
+    if condition == "caption":
+        fields["vocab_size"] = draw(st.integers(2, 5))
+    if condition == "features":
+        fields["feature_width"] = draw(st.integers(1, 5))
     if draw(st.booleans()):
         fields |= dict(learn_variance=True, path="ddpm", objective="eps")
-    # refused by DiTConfig
-    if fields["position"] == "rope" and fields["conditioning"] == "in_context":
-        fields["position"] = "none"
     return DiTConfig(**fields)
 
 
@@ -56,7 +66,6 @@ def combinations():
     for conditioning, position, qk_norm in itertools.product(
         CHOICES["conditioning"], CHOICES["position"], (False, True)
     ):
-        if (conditioning, position) != ("in_context", "rope"):  # refused by DiTConfig
-            yield DiTConfig(
-                **shape, conditioning=conditioning, position=position, qk_norm=qk_norm
-            )
+        yield DiTConfig(
+            **shape, conditioning=conditioning, position=position, qk_norm=qk_norm
+        )

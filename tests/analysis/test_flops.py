@@ -1,7 +1,6 @@
 import copy
 import dataclasses
 import math
-from contextlib import nullcontext
 
 import pytest
 import torch
@@ -11,11 +10,16 @@ from small_models import combinations, configs
 from torch.utils.checkpoint import checkpoint
 
 import dit_lite
-from dit_lite import ConfigError, DiT, flops, preset, record_attention
+from dit_lite import ConfigError, DiT, flops, preset
 from dit_lite.analysis import Cost, count_macs, saved_bytes
-from dit_lite.analysis.flops import ATTENTION_PAIRS, CONDITIONING_COSTS, POSITION_COSTS
+from dit_lite.analysis.flops import (
+    CONDITION_COSTS,
+    CONDITIONING_COSTS,
+    POSITION_COSTS,
+    WEIGHTING_COSTS,
+)
 from dit_lite.config import CHOICES
-from dit_lite.model import CONDITIONING, resize
+from dit_lite.model import CONDITIONING, WEIGHTINGS, resize
 
 #: Gflops of 2212.09748, table 4 and figure 6 (they are multiply-adds): latents of
 #: 32x32x4, 1,000 classes, learned variance.
@@ -53,9 +57,10 @@ def test_registries_have_the_keys_of_the_configuration():
     for name, registry in dict(
         conditioning=CONDITIONING_COSTS,
         position=POSITION_COSTS,
-        attention=ATTENTION_PAIRS,
+        condition=CONDITION_COSTS,
     ).items():
         assert set(registry) == set(CHOICES[name])
+    assert set(WEIGHTING_COSTS) == set(WEIGHTINGS)
     assert all(
         CONDITIONING_COSTS[name].affine == block.affine
         for name, block in CONDITIONING.items()
@@ -87,7 +92,9 @@ def test_parameters_of_each_component_are_those_of_its_modules(config):
     assert costs["patch_embedding"].parameters == count(".embed.")
     assert costs["position"].parameters == count(".position.")
     assert costs["time_embedding"].parameters == count(".condition.time.")
-    assert costs["label_embedding"].parameters == count(".condition.label.")
+    assert costs[f"{config.condition}_embedding"].parameters == count(
+        f".condition.{config.condition}."
+    )
     assert costs["attention_projections"].parameters == count(
         ".attention.qkv.", ".attention.out."
     )
@@ -124,7 +131,7 @@ def kept(model, inputs, kernel, checkpointing=False):
         return forward
 
     def run():
-        model.denoise(*inputs)
+        model(*inputs)
         if checkpointing:
             block, args = passes[-1]
             block.plain(*args)
@@ -132,8 +139,9 @@ def kept(model, inputs, kernel, checkpointing=False):
     if checkpointing:
         for block in model.blocks:
             block.plain, block.forward = block.forward, recomputed(block)
-    with record_attention(model) if kernel == "naive" else nullcontext():
-        return saved_bytes(run, model)
+    for block in model.blocks:
+        block.attention.fused = kernel == "flash"
+    return saved_bytes(run, model)
 
 
 @pytest.mark.parametrize("kernel", ["flash", "naive"])
@@ -178,15 +186,16 @@ def test_a_resized_model_costs_what_its_new_grid_does(tiny, batch):
 
 
 @given(configs, st.integers(1, 5))
-def test_the_total_is_the_sum_and_a_batch_only_multiplies(config, batch):
-    one, many = flops(config), flops(config, batch)
+def test_the_total_is_the_sum_and_each_image_costs_the_same(config, batch):
+    one, two, many = (flops(config, n) for n in (1, 2, batch))
     parts = [cost for name, cost in many.items() if name != "total"]
     assert many["total"] == sum(parts, Cost())
     assert many["total"].parameters == one["total"].parameters
-    assert (many["total"].macs, many["total"].activation_bytes) == (
-        batch * one["total"].macs,
-        batch * one["total"].activation_bytes,
-    )
+    assert many["total"].macs == batch * one["total"].macs
+    first, more = (c["total"].activation_bytes for c in (one, two))
+    assert many["total"].activation_bytes == first + (batch - 1) * (more - first)
+    if config.attention == "full":  # a mask is one for all images
+        assert more == 2 * first
     assert many["total"].flops == 2 * many["total"].macs
 
 

@@ -40,6 +40,8 @@ def test_equal_parameters_of_every_conditioning(conditioning):
 
 @given(configs, st.sampled_from(["parameters", "macs"]), st.sampled_from(sorted(KNOBS)))
 def test_a_model_is_the_best_match_of_its_own_cost(config, by, vary):
+    # a pattern per layer holds the depth
+    assume(vary != "depth" or isinstance(config.attention, str))
     found = match(config, by, vary=vary)
     assert found.mismatch == 0
     assert total(found.config, by) == total(config, by)

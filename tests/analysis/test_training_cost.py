@@ -118,7 +118,7 @@ def test_state_bytes_are_those_of_a_real_optimiser(tiny, batch):
     config = tiny()
     model = DiT(config)
     optimiser, average = make_adamw(model, 1e-4, 0.0, 0.99), EMA(model, 0.99)
-    model.denoise(*batch(config, 3)).square().mean().backward()
+    model(*batch(config, 3)).square().mean().backward()
     optimiser.step()
     size = lambda tensors: sum(t.numel() * t.element_size() for t in tensors)  # noqa: E731
     found = training_cost(config, 3)
@@ -165,7 +165,7 @@ def test_activation_bytes_of_segments_are_those_that_autograd_keeps(
     )
 
     def run():
-        model.denoise(*inputs)
+        model(*inputs)
         if checkpointing != "none":
             segment, args = whole[0]
             segment.plain(*args)
@@ -188,7 +188,7 @@ def test_autocast_halves_the_values_but_not_the_normalised_tokens(
     def kept(size):
         def run():
             with torch.autocast("cpu", torch.bfloat16):
-                model.denoise(*batch(config, size))
+                model(*batch(config, size))
 
         return saved_bytes(run, model)
 

@@ -38,21 +38,11 @@ def model_maps() -> tuple[torch.Tensor, torch.Tensor]:
                 torch.nn.init.normal_(linear.weight, std=0.3)
             torch.nn.init.normal_(block.cross.out.weight, std=0.1)
         x = torch.randn(T, 1, 8, 8)
-    cross = []
-
-    def ask(layer, inputs, _):
-        x, context = inputs
-        q = layer.query(x).unflatten(-1, (-1, layer.head_width)).transpose(1, 2)
-        k, _ = (
-            layer.key_value(context)
-            .unflatten(-1, (2, -1, layer.head_width))
-            .permute(2, 0, 3, 1, 4)
-        )
-        cross.append((q @ k.transpose(-2, -1) / layer.head_width**0.5).softmax(-1))
-
-    for block in model.blocks:
-        block.cross.register_forward_hook(ask)
-    with record_attention(model) as maps, torch.no_grad():
+    with (
+        record_attention(model) as maps,
+        record_attention(model, "cross") as cross,
+        torch.no_grad(),
+    ):
         model(x, torch.tensor(TIMES), torch.full((T,), 3))
         return torch.stack(maps, 1).double(), torch.stack(cross, 1).double()
 

@@ -139,3 +139,12 @@ def test_the_variance_term_is_least_at_the_true_spread(tiny):
         for d in (-0.2, 0, 0.2)
     ]
     assert terms[1] < min(terms[0], terms[2])
+
+
+def test_training_goes_in_by_the_door_that_wrappers_watch(alive, batch):
+    """DDP, FSDP2 and compile act on `model(...)`, hooks included."""
+    model, passed = alive(), []
+    model.register_forward_hook(lambda *_: passed.append(1))
+    x, t, y = batch(model.config)
+    diffusion_loss(model, x, y, t, torch.randn_like(x))
+    assert passed == [1]

@@ -87,7 +87,7 @@ def test_one_gaussian_is_the_linear_denoiser_and_narrow_ones_are_the_data():
         torch.tensor([0]),
     )
     assert torch.allclose(
-        one(x, t, y), LinearDenoiser(images, one.config).denoise(x, t), atol=1e-5
+        one(x, t, y), LinearDenoiser(images, one.config)(x, t), atol=1e-5
     )
     narrow = GaussianMixture(
         images[:9],
@@ -119,9 +119,7 @@ def test_a_linear_denoiser_that_is_told_the_class_knows_its_mean():
         torch.tensor([0, 1, 1, 0, 1, 0]),
     )
     assert torch.allclose(
-        LinearDenoiser(images, truth.config, labels).denoise(x, t, y),
-        truth(x, t, y),
-        atol=1e-5,
+        LinearDenoiser(images, truth.config, labels)(x, t, y), truth(x, t, y), atol=1e-5
     )
 
 

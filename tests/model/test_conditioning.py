@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dit_lite import DiT
-from dit_lite.model import CONDITIONING, Condition, Modulation, gated, modulate
+from dit_lite.model import CONDITIONING, Context, Modulation, gated, modulate
 
 conditionings = pytest.mark.parametrize("conditioning", CONDITIONING)
 
@@ -19,10 +19,9 @@ IDENTITY = ("adaln_zero", "adaln_shared")  # what claims to begin as the identit
 def block_change(model: DiT) -> float:
     """Largest change that the first block of an untrained model makes."""
     x = torch.randn(2, 16, 16)
-    condition = model.condition(torch.rand(2), torch.tensor([0, 1]))
-    if model.shared is not None:
-        condition = condition._replace(shared=model.shared(condition.vector))
-    return (model.blocks[0](x, condition) - x).abs().max().item()
+    context = model.condition(torch.rand(2), torch.tensor([0, 1]))
+    context = context._replace(shared=model.shared(context.vector))
+    return (model.blocks[0](x, context) - x).abs().max().item()
 
 
 @pytest.mark.parametrize("conditioning", IDENTITY)
@@ -121,9 +120,7 @@ def test_adaln_is_film_on_a_normalised_input(alive):
 
     h = x + block.attention(film(normalise(x), gamma1, beta1))
     h = h + block.mlp(film(normalise(h), gamma2, beta2))
-    torch.testing.assert_close(
-        block(x, Condition(tokens, vector)), h, rtol=0, atol=1e-7
-    )
+    torch.testing.assert_close(block(x, Context(vector, tokens)), h, rtol=0, atol=1e-7)
 
 
 def test_film_scales_and_shifts_what_the_branches_return(alive):
@@ -132,33 +129,41 @@ def test_film_scales_and_shifts_what_the_branches_return(alive):
         torch.randn(2, 16, 16, dtype=torch.float64),
         torch.randn(2, 2, 16, dtype=torch.float64),
     )
-    condition = Condition(tokens, tokens.sum(1))
+    context = Context(tokens.sum(1), tokens)
     block.modulation.zero()
-    plain = block(x, condition)
+    plain = block(x, context)
     h = x + block.attention(block.norm1(x))
     torch.testing.assert_close(plain, h + block.mlp(block.norm2(h)), rtol=0, atol=1e-12)
     # a scale of minus one silences the attention branch
     block.modulation[1].bias.data[16:32] = -1
     torch.testing.assert_close(
-        block(x, condition), x + block.mlp(block.norm2(x)), rtol=0, atol=1e-12
+        block(x, context), x + block.mlp(block.norm2(x)), rtol=0, atol=1e-12
     )
 
 
 def test_cross_attention_equals_that_of_torch(alive):
     ours = alive(conditioning="cross_attention").blocks[0].cross
     theirs = torch.nn.MultiheadAttention(16, 2, batch_first=True)
-    theirs.in_proj_weight.data = torch.cat(
-        [ours.query.weight, ours.key_value.weight]
-    ).data
-    theirs.in_proj_bias.data = torch.cat([ours.query.bias, ours.key_value.bias]).data
+    for kind in ("weight", "bias"):
+        query, key_value = (
+            getattr(part, kind) for part in (ours.query, ours.key_value)
+        )
+        heads = key_value.unflatten(0, (2, 2, 8))  # head, key or value, channel
+        rows = torch.cat([query, heads[:, 0].flatten(0, 1), heads[:, 1].flatten(0, 1)])
+        getattr(theirs, f"in_proj_{kind}").data = rows.data
     theirs.out_proj.load_state_dict(ours.out.state_dict())
-    x, context = torch.randn(2, 9, 16), torch.randn(2, 5, 16)
-    torch.testing.assert_close(
-        ours(x, context),
-        theirs(x, context, context, need_weights=False)[0],
-        rtol=1e-5,
-        atol=1e-5,
-    )
+    x, tokens = torch.randn(2, 9, 16), torch.randn(2, 5, 16)
+    padded = torch.tensor([[True] * 5, [True, True, False, True, False]])
+    for mask in (None, padded):
+        answer, weights = theirs(
+            x,
+            tokens,
+            tokens,
+            None if mask is None else ~mask,
+            average_attn_weights=False,
+        )
+        torch.testing.assert_close(ours(x, tokens, mask), answer, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(ours.look(x, tokens, mask).weights, weights)
 
 
 def test_shared_modulation_is_computed_once_and_tables_make_the_blocks_differ(

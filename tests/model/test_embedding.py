@@ -15,11 +15,12 @@ def test_time_features_are_cosines_then_sines_of_a_thousand_t():
     torch.testing.assert_close(time_features(t).double(), expected, rtol=0, atol=1e-4)
 
 
-def test_the_condition_holds_time_and_class_and_their_sum(tiny):
+def test_the_context_holds_time_and_class_and_their_sum(tiny):
     embedding = ConditionEmbedding(tiny())
     t, y = torch.tensor([0.3, 0.7]), torch.tensor([2, 3])
-    tokens, vector, shared = embedding(t, y)
-    assert shared == ()
+    vector, tokens, mask, *rest = embedding(t, y)
+    assert mask is None
+    assert rest == [(), None, None, 0]  # what the model adds
     assert torch.equal(tokens[:, 0], embedding.time(t))
     assert torch.equal(tokens[:, 1], embedding.label.weight[y])
     assert torch.equal(vector, tokens[:, 0] + tokens[:, 1])

@@ -151,9 +151,9 @@ def gates(model: DiT, images: int = 64, seed: int = 7) -> list[float] | None:
     t = torch.rand(images, generator=generator)
     y = torch.randint(model.config.num_classes, (images,), generator=generator)
     device = next(model.parameters()).device
-    condition = model.condition(t.to(device), y.to(device))
-    vectors = [block.vectors(condition) for block in model.blocks]
-    return [torch.stack([v[2], v[5]]).abs().mean().item() for v in vectors]
+    context = model.condition(t.to(device), y.to(device))
+    vectors = [block.vectors(context) for block in model.blocks]
+    return [torch.stack([v.gate1, v.gate2]).abs().mean().item() for v in vectors]
 
 
 @torch.no_grad()

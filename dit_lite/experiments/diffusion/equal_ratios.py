@@ -74,13 +74,11 @@ class Along(nn.Module):
         super().__init__()
         self.model, self.config = model, dataclasses.replace(model.config, path=path)
 
-    def denoise(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         there, own = PATHS[self.config.path], PATHS[self.model.config.path]
         r = at_ratio(own, there.log_snr(t))
         (a, _), (b, _) = there.alpha_sigma(t), own.alpha_sigma(r)
-        return self.model.denoise(expand(b / a, x) * x, r.to(t), y)
-
-    forward = denoise
+        return self.model(expand(b / a, x) * x, r.to(t), y)
 
 
 def one_exchange(

@@ -1,0 +1,213 @@
+"""What an image is made from: its class, the words of a caption, or the features of a
+text encoder.
+
+Each kind is one class: what y looks like, what "no condition" is, and, as a module,
+how y becomes tokens and a vector. Training, guidance and analysis ask through the
+functions below and never look into y themselves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..config import DiTConfig
+
+PADDING = 0  # of word ids and of features; nothing but padding is "no condition"
+
+
+class Embedded(NamedTuple):
+    """A condition for the blocks: one `vector` (B, D), `tokens` (B, M, D), and their
+    `mask` (B, M) bool, False where there is padding; None where there is none.
+    """
+
+    vector: Tensor
+    tokens: Tensor
+    mask: Tensor | None = None
+
+
+class Label(nn.Embedding):
+    """Class numbers, y (B,) int64, with K for "no class". The table has K rows, and
+    one more for "no class" (2207.12598).
+    """
+
+    dtype, some, one = torch.int64, 0, "one whole class number"
+
+    def __init__(self, config: DiTConfig):
+        super().__init__(config.num_classes + config.null_class, config.width)
+
+    def initialise(self) -> None:
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, y: Tensor) -> Embedded:
+        vector = super().forward(y)  # (B, D)
+        return Embedded(vector, vector[:, None])
+
+    @staticmethod
+    def shape(config: DiTConfig) -> tuple[range, ...]:
+        return ()
+
+    @staticmethod
+    def null(config: DiTConfig) -> int:
+        return config.num_classes
+
+    @staticmethod
+    def check_values(config: DiTConfig, y: Tensor) -> None:
+        K = config.num_classes
+        wrong = y[(y < 0) | (y >= K + config.null_class)]
+        if len(wrong):
+            null = (
+                f", or {K} for 'no class'"
+                if config.null_class
+                else " (it was trained without a null class)"
+            )
+            raise ValueError(
+                f"label {wrong[0].item()} is out of range; this model knows the "
+                f"classes 0 to {K - 1}{null}"
+            )
+
+
+class Caption(nn.Module):
+    """Captions as word ids, y (B, M) int64, with 0 for padding and nothing but padding
+    for "no caption". M is at most caption_length.
+
+    A token is a word and its place in the caption; the vector is their mean. Row 0 of
+    the table is the one token that is seen of "no caption".
+    """
+
+    dtype, some, one = torch.int64, 1, "one row of word ids"
+
+    def __init__(self, config: DiTConfig):
+        super().__init__()
+        self.word = nn.Embedding(config.vocab_size, config.width)
+        self.place = nn.Parameter(torch.empty(config.caption_length, config.width))
+
+    def initialise(self) -> None:
+        nn.init.normal_(self.word.weight, std=0.02)
+        nn.init.normal_(self.place, std=0.02)
+
+    def forward(self, y: Tensor) -> Embedded:
+        tokens = self.word(y) + self.place[: y.shape[1]]  # (B, M, D)
+        mask = never_empty(y != PADDING)  # (B, M)
+        return Embedded(mean_token(tokens, mask), tokens, mask)
+
+    @staticmethod
+    def shape(config: DiTConfig) -> tuple[range, ...]:
+        return (range(1, config.caption_length + 1),)
+
+    @staticmethod
+    def null(config: DiTConfig) -> int:
+        return PADDING
+
+    @staticmethod
+    def check_values(config: DiTConfig, y: Tensor) -> None:
+        wrong = y[(y < 0) | (y >= config.vocab_size)]
+        if len(wrong):
+            raise ValueError(
+                f"word id {wrong[0].item()} is out of range; this model knows "
+                f"1 to {config.vocab_size - 1}, and 0 for padding"
+            )
+        refuse_null(config, y)
+
+
+class Features(nn.Module):
+    """The output of a text encoder, y (B, M, E) floats, with a row of zeros for
+    padding and nothing but zeros for "no text"; multiply them by the encoder's mask.
+    M is at most caption_length.
+
+    A token is one linear map of a row; the vector is their mean. One learned token is
+    what is seen of "no text".
+    """
+
+    dtype, some, one = torch.float32, 1.0, "one (M, E) matrix"
+
+    def __init__(self, config: DiTConfig):
+        super().__init__()
+        self.project = nn.Linear(config.feature_width, config.width)
+        self.null_token = nn.Parameter(torch.empty(config.width))
+
+    def initialise(self) -> None:
+        nn.init.normal_(self.null_token, std=0.02)
+
+    def forward(self, y: Tensor) -> Embedded:
+        mask = (y != PADDING).any(-1)  # (B, M)
+        tokens = torch.where(
+            mask.any(1)[:, None, None],
+            self.project(y.to(self.project.weight.dtype)),
+            self.null_token,
+        )  # (B, M, D)
+        mask = never_empty(mask)
+        return Embedded(mean_token(tokens, mask), tokens, mask)
+
+    @staticmethod
+    def shape(config: DiTConfig) -> tuple[range, ...]:
+        E = config.feature_width
+        return range(1, config.caption_length + 1), range(E, E + 1)
+
+    @staticmethod
+    def null(config: DiTConfig) -> float:
+        return float(PADDING)
+
+    @staticmethod
+    def check_values(config: DiTConfig, y: Tensor) -> None:
+        if not y.isfinite().all():
+            raise ValueError(
+                "the features hold NaN or infinity; a row that is padding holds zeros"
+            )
+        refuse_null(config, y)
+
+
+#: One entry a kind of condition, under the names of `DiTConfig.condition`.
+CONDITIONS = {"label": Label, "caption": Caption, "features": Features}
+
+
+def null_like(config: DiTConfig, y: Tensor) -> Tensor:
+    """ "No condition" for as many images as y has: a tensor like y."""
+    return torch.full_like(y, CONDITIONS[config.condition].null(config))
+
+
+def is_null(config: DiTConfig, y: Tensor) -> Tensor:
+    """Which images of y have "no condition": (B,) bool."""
+    return (y == CONDITIONS[config.condition].null(config))[..., None].flatten(1).all(1)
+
+
+def drop(config: DiTConfig, y: Tensor, dropped: Tensor) -> Tensor:
+    """y with "no condition" for the images where `dropped` (B,) is True: what trains
+    the unconditional model of guidance (2207.12598 alg. 1).
+    """
+    return y.masked_fill(
+        dropped.view(-1, *[1] * (y.ndim - 1)), CONDITIONS[config.condition].null(config)
+    )
+
+
+def any_condition(
+    config: DiTConfig, n: int, device: str | torch.device = "cpu"
+) -> Tensor:
+    """A condition y of n images, all alike and of the greatest length: for counting
+    and timing, where it plays no part.
+    """
+    kind = CONDITIONS[config.condition]
+    sizes = [allowed[-1] for allowed in kind.shape(config)]
+    return torch.full((n, *sizes), kind.some, dtype=kind.dtype, device=device)
+
+
+def refuse_null(config: DiTConfig, y: Tensor) -> None:
+    """Raise ValueError when y holds a "no condition" that the model never met."""
+    if not config.null_class and is_null(config, y).any():
+        raise ValueError(
+            f"the {config.condition} of image {is_null(config, y).nonzero()[0].item()} "
+            "is nothing but padding, and this model was trained without a null"
+        )
+
+
+def never_empty(mask: Tensor) -> Tensor:
+    """`mask` (B, M) bool, with the first token seen where no other is."""
+    first = torch.arange(mask.shape[1], device=mask.device) == 0  # (M,)
+    return mask | (first & ~mask.any(1, keepdim=True))
+
+
+def mean_token(tokens: Tensor, mask: Tensor) -> Tensor:
+    """The mean of the tokens (B, M, D) where `mask` (B, M) is True: (B, D)."""
+    return (tokens * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

@@ -1,0 +1,131 @@
+"""What a model refuses, with the way out in the message."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..config import DiTConfig
+from .conditions import CONDITIONS
+
+
+def check_inputs(
+    config: DiTConfig,
+    x: Tensor,
+    t: Tensor,
+    y: Tensor,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Raise ValueError or TypeError, saying what to pass instead, unless (x, t, y)
+    fit a model with weights of `dtype`.
+
+    Types and shapes are always checked, values only where they lie at hand: those of a
+    GPU would have to be waited for. There `sample` and `Dataset` have checked them.
+    """
+    C, S = config.channels, config.image_size
+    for name, value in dict(x=x, t=t, y=y).items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} is a {type(value).__name__}; pass a torch.Tensor")
+    if x.ndim != 4:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}; pass a batch of images (B, {C}, {S}, "
+            f"{S}), one image as x[None]"
+        )
+    B = x.shape[0]
+    if x.shape[1] != C:
+        raise ValueError(
+            f"x has {x.shape[1]} channels, this model has channels={C}; pass "
+            f"images of shape ({B}, {C}, {S}, {S})"
+        )
+    if x.shape[2:] != (S, S):
+        raise ValueError(
+            f"x is {x.shape[2]}x{x.shape[3]}, this model has image_size={S}; for "
+            "another size use dit_lite.model.resize(model, size)"
+        )
+    if not x.is_floating_point():
+        raise TypeError(
+            f"x has dtype {x.dtype}; pass floats in [-1,1], for example "
+            "x.float() / 127.5 - 1 for bytes"
+        )
+    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        raise TypeError(
+            f"x has dtype {x.dtype}, the weights of this model {dtype}; pass "
+            f"x.to({dtype})"
+        )
+    if not t.is_floating_point():
+        raise TypeError(
+            f"t has dtype {t.dtype}; pass floats in [0,1] (step i of 1000 is t = "
+            "i/1000)"
+        )
+    if t.shape != (B,):
+        raise ValueError(
+            f"t has shape {tuple(t.shape)} for a batch of {B} images; pass one time "
+            f"for each, shape ({B},)"
+        )
+    check_shape(config, y, B)
+    if B and at_hand(t):
+        low, high = t.aminmax()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"t={(low if not low >= 0 else high).item():g} is outside [0,1]; "
+                "0 is data, 1 is noise (step i of 1000 is t = i/1000)"
+            )
+    if B and at_hand(y):
+        CONDITIONS[config.condition].check_values(config, y)
+
+
+def at_hand(value: Tensor) -> bool:
+    """Whether the values can be read now: not those of a GPU, of a graph that is being
+    traced, or of a tensor that stands for others.
+    """
+    return (
+        value.device.type == "cpu"
+        and type(value) is Tensor
+        and not torch.compiler.is_compiling()
+    )
+
+
+def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
+    """The conditions that a caller hands over, numbers in a list or an array, as a
+    tensor y on the CPU; raises TypeError or ValueError, naming what is wrong.
+    """
+    kind = CONDITIONS[config.condition]
+    try:
+        y = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"{name}={given!r} are not numbers; pass {kind.one} for each image"
+        ) from None
+    if y.numel() == 0:
+        raise ValueError(f"{name} are empty; pass {kind.one} for each image you want")
+    whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
+    if whole != (kind.dtype == torch.int64):
+        raise TypeError(f"{name} have dtype {y.dtype}; pass {kind.one} for each image")
+    y = y.to(kind.dtype)
+    check_shape(config, y, len(y) if y.ndim else 1, name)
+    kind.check_values(config, y)
+    return y
+
+
+def check_shape(config: DiTConfig, y: Tensor, B: int, name: str = "y") -> None:
+    """Raise TypeError or ValueError unless y has the type and the shape of B
+    conditions. Looks at no value, so that a GPU need not be waited for.
+    """
+    kind = CONDITIONS[config.condition]
+    sizes, floats = kind.shape(config), kind.dtype.is_floating_point
+    if y.dtype != kind.dtype and not (floats and y.is_floating_point()):
+        raise TypeError(
+            f"{name} has dtype {y.dtype}; pass {kind.one} for each image, of dtype "
+            f"{kind.dtype}: {name}.{'float' if floats else 'long'}()"
+        )
+    if (
+        y.ndim != 1 + len(sizes)
+        or len(y) != B
+        or not all(n in allowed for n, allowed in zip(y.shape[1:], sizes, strict=True))
+    ):
+        most = ", ".join(map(str, [B, *(allowed[-1] for allowed in sizes)]))
+        raise ValueError(
+            f"{name} has shape {tuple(y.shape)} for a batch of {B} images; pass "
+            f"{kind.one} for each, shape ({most if sizes else f'{B},'})"
+            + (f" with at most {sizes[0][-1]} rows M" if sizes else "")
+        )

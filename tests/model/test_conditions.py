@@ -1,0 +1,145 @@
+import pytest
+import torch
+
+from dit_lite import DiT
+from dit_lite.diffusion import diffusion_loss, sample, walks
+from dit_lite.model import (
+    CONDITIONING,
+    CONDITIONS,
+    any_condition,
+    drop,
+    is_null,
+    null_like,
+    read_condition,
+)
+
+KINDS = {
+    "label": dict(),
+    "caption": dict(condition="caption", vocab_size=7, caption_length=2),
+    "features": dict(condition="features", caption_length=3, feature_width=5),
+}
+kinds = pytest.mark.parametrize("kind", KINDS)
+padded = pytest.mark.parametrize("kind", ["caption", "features"])
+
+
+def test_every_kind_of_condition_is_tried_here():
+    assert set(KINDS) == set(CONDITIONS)
+
+
+@kinds
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+def test_every_condition_reaches_the_image_by_every_way(
+    alive, batch, kind, conditioning
+):
+    model = alive(conditioning=conditioning, **KINDS[kind])
+    x, t, y = batch(model.config)
+    answer = model(x, t, y)
+    another = (y + 1) % 3 if kind == "label" else y.roll(1, 0)
+    for other in (another, null_like(model.config, y)):
+        assert (model(x, t, other) - answer).abs().amax((1, 2, 3)).min() > 1e-3
+
+
+@padded
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+@pytest.mark.parametrize("attention", ["full", "local"])
+def test_padding_plays_no_part(alive, batch, kind, conditioning, attention):
+    """A caption is the same however much padding stands behind it."""
+    sizes = KINDS[kind] | dict(caption_length=6)
+    model = alive(conditioning=conditioning, attention=attention, position="rope",
+                  width=32, **sizes)  # fmt: skip
+    x, t, y = batch(model.config)
+    short = torch.where(torch.arange(6).view(6, *[1] * (y.ndim - 2)) < 2, y, 0)
+    torch.testing.assert_close(
+        model(x, t, short[:, :2]), model(x, t, short), rtol=1e-4, atol=1e-4
+    )
+
+
+@padded
+def test_what_stands_in_the_place_of_padding_is_not_read(alive, batch, kind):
+    model = alive(conditioning="cross_attention", **KINDS[kind])
+    x, t, y = batch(model.config)
+    table = model.condition.get_submodule(kind)
+    rows = table.word.weight if kind == "caption" else table.null_token
+    before = model(x, t, y), model(x, t, null_like(model.config, y))
+    (rows[0] if kind == "caption" else rows).data.add_(1)
+    assert torch.equal(model(x, t, y), before[0])
+    assert not torch.equal(model(x, t, null_like(model.config, y)), before[1])
+
+
+def test_the_order_of_words_matters_to_those_who_look_at_them(alive, batch):
+    for conditioning, matters in (("cross_attention", True), ("adaln_zero", False)):
+        model = alive(conditioning=conditioning, **KINDS["caption"])
+        x, t, _ = batch(model.config)
+        y = torch.tensor([[1, 2], [3, 4], [5, 6]])
+        change = (model(x, t, y) - model(x, t, y.flip(1))).abs().max()
+        assert (change > 1e-3) == matters  # the vector is a mean
+
+
+@kinds
+def test_dropped_conditions_are_null_and_the_others_as_they_were(tiny, batch, kind):
+    config = tiny(**KINDS[kind])
+    _, _, y = batch(config)
+    dropped = torch.tensor([True, False, True])
+    left = drop(config, y, dropped)
+    assert torch.equal(is_null(config, left), dropped)
+    assert torch.equal(left[1], y[1])
+    assert torch.equal(left[dropped], null_like(config, y)[dropped])
+    assert left.dtype == y.dtype
+
+
+@kinds
+def test_a_model_of_any_condition_trains_and_samples(alive, batch, kind):
+    model = alive(std=0.05, conditioning="cross_attention", **KINDS[kind])
+    x, t, y = batch(model.config)
+    y = drop(model.config, y, torch.tensor([False, True, False]))
+    diffusion_loss(model, x, y, t, torch.randn_like(x)).mean().backward()
+    for name, p in model.named_parameters():
+        assert p.grad.abs().sum() > 0, name
+    images = sample(model, y.tolist(), steps=2, guidance=2.0)
+    assert torch.equal(images, sample(model, y, steps=2, guidance=2.0))
+    assert images.shape == x.shape
+    assert walks(model, y[:2], [1.0, 2.0], [2], [0, 1]).states.shape[:4] == (2, 1, 2, 2)
+
+
+@kinds
+def test_a_condition_for_counting_is_taken(tiny, batch, kind):
+    config = tiny(null_class=False, **KINDS[kind])
+    x, t, _ = batch(config)
+    assert DiT(config)(x, t, any_condition(config, len(x))).shape == x.shape
+
+
+WRONG = [
+    ("caption", torch.zeros(3), TypeError, ["torch.float32", "word ids", "y.long()"]),
+    ("caption", torch.ones(3, dtype=torch.int64), ValueError, ["(3,)", "at most 2"]),
+    ("caption", torch.ones(3, 3, dtype=torch.int64), ValueError, ["(3, 3)", "(3, 2)"]),
+    ("caption", torch.ones(2, 2, dtype=torch.int64), ValueError, ["(2, 2)", "of 3"]),
+    ("caption", torch.full((3, 2), 7), ValueError, ["word id 7", "1 to 6", "padding"]),
+    ("features", torch.ones(3, 3, dtype=torch.int64), TypeError, ["y.float()"]),
+    ("features", torch.ones(3, 3, 4), ValueError, ["(3, 3, 4)", "(3, 3, 5)"]),
+    ("features", torch.full((3, 3, 5), torch.nan), ValueError, ["NaN", "zeros"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "y", "error", "said"), WRONG, ids=range(len(WRONG)))
+def test_a_wrong_condition_is_refused_with_the_way_out(
+    alive, batch, kind, y, error, said
+):
+    model = alive(**KINDS[kind])
+    x, t, _ = batch(model.config)
+    with pytest.raises(error) as raised:
+        model(x, t, y)
+    for words in said:
+        assert words in str(raised.value)
+
+
+@padded
+def test_a_null_that_was_never_trained_is_refused(alive, batch, kind):
+    model = alive(null_class=False, **KINDS[kind])
+    x, t, y = batch(model.config)
+    with pytest.raises(ValueError, match="of image 1 is nothing but padding"):
+        model(x, t, drop(model.config, y, torch.tensor([False, True, False])))
+
+
+def test_words_where_numbers_are_needed_are_refused(tiny):
+    with pytest.raises(TypeError, match="are not numbers; pass one row of word ids"):
+        read_condition(tiny(**KINDS["caption"]), ["a red circle"])
