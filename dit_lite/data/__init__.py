@@ -1,5 +1,5 @@
-"""Real images as bytes and labels. `load_data("digits")` needs nothing; the other
-sets are found or downloaded.
+"""Images as bytes, with labels or captions. `load_data("digits")` needs nothing, nor
+does "shapes", which is generated; the other sets are found or downloaded.
 """
 
 from __future__ import annotations
@@ -11,22 +11,31 @@ from .digits import digits
 from .folder import folder
 from .imagenet64 import imagenet64
 from .loader import Loader
+from .shapes.dataset import shapes as captioned_shapes
 
-DATASETS = {"digits": digits, "cifar10": cifar10, "imagenet64": imagenet64}
+DATASETS = {
+    "digits": digits,
+    "shapes": captioned_shapes,
+    "cifar10": cifar10,
+    "imagenet64": imagenet64,
+}
+SPLITS = {"shapes": ("train", "test", "unseen", "every")}  # of all others, two
 
 
 def load_data(
     name: str, split: str = "train", image_size: int | None = None
 ) -> Dataset:
-    """A data set by name ("digits", "cifar10", "imagenet64") or by the path of a folder
-    of class folders.
+    """A data set by name ("digits", "shapes", "cifar10", "imagenet64") or by the path
+    of a folder of class folders.
 
-    `split` is "train" or "test"; `image_size` is the side to which a folder is resized
-    (32 when not given); the other sets have a fixed size. Raises ConfigError or
+    `split` is "train" or "test", or of shapes "unseen": combinations of shape and
+    colour that training never shows; `image_size` is the side to which a folder is
+    resized (32 when not given); the other sets have a fixed size. Raises ConfigError or
     DataError (both ValueError), saying what was looked for and what to do.
     """
-    if split not in ("train", "test"):
-        raise ConfigError(f"split={split!r} is not known; choose train or test")
+    splits = SPLITS.get(name, ("train", "test"))
+    if split not in splits:
+        raise ConfigError(f"split={split!r} is not known; choose {' or '.join(splits)}")
     if name not in DATASETS:
         if image_size is None:
             image_size = 32
@@ -45,6 +54,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Loader",
+    "captioned_shapes",
     "cifar10",
     "digits",
     "folder",

@@ -19,6 +19,9 @@ class Loader:
     live on `device` when the bytes fit there in a third of its free memory, so that a
     batch is gathered without the host; else they stay (memory-mapped) on the host.
     `resident` decides it instead.
+
+    Data that are `fresh` have a picture for any index: they are counted through, from
+    a place of the seed's own, and no picture comes twice.
     """
 
     def __init__(
@@ -36,8 +39,9 @@ class Loader:
             device,
         )
         self.seen = 0
+        self.fresh = getattr(data, "fresh", False)
         if resident is None:
-            resident = (
+            resident = not self.fresh and (
                 device.type != "cuda"
                 or data.images.nbytes < torch.cuda.mem_get_info(device)[0] / 3
             )
@@ -47,8 +51,8 @@ class Loader:
                 "ignore", message="The given NumPy array is not writable"
             )
             self.images, self.labels = (
-                torch.from_numpy(data.images),
-                torch.from_numpy(data.labels),
+                part if self.fresh else torch.from_numpy(part)
+                for part in (data.images, data.labels)
             )
         if resident:
             self.images, self.labels = self.images.to(device), self.labels.to(device)
@@ -67,6 +71,10 @@ class Loader:
         return self._order
 
     def _indices(self) -> Tensor:
+        if self.fresh:
+            start = (self.seed % 2**23 << 40) + self.seen
+            self.seen += self.batch_size
+            return torch.arange(start, start + self.batch_size)
         parts, need = [], self.batch_size
         while need:
             epoch, offset = divmod(self.seen, len(self.data))
@@ -88,10 +96,10 @@ class Loader:
 
     def next(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) float32 in [-1,1], mirrored at random where the data
-        allow it, and labels (B,), on the device.
+        allow it, and labels (B,), or captions (B, M), on the device.
         """
         index = self._indices()
-        x, y = self.images[index], self.labels[index]
+        x, y = map(torch.as_tensor, (self.images[index], self.labels[index]))
         if not self.resident:
             x, y = self._send(x), self._send(y)
         x = x.float().div_(127.5).sub_(1)
