@@ -1,10 +1,10 @@
 """Captioned shapes, judged: how many of a caption's claims does a picture keep?"""
 
 from .network import ShapesJudge, load_shapes_judge, train_shapes_judge
-from .report import COUNTS, CaptionReport, judge_captions
+from .report import COUNTS, CaptionReport, compare, judge_captions
 from .slots import Seen, look
 
 __all__ = [
-    "COUNTS", "CaptionReport", "Seen", "ShapesJudge", "judge_captions",
+    "COUNTS", "CaptionReport", "Seen", "ShapesJudge", "compare", "judge_captions",
     "load_shapes_judge", "look", "train_shapes_judge",
 ]  # fmt: skip

@@ -123,7 +123,13 @@ def judge_captions(
         raise ValueError(
             f"{len(claims)} captions do not fit {len(images)} images; give one each"
         )
-    seen = look(judge or load_shapes_judge(), images.float().cpu())
+    return compare(look(judge or load_shapes_judge(), images.float().cpu()), claims)
+
+
+def compare(seen: Seen, claims: Sequence[Claims]) -> CaptionReport:
+    """The claims of n captions against what is seen in their n images, as
+    `judge_captions` counts them.
+    """
     n = len(claims)
     right, asked = (
         {name: torch.zeros(n, dtype=torch.long) for name in COUNTS} for _ in range(2)
