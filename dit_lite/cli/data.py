@@ -48,7 +48,11 @@ def run(options: argparse.Namespace) -> None:
             C, H, W = data.images.shape[1:]
             print(
                 f"{name:12} {len(data):,} training images, {H}x{W}x{C}, "
-                f"{len(data.class_names)} classes"
+                + (
+                    f"{len(data.class_names)} classes"
+                    if data.class_names
+                    else "captions"
+                )
             )
         except DataError as error:
             print(f"{name:12} not there: {error}")
