@@ -19,8 +19,8 @@ WEARS = ["clean", "blurred", "noisy"]
     "How often does the judge of shapes read an attribute off a real picture?",
     seconds=dict(cpu=120.0, gpu=120.0),
     smoke=dict(splits=["test"], wears=["clean"], images=60),
-    cpu=dict(splits=SPLITS, wears=WEARS, images=6000),
-    gpu=dict(splits=SPLITS, wears=WEARS, images=6000),
+    cpu=dict(splits=SPLITS, wears=WEARS, images=3000),
+    gpu=dict(splits=SPLITS, wears=WEARS, images=3000),
 )
 def shapes_judge(
     parts: Parts, splits: list[str], wears: list[str], images: int
