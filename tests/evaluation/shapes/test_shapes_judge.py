@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from dit_lite.evaluation.shapes import (
     look,
     train_shapes_judge,
 )
+from dit_lite.resources import resource
 
 MINIMUM = 0.99
 
@@ -28,9 +31,7 @@ def judge():
 def test_the_judge_reads_held_out_renderings(judge, split):
     images, drawn = real(split)
     for row in judge_captions(images, drawn.scenes, judge).rows():
-        # what is joint fails where one of its parts does
-        bound = MINIMUM if row["name"] not in ("object", "caption") else 0.97
-        assert row["accuracy"] >= bound, row
+        assert row["accuracy"] >= MINIMUM, row
 
 
 def test_the_judge_is_the_same_for_every_number_of_objects(judge):
@@ -39,7 +40,8 @@ def test_the_judge_is_the_same_for_every_number_of_objects(judge):
     for count in (1, 2, 3):
         few = report.only(report.objects == count)
         assert all(
-            few.accuracy(name).value >= MINIMUM - 0.01 for name in ("shape", "texture")
+            few.accuracy(name).value >= MINIMUM
+            for name in ("shape", "texture", "place")
         )
 
 
@@ -63,7 +65,7 @@ def test_pictures_a_little_blurred_or_noisy_are_still_read(judge):
     )
     for worn in (blurred, noisy):
         report = judge_captions(worn, drawn.scenes, judge)
-        assert report.accuracy("object").value >= 0.95
+        assert report.accuracy("object").value >= 0.98
 
 
 def test_captions_that_are_true_are_kept_and_those_of_other_pictures_are_not(judge):
@@ -98,7 +100,7 @@ def test_training_learns_repeats_and_leaves_the_global_generator_alone():
         for a, b in zip(first.parameters(), again.parameters(), strict=True)
     )
     images, drawn = real("test", 200, (1, 0, 0))
-    learned = train_shapes_judge(steps=60, batch_size=32)
+    learned = train_shapes_judge(steps=50, batch_size=32)
     report = judge_captions(images, drawn.scenes, learned)
     assert report.accuracy("colour").value > 0.5
 
@@ -112,3 +114,20 @@ def test_the_judge_was_trained_on_other_pictures_than_it_is_tested_on():
         & (ours.shade == theirs.shade).all(-1)
     )
     assert not same.any()
+
+
+def test_the_card_quotes_its_record():
+    card = resource("data/checkpoints/shapes-judge.md").read_text()
+    record = json.loads(resource("data/results/shapes_judge/cpu.json").read_text())
+    rows = record["values"]["rows"]
+    assert f"{rows[0]['parameters']:,} parameters" in card
+    assert resource("data/checkpoints/shapes-judge.safetensors").stat().st_size < 2e6
+    columns = ("shape", "colour", "size", "texture", "place", "background", "object", "caption")  # fmt: skip
+    for split, wear in sorted({(row["split"], row["wear"]) for row in rows}):
+        found = {
+            row["name"]: f"{row['accuracy']:.2%}".replace("%", " %")
+            for row in rows
+            if (row["split"], row["wear"]) == (split, wear)
+        }
+        line = " | ".join(found[name] for name in columns)
+        assert f"| {split} | {wear} | {line} |" in card
