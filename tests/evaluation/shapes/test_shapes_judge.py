@@ -100,7 +100,7 @@ def test_training_learns_repeats_and_leaves_the_global_generator_alone():
         for a, b in zip(first.parameters(), again.parameters(), strict=True)
     )
     images, drawn = real("test", 200, (1, 0, 0))
-    learned = train_shapes_judge(steps=50, batch_size=32)
+    learned = train_shapes_judge(steps=100, batch_size=32)
     report = judge_captions(images, drawn.scenes, learned)
     assert report.accuracy("colour").value > 0.5
 
