@@ -1,13 +1,17 @@
 """What a model card says is what was recorded."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 import dit_lite
+from dit_lite.lab import read_result
 
 DATA = Path(__file__).parents[1] / "data"
+
+
+def rows_of(name: str) -> list[dict]:
+    return read_result(name, "cpu").values["rows"]
 
 
 def test_every_shipped_model_loads_has_a_card_and_is_small():
@@ -24,9 +28,7 @@ def test_every_shipped_model_loads_has_a_card_and_is_small():
 
 def test_the_card_of_digits_quotes_its_record():
     card = (DATA / "checkpoints/digits/README.md").read_text()
-    rows = json.loads((DATA / "results/quickstart/cpu.json").read_text())["values"][
-        "rows"
-    ]
+    rows = rows_of("quickstart")
     for row in (r for r in rows if r["seed"] == 0):
         line = (
             f"| {row['guidance']} | {row['accuracy']:.1%} | "
@@ -46,7 +48,7 @@ def test_data_stays_under_30_megabytes():
     assert sum(f.stat().st_size for f in files) < 30e6
 
 
-TOLD = {
+LABELS = {
     "class": "its class",
     "no class": "no class",
     "other class": "another class",
@@ -59,21 +61,17 @@ TOLD = {
 def test_the_cards_of_photographs_quote_their_records(name):
     card = (DATA / "checkpoints" / name / "README.md").read_text()
     rows = {
-        row["told"]: row
-        for row in json.loads(
-            (DATA / "results/loss_beside_linear/cpu.json").read_text()
-        )["values"]["rows"]
+        row["label"]: row
+        for row in rows_of("loss_beside_linear")
         if row["model"] == name
     }
-    for told in rows:
-        assert f"| {TOLD[told]} | {rows[told]['loss']:.4f} |" in card
+    for label in rows:
+        assert f"| {LABELS[label]} | {rows[label]['loss']:.4f} |" in card
     assert f"{rows['class']['parameters']:,} parameters" in card
     assert rows["class"]["parameters"] == sum(
         p.numel() for p in dit_lite.load(name).parameters()
     )
-    for row in json.loads((DATA / "results/reports/cpu.json").read_text())["values"][
-        "rows"
-    ]:
+    for row in rows_of("reports"):
         if row["model"] == name:
             scores = [
                 f"{row['accuracy']:.1%}",
@@ -85,9 +83,7 @@ def test_the_cards_of_photographs_quote_their_records(name):
 
 
 def test_the_cards_of_the_judges_quote_their_record():
-    for row in json.loads((DATA / "results/judges/cpu.json").read_text())["values"][
-        "rows"
-    ]:
+    for row in rows_of("judges"):
         card = (DATA / f"checkpoints/{row['judge']}.md").read_text()
         assert f"{row['accuracy']:.1%}".replace("%", " %") in card
         assert (DATA / f"checkpoints/{row['judge']}.safetensors").stat().st_size < 6e6

@@ -105,10 +105,12 @@ def write_grid(images, columns: int, path: Path) -> None:
         raise FileNotFoundError(
             "writing a PNG needs pillow: pip install pillow"
         ) from None
-    import torch
+    from torch.nn.functional import pad
 
-    pixels = ((images.cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    pixels = torch.nn.functional.pad(pixels, (1, 1, 1, 1), value=128)
+    from ..data.pixels import to_bytes
+
+    pixels = to_bytes(images.cpu())
+    pixels = pad(pixels, (1, 1, 1, 1), value=128)
     if pixels.shape[1] not in (1, 3):
         raise ValueError(f"images have {pixels.shape[1]} channels; a PNG takes 1 or 3")
     grid = (

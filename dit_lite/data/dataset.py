@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .pixels import to_floats
+
 
 class DataError(ValueError):
     """Data that cannot be found or read; the message says what was looked for,
@@ -55,4 +57,4 @@ class Dataset:
     def floats(self) -> Tensor:
         """The images as floats (n, C, H, W) in [-1,1]."""
         # a copy: bytes may be memory-mapped, and read-only
-        return torch.tensor(self.images).float().div_(127.5).sub_(1)
+        return to_floats(torch.tensor(self.images))

@@ -12,7 +12,7 @@ from .inputs import Finite, finite, require_classes
 from .intervals import Interval, bootstrap, half_samples, share
 from .judge import Judge, load_judge, train_judge
 from .kernel import KernelDistance, kernel_distance, squared_mmd
-from .label_penalty import ToldLoss, told_loss
+from .label_penalty import LabelPenalty, label_penalty
 from .learned import LEARNERS, learned_accuracy
 from .loss_by_time import Bins, LossByTime, loss_by_time
 from .measure import SCORES, measure, real_against_real
@@ -36,17 +36,17 @@ __all__ = [
     "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Bins", "Classifier",
     "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
     "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge",
-    "KernelDistance", "LossByTime", "Memorisation", "MixedScoresError", "Neighbours",
-    "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores",
-    "Spectrum", "ToldLoss", "at_infinity", "bootstrap", "class_accuracy",
+    "KernelDistance", "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError",
+    "Neighbours", "PrecisionRecall", "Reference", "ReferenceError", "Report",
+    "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
     "density_coverage", "evaluate_digits", "evaluate_model", "expected_coverage",
     "extract", "finite", "frechet_between", "frechet_distance", "gaussian",
     "half_samples", "halves", "held_out", "inception_score", "inject",
-    "kernel_distance", "learned_accuracy", "load_classifier", "load_extractor",
-    "load_judge", "load_reference", "look_alike", "loss_by_time", "make_reference",
-    "mean_loss", "measure", "memorisation", "mislabelled", "nearest", "network_calls",
-    "precision", "precision_recall", "radial_spectrum", "real_against_real",
-    "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
-    "squared_mmd", "told_loss", "train_classifier", "train_judge", "training_reference",
-    "validation_loss", "visible_frequency",
+    "kernel_distance", "label_penalty", "learned_accuracy", "load_classifier",
+    "load_extractor", "load_judge", "load_reference", "look_alike", "loss_by_time",
+    "make_reference", "mean_loss", "measure", "memorisation", "mislabelled", "nearest",
+    "network_calls", "precision", "precision_recall", "radial_spectrum",
+    "real_against_real", "real_images", "require_classes", "sample_size_curve",
+    "save_reference", "share", "squared_mmd", "train_classifier", "train_judge",
+    "training_reference", "validation_loss", "visible_frequency",
 ]  # fmt: skip

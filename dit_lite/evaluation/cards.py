@@ -13,7 +13,7 @@ from ..data import DATASETS, load_data
 from ..model.dit import DiT
 from ..training.checkpoint import METRICS, load, origin_of
 from ..training.ema import reach
-from .label_penalty import ToldLoss, told_loss
+from .label_penalty import LabelPenalty, label_penalty
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
 
@@ -24,7 +24,7 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
     It holds what config.json, metrics.jsonl and the weights say, the tables of
     report.json (`evaluate --out`) and the picture samples.png (`sample --out`) where
     these are there, and in capitals what only you can know. `held_out` is a data set or
-    folder on which the loss is measured now, by what the model is told, in the place of
+    folder on which the loss is measured now, by the label it is given, in the place of
     the losses of the report. Raises FileNotFoundError or CheckpointError as `load`
     does, DataError as `load_data` does, and ConfigError for pictures of another shape
     or other classes.
@@ -77,7 +77,7 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _held_out(model: DiT, name: str) -> ToldLoss:
+def _held_out(model: DiT, name: str) -> LabelPenalty:
     data = load_data(
         name, "test", None if name in DATASETS else model.config.image_size
     )
@@ -87,7 +87,7 @@ def _held_out(model: DiT, name: str) -> ToldLoss:
                 f"{name!r} has {field}={theirs!r}, the model {mine!r}; give "
                 "held-out pictures like those it was trained on"
             )
-    return told_loss(model, data, of=name)
+    return label_penalty(model, data, of=name)
 
 
 def _report(file: Path) -> tuple[list[str], list[str]]:
@@ -134,13 +134,13 @@ def _report(file: Path) -> tuple[list[str], list[str]]:
 
 
 def _losses(loss: dict) -> list[str]:
-    """Losses by what the model was told, as a table."""
+    """Losses by the label that the model was given, as a table."""
     rows = [
-        f"| {told} | {mean:.4f} ± {error:.4f} |"
-        for told, (mean, error) in loss["losses"].items()
+        f"| {label} | {mean:.4f} ± {error:.4f} |"
+        for label, (mean, error) in loss["losses"].items()
     ]
     return [
         f"- **Loss** ({loss['objective']}) on {loss['images']:,} images of "
         f"`{loss['of']}`, with standard errors:",
-        "\n".join(["| told | loss |", "|---|---|", *rows]),
+        "\n".join(["| label given | loss |", "|---|---|", *rows]),
     ]

@@ -54,9 +54,7 @@ class DigitsReport:
 def real_images(split: str) -> tuple[Tensor, Tensor]:
     """Real digits (n, 1, 8, 8) in [-1,1] and their labels (n,)."""
     data = digits(split)
-    return torch.from_numpy(data.images).float() / 127.5 - 1, torch.from_numpy(
-        data.labels
-    )
+    return data.floats(), torch.from_numpy(data.labels)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
+from ..data.pixels import to_bytes
 from ..resources import data_root
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
@@ -53,9 +54,7 @@ class Inception(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What FID sees: (B, 3, H, W) in [-1,1] -> (B, 2048)."""
-        return self.network(
-            ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        )[0]
+        return self.network(to_bytes(images))[0]
 
     def head(self, features: Tensor) -> Tensor:
         """(B, 2048) -> logits (B, 1008) without the bias, as the original Inception

@@ -54,10 +54,7 @@ def train_judge(
     """
     if images is None or labels is None:
         data = digits("train")
-        images, labels = (
-            torch.from_numpy(data.images).float() / 127.5 - 1,
-            torch.from_numpy(data.labels),
-        )
+        images, labels = (data.floats(), torch.from_numpy(data.labels))
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         # that of the CPU; torch.manual_seed would seed GPUs too

@@ -1,5 +1,5 @@
-"""Does the model listen? Its loss on real images, told their class, told none, and
-told another.
+"""Does the model use its label? Its loss on real images with their class, with none,
+and with another.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ..data import Dataset
 from ..model.dit import DiT
 from .loss_by_time import loss_by_time
 
-#: what `loss_by_time` tells the model -> in words
-TOLD = {"class": "its class", "no class": "no class", "wrong class": "another class"}
+#: the labels of `loss_by_time` -> in words
+LABELS = {"class": "its class", "no class": "no class", "wrong class": "another class"}
 
 
 @dataclass(frozen=True)
-class ToldLoss:
+class LabelPenalty:
     """Losses of the model's own objective on `images` real images `of` a data set:
-    {what it was told: (mean, standard error over images)}, and under `penalty` what
+    {label: (mean, standard error over images)}, and under `penalty` what
     another class costs more than the right one, whose error is that of differences
     image by image; None for a single class.
     """
@@ -32,7 +32,7 @@ class ToldLoss:
     penalty: tuple[float, float] | None
 
     def __str__(self) -> str:
-        told = ", ".join(
+        losses = ", ".join(
             f"{name} {mean:.4f} ± {error:.4f}"
             for name, (mean, error) in self.losses.items()
         )
@@ -44,16 +44,16 @@ class ToldLoss:
             else ""
         )
         return (
-            f"Loss ({self.objective}) on {self.images:,} images of {self.of}, told "
-            f"{told}{more}."
+            f"Loss ({self.objective}) on {self.images:,} images of {self.of}, by the "
+            f"label given: {losses}{more}."
         )
 
 
-def told_loss(
+def label_penalty(
     model: DiT, data: Dataset, count: int = 1000, seed: int = 0, of: str | None = None
-) -> ToldLoss:
+) -> LabelPenalty:
     """The losses on at most `count` images of `data`, and on `count` triples of
-    image, time and noise at least, the same for all that is told; `of` is what the
+    image, time and noise at least, the same for all labels; `of` is what the
     data are called, `data.name` if None. Raises ValueError for fewer than 2 images,
     of which no error can be had.
     """
@@ -67,15 +67,15 @@ def told_loss(
     )
     found = loss_by_time(model, some, repeats=-(-count // len(some)), seed=seed)
 
-    def mean(told: str, minus: str | None = None) -> tuple[float, float]:
-        whole = found.bins(told, 1, minus)
+    def mean(label: str, minus: str | None = None) -> tuple[float, float]:
+        whole = found.bins(label, 1, minus)
         return whole.mean.item(), whole.error.item()
 
     penalty = mean("wrong class", "class") if "wrong class" in found.losses else None
-    return ToldLoss(
+    return LabelPenalty(
         of or data.name,
         len(some),
         model.config.objective,
-        {TOLD[name]: mean(name) for name in found.losses},
+        {LABELS[name]: mean(name) for name in found.losses},
         penalty,
     )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Dataset
+from ..data.pixels import to_bytes
 from .classifier import train_classifier
 from .inputs import finite, image_batch
 from .intervals import Interval, share
@@ -31,10 +32,9 @@ def _photographs(
     images: about a minute on a core.
     """
     classes = int(labels.max()) + 1
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     data = Dataset(
         "samples",
-        pixels.numpy(),
+        to_bytes(images).numpy(),
         labels.numpy(),
         tuple(map(str, range(classes))),
         flip=True,

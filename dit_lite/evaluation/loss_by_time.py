@@ -29,10 +29,10 @@ class Bins(NamedTuple):
 
 @dataclass(frozen=True)
 class LossByTime:
-    """Losses (n,) of the same triples under what the model was told, at times t (n,);
-    `image` (n,) says which image a triple belongs to.
+    """Losses (n,) of the same triples by the label that the model was given, at times
+    t (n,); `image` (n,) says which image a triple belongs to.
 
-    told: "class", the right one; "no class", if the model has it; "wrong class",
+    Labels: "class", the right one; "no class", if the model has it; "wrong class",
     another one drawn evenly.
     """
 
@@ -41,22 +41,22 @@ class LossByTime:
     losses: dict[str, Tensor]
 
     def bins(
-        self, told: str = "class", number: int = 10, minus: str | None = None
+        self, label: str = "class", number: int = 10, minus: str | None = None
     ) -> Bins:
         """The loss in `number` slices of t; with `minus` the difference of two losses,
         triple by triple, whose error is below that of two means.
 
         Triples of one image are not independent: the error is that of a mean over
         images, by the sums of residuals of each. Raises ConfigError for an unknown
-        `told`, ValueError when a slice would hold fewer than two images.
+        `label`, ValueError when a slice would hold fewer than two images.
         """
-        for name in (told, minus or told):
-            choose("told", name, self.losses)
+        for name in (label, minus or label):
+            choose("label", name, self.losses)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(
                 f"number={number!r} of slices must be a whole number of at least 1"
             )
-        loss = (self.losses[told] - (self.losses[minus] if minus else 0)).double()
+        loss = (self.losses[label] - (self.losses[minus] if minus else 0)).double()
         place, images = (
             (self.t * number).long().clamp(max=number - 1),
             int(self.image.max()) + 1,
@@ -96,15 +96,15 @@ def loss_by_time(
     have different units: compare models of one objective.
     """
     labels, classes = torch.from_numpy(data.labels), model.config.num_classes
-    told = {"class": labels}
+    labels_given = {"class": labels}
     if model.config.null_class:
-        told["no class"] = null_like(model.config, labels)
+        labels_given["no class"] = null_like(model.config, labels)
     if classes > 1:
         generator = torch.Generator().manual_seed(seed)
-        told["wrong class"] = (
+        labels_given["wrong class"] = (
             labels + torch.randint(1, classes, labels.shape, generator=generator)
         ) % classes
     losses = {}
-    for name, y in told.items():
+    for name, y in labels_given.items():
         t, losses[name] = validation_loss(model, data, repeats, seed, labels=y)
     return LossByTime(t, torch.arange(len(labels)).repeat(repeats), losses)

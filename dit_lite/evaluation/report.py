@@ -20,7 +20,7 @@ from ..training.checkpoint import Origin
 from ..training.ema import reach
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
-from .label_penalty import ToldLoss, told_loss
+from .label_penalty import LabelPenalty, label_penalty
 from .learned import LEARNERS, learned_accuracy
 from .measure import SCORES, measure, real_against_real
 from .reference import Reference, ReferenceError, load_reference, make_reference
@@ -47,7 +47,7 @@ class Report:
     that could not be had and why; `by_class` (K,), the share of samples judged to be
     of their class, NaN for a class without samples, or None without a judge;
     `class_names`, K names or none; `loss`, what the model loses on the real images
-    by what it is told, or None without the images themselves.
+    by the label it is given, or None without the images themselves.
     """
 
     samples: Scores
@@ -55,7 +55,7 @@ class Report:
     left_out: dict[str, str]
     by_class: tuple[float, ...] | None = None
     class_names: tuple[str, ...] = ()
-    loss: ToldLoss | None = None
+    loss: LabelPenalty | None = None
 
     def __str__(self) -> str:
         lines = [str(ScoreTable([self.samples, self.real]))]
@@ -264,7 +264,7 @@ def evaluate_model(
         left_out,
         by_class,
         model.config.class_names,
-        told_loss(model, real.data, samples, seed, real.name) if real else None,
+        label_penalty(model, real.data, samples, seed, real.name) if real else None,
     )
 
 
@@ -275,7 +275,11 @@ def training_reference(data: str) -> Reference:
     choose("data set with a judge", data, JUDGES)
     images = load_data(data, "train")
     return make_reference(
-        f"{images.name} train", *_floats(images), _opened(JUDGES[data]), images.note
+        f"{images.name} train",
+        images.floats(),
+        torch.from_numpy(images.labels),
+        _opened(JUDGES[data]),
+        images.note,
     )
 
 
@@ -375,15 +379,10 @@ def _real(name: str, split: str, model: DiT) -> Real:
             )
     return Real(
         f"{data.name} {split}" if name in DATASETS else data.name,
-        *_floats(data),
+        data.floats(),
+        torch.from_numpy(data.labels),
         data.note,
         data,
-    )
-
-
-def _floats(data: Dataset) -> tuple[Tensor, Tensor]:
-    return torch.tensor(data.images).float().div_(127.5).sub_(1), torch.from_numpy(
-        data.labels
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data import Dataset, load_data
-from ..diffusion.loss import diffusion_loss
+from ..diffusion import diffusion_loss, to_model_units
 from ..model.dit import DiT
 
 
@@ -28,12 +28,11 @@ def validation_loss(
     Every image of `data` is met `repeats` times, at times spread evenly over [0,1].
     Returns (t, loss), both (n * repeats,), so that a mean is `loss.mean()` and the loss
     by noise level a histogram over t. The triples depend on `data`, `repeats` and
-    `seed` alone. The model is told `labels` (n,), or those of `data`.
+    `seed` alone. The model is given `labels` (n,), or those of `data`.
     """
     generator = torch.Generator().manual_seed(seed)
-    x = torch.tensor(data.images).float().div(127.5).sub(1).repeat(repeats, 1, 1, 1)
     y = (torch.from_numpy(data.labels) if labels is None else labels).repeat(repeats)
-    x = (x - model.config.data_mean) / model.config.data_std
+    x = to_model_units(data.floats(), model.config).repeat(repeats, 1, 1, 1)
     n = len(x)
     t = (torch.randperm(n, generator=generator) + 0.5) / n
     eps = torch.randn(x.shape, generator=generator)

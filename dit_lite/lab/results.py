@@ -22,7 +22,12 @@ FORMER_NAMES = {
     "modern_components": "options",
     "chapter_costs": "chapters",
 }
-FORMER_KEYS = {"slices": "runs"}
+FORMER_KEYS = {
+    "slices": "runs",
+    "told": "label",
+    "told_one": "given",
+    "by_time": "loss_by_time",
+}
 
 
 class ResultError(ValueError):

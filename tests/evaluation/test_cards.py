@@ -6,7 +6,7 @@ import pytest
 from dit_lite import ConfigError, load, train
 from dit_lite.cli import main
 from dit_lite.data import digits
-from dit_lite.evaluation import told_loss
+from dit_lite.evaluation import label_penalty
 from dit_lite.evaluation.cards import model_card
 
 
@@ -91,18 +91,18 @@ def test_a_report_without_losses_is_a_report(run):
     report = json.loads((run / "report.json").read_text())
     del report["loss"]
     (run / "report.json").write_text(json.dumps(report))
-    assert "| told | loss |" not in model_card(run)
+    assert "| label given | loss |" not in model_card(run)
 
 
 def test_a_card_measures_the_loss_on_held_out_pictures(run):
     assert main(["card", "--checkpoint", str(run), "--held-out", "digits"]) == 0
     card, expected = (
         (run / "README.md").read_text(),
-        told_loss(load(run), digits("test")),
+        label_penalty(load(run), digits("test")),
     )
     assert "**Loss** (flow) on 355 images of `digits`" in card
-    for told in ("its class", "no class", "another class"):
-        assert "| {} | {:.4f} ± {:.4f} |".format(told, *expected.losses[told]) in card
+    for label in ("its class", "no class", "another class"):
+        assert "| {} | {:.4f} ± {:.4f} |".format(label, *expected.losses[label]) in card
     assert "the samples are: NOT MEASURED" in card, "a loss is no score of samples"
 
 

@@ -34,12 +34,12 @@ def test_slices_are_means_over_their_times(shipped):
 
 
 def test_a_wrong_class_costs_more_than_none_and_none_more_than_the_right_one(shipped):
-    for told in ("no class", "wrong class"):
-        penalty = shipped.bins(told, 1, minus="class")
+    for label in ("no class", "wrong class"):
+        penalty = shipped.bins(label, 1, minus="class")
         assert penalty.mean > 3 * penalty.error
         # pairs share image, time and noise
         assert penalty.error < torch.hypot(
-            shipped.bins(told, 1).error, shipped.bins("class", 1).error
+            shipped.bins(label, 1).error, shipped.bins("class", 1).error
         )
     assert shipped.bins("wrong class", 1, minus="no class").mean > 0
 
@@ -47,22 +47,22 @@ def test_a_wrong_class_costs_more_than_none_and_none_more_than_the_right_one(shi
 def test_a_wrong_class_is_never_the_right_one_and_every_other_one_occurs(
     alive, monkeypatch
 ):
-    told = []
+    given = []
 
     def keep(model, data, repeats, seed, labels):
-        told.append(labels)
+        given.append(labels)
         return torch.tensor([0.5]), torch.tensor([1.0])
 
     monkeypatch.setattr(sys.modules[LossByTime.__module__], "validation_loss", keep)
     data = digits("test")
     loss_by_time(alive(num_classes=10), data)
-    right, null, wrong = told
+    right, null, wrong = given
     assert torch.equal(right, torch.from_numpy(data.labels))
     assert (null == 10).all()
     assert set(((wrong - right) % 10).tolist()) == set(range(1, 10))
 
 
-def test_a_model_without_a_null_class_is_told_a_class_only(alive):
+def test_a_model_without_a_null_class_is_given_classes_only(alive):
     assert set(
         loss_by_time(
             alive(num_classes=10, null_class=False), digits("test"), repeats=1
@@ -90,8 +90,8 @@ def test_the_error_is_that_of_a_mean_over_images():
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [(dict(told="right"), "told='right' is not known; choose one of: class"),
-    (dict(minus="x"), "told='x'"), (dict(number=0), "number=0"),
+    [(dict(label="right"), "label='right' is not known; choose one of: class"),
+    (dict(minus="x"), "label='x'"), (dict(number=0), "number=0"),
      (dict(number=1000), "number=1000 slices of t leave one with 0 images")],
 )  # fmt: skip
 def test_a_wrong_argument_is_refused(shipped, changes, said):

@@ -165,7 +165,7 @@ def test_a_report_says_whether_the_model_listens(shipped):
     )
     assert loss.penalty[0] > 5 * loss.penalty[1] > 0
     assert (
-        "Loss (flow) on 140 images of digits train, told its class "
+        "Loss (flow) on 140 images of digits train, by the label given: its class "
         f"{loss.losses['its class'][0]:.4f} ±"
     ) in str(shipped)
     assert shipped.to_dict()["loss"]["losses"] == loss.losses

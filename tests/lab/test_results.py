@@ -11,6 +11,10 @@ from dit_lite.lab import (
     read_result,
     run_experiment,
 )
+from dit_lite.lab.results import FORMER_KEYS, FORMER_NAMES
+from dit_lite.resources import resource
+
+RECORDED = sorted(resource("data/results").glob("*/[cg]pu.json"))
 
 
 @pytest.fixture
@@ -112,3 +116,28 @@ def test_every_recorded_result_is_of_this_schema_and_not_stale():
             assert result is None or not result.stale, (
                 f"{name} at {budget} is stale: record it again"
             )
+
+
+def test_a_result_recorded_under_a_former_name_is_found(results, monkeypatch):
+    run_experiment("toy", "cpu")
+    monkeypatch.setitem(FORMER_NAMES, "game", "toy")
+    assert read_result("game", "cpu").values == {"n": 2}
+    assert read_result("game", "cpu").name == "game"
+
+
+def leaves(value) -> list:
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return [leaf for one in inner for leaf in leaves(one)]
+    return [value]
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda path: path.parent.name)
+def test_keys_of_older_versions_are_renamed_and_no_number_is_changed(file):
+    recorded = json.loads(file.read_text())
+    result = read_result(file.parent.name, file.stem)
+    assert leaves(result.values) == leaves(recorded["values"])
+    assert leaves(result.provenance) == leaves(recorded["provenance"])
+    assert result.settings == recorded["settings"]
+    today = json.dumps([result.values, result.provenance])
+    assert not any(f'"{key}": ' in today for key in FORMER_KEYS)

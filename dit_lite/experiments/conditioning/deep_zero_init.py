@@ -55,7 +55,7 @@ def one_deep(
     )  # fmt: skip
     data = held_out("digits")
     # E (eps - x0)^2 of the answer zero
-    zero = 1 + (data.images / 127.5 - 1).__pow__(2).mean()
+    zero = 1 + data.floats().square().mean().item()
     at = sorted({max(1, steps * i // 6) for i in range(1, 7)})
     try:
         losses = train_arm(config, at, lambda model: mean_loss(model, data, 2))[1]

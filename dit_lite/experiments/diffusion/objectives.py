@@ -92,7 +92,7 @@ def image_error(model: DiT, bins: int, seed: int = 1234) -> list[float]:
     """
     config = model.config
     data = digits("test")
-    x0 = torch.from_numpy(data.images).float() / 127.5 - 1
+    x0 = data.floats()
     y = torch.from_numpy(data.labels)
     generator = torch.Generator().manual_seed(seed)
     errors = []

@@ -9,13 +9,12 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from ...diffusion import Denoiser, start_time, to_images, trajectory
+from ...diffusion import Denoiser, start_time, to_images, to_model_units, trajectory
 from ...evaluation import held_out, load_judge
 from ...lab import Parts, experiment
 from ...training import load
 from ...training.precision import pick_device
-from ..diffusion.loss_beside_linear import TOLD
-from .spectra import in_units
+from ..diffusion.loss_beside_linear import LABELS
 
 TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 
@@ -32,13 +31,13 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 def class_settled(
     parts: Parts, seeds: list[int], times: list[float], samples: int, steps: int
 ) -> dict:
-    """What the judge reads in the beliefs of the shipped digits model.
+    """What the judge reads in the images that the shipped digits model predicts.
 
-    Rows of kind "noised": held-out digits at noise level t, the model told the class,
-    another or none; the share of beliefs that show the digit that was there (`true`)
-    and the one that was told (`told_one`, None for none). Rows of kind "walk": samples
-    without a class; the share of beliefs at t that the judge reads as it reads the
-    finished image (`settled`).
+    Rows of kind "noised": held-out digits at noise level t, the model given the class,
+    another or none; the share of predicted images that show the digit that was there
+    (`true`) and the one that was given (`given`, None for no class). Rows of kind
+    "walk": samples without a class; the share of predicted images at t that the judge
+    reads as it reads the finished image (`settled`).
     """
     cases = [{"seed": seed} for seed in seeds]
     noised = parts.map(noised_digits, cases, times=times)
@@ -51,16 +50,16 @@ def class_settled(
 
 @torch.no_grad()
 def noised_digits(seed: int, times: list[float]) -> list[dict]:
-    """What the model sees in noised held-out digits when told this or that."""
+    """What the model sees in noised held-out digits by the label given."""
     device, data = pick_device("auto"), held_out("digits")
     model = load("digits", device)
     x, labels = (
-        in_units(model.config, data).to(device),
+        to_model_units(data.floats(), model.config).to(device),
         torch.from_numpy(data.labels).to(device),
     )
     eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     rows = []
-    for told, relabel in TOLD.items():
+    for label, relabel in LABELS.items():
         given = relabel(labels, model.config.num_classes)
         denoise = Denoiser(model, given)
         for t in times:
@@ -72,13 +71,13 @@ def noised_digits(seed: int, times: list[float]) -> list[dict]:
             )
             row = {
                 "kind": "noised",
-                "told": told,
+                "label": label,
                 "seed": seed,
                 "t": t,
                 "true": share(read == labels),
             }
             rows.append(
-                row | {"told_one": share(read == given) if told != "no class" else None}
+                row | {"given": share(read == given) if label != "no class" else None}
             )
     return rows
 

@@ -28,12 +28,7 @@ def one_judge(name: str) -> dict:
     """The row of the judge of one data set."""
     data, extractor = load_data(name, "test"), load_extractor(JUDGES[name])
     labels = torch.from_numpy(data.labels)
-    right = (
-        extract(
-            extractor, torch.from_numpy(data.images).float() / 127.5 - 1
-        ).probabilities.argmax(1)
-        == labels
-    )
+    right = extract(extractor, data.floats()).probabilities.argmax(1) == labels
     accuracy = share(right)
     return {
         "judge": extractor.name, "data": name, "images": len(data),

@@ -9,8 +9,14 @@ from itertools import chain, product
 import torch
 from torch import Tensor
 
-from ...data import Dataset
-from ...diffusion import PATHS, Denoiser, start_time, to_images, trajectory
+from ...diffusion import (
+    PATHS,
+    Denoiser,
+    start_time,
+    to_images,
+    to_model_units,
+    trajectory,
+)
 from ...evaluation import held_out, load_extractor, radial_spectrum, visible_frequency
 from ...lab import Parts, experiment
 from ...training import load
@@ -91,7 +97,7 @@ def spectra(
 def one_spectrum(data: str, times: list[float]) -> dict:
     """The spectrum of all held-out images."""
     config = load(data).config
-    spectrum = radial_spectrum(in_units(config, held_out(data)))
+    spectrum = radial_spectrum(to_model_units(held_out(data).floats(), config))
     visible = visible_frequency(
         spectrum, *PATHS[config.path].alpha_sigma(torch.tensor(times))
     )
@@ -111,7 +117,7 @@ def beliefs(
     generator = torch.Generator().manual_seed(seed)
     index = torch.randperm(len(some), generator=generator)[:images]
     x, labels = (
-        in_units(model.config, some)[index],
+        to_model_units(some.floats(), model.config)[index],
         torch.from_numpy(some.labels)[index],
     )
     eps = torch.randn(x.shape, generator=generator)
@@ -175,11 +181,6 @@ def walk_rows(
         row |= {"by_class": [right[labels == k].mean().item() for k in range(classes)]}
         rows.append(row)
     return rows
-
-
-def in_units(config, data: Dataset) -> Tensor:
-    """Images (n, C, H, W) as the model sees them."""
-    return (data.floats() - config.data_mean) / config.data_std
 
 
 def power(images: Tensor) -> list[float]:

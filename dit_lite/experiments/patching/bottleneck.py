@@ -86,10 +86,7 @@ def implied_errors(
     data = replace(
         data, images=data.images.repeat(repeats, 0), labels=data.labels.repeat(repeats)
     )
-    x0, y = (
-        torch.from_numpy(data.images).float() / 127.5 - 1,
-        torch.from_numpy(data.labels),
-    )
+    x0, y = (data.floats(), torch.from_numpy(data.labels))
     generator = torch.Generator().manual_seed(seed)
     t = low + (high - low) * (torch.randperm(len(x0), generator=generator) + 0.5) / len(
         x0

@@ -165,7 +165,7 @@ def seam(model: DiT, real: Dataset, seed: int, images: int = 500) -> float | Non
         guidance=1.0,
         seed=seed,
     )
-    truth = torch.from_numpy(real.images).float() / 127.5 - 1
+    truth = real.floats()
     return border_roughness(made, config.patch_size) / border_roughness(
         truth, config.patch_size
     )
