@@ -43,12 +43,14 @@ lint: $(STAMP)  ## ruff, biome for the page's modules, and the notebooks' own ru
 	$(RUN)/ruff format --check .
 	$(RUN)/biome format .
 	$(RUN)/python book/_ext/notebooks.py --check
+	$(RUN)/python book/_ext/chapters.py --check
 
 format: $(STAMP)  ## put code and notebooks into the one form
 	$(RUN)/ruff check --fix-only .
 	$(RUN)/ruff format .
 	$(RUN)/biome format --write .
 	$(RUN)/python book/_ext/notebooks.py
+	$(RUN)/python book/_ext/chapters.py
 
 bench: $(STAMP)  ## measure this machine: the quickstart and a training step
 	$(RUN)/python -m dit_lite bench step

@@ -66,7 +66,7 @@ def test_the_anatomy_of_a_chapter_is_complete(chapter):
         "".join(c["source"]) for c in chapter["cells"] if c["cell_type"] == "markdown"
     )
     source = "\n".join(code(chapter))
-    assert "Markdown(cost(" in source
+    assert "Markdown(chapter_cost(" in source
     for heading in (
         "## The idea in one picture",
         "## Theory against measurement",
