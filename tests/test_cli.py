@@ -9,32 +9,12 @@ from dit_lite.cli import COMMANDS, main
 from dit_lite.cli.sample import class_number
 
 
-def run(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "dit_lite", *words], capture_output=True, text=True
-    )
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run of a few steps by the command line."""
     out = tmp_path_factory.mktemp("cli") / "run"
-    done = run(
-        "train",
-        "digits",
-        "--steps",
-        "6",
-        "--batch-size",
-        "8",
-        "--width",
-        "16",
-        "--depth",
-        "1",
-        "--out",
-        str(out),
-    )
-    assert done.returncode == 0, done.stderr
-    assert "6 steps" in done.stdout
+    small = ("--batch-size", "8", "--width", "16", "--depth", "1")
+    assert main(["train", "digits", "--steps", "6", *small, "--out", str(out)]) == 0
     return out
 
 
@@ -413,8 +393,10 @@ def test_of_many_classes_the_nearest_are_named():
     assert str(error.value).count("name ") == 10
 
 
+@pytest.mark.process
 def test_a_second_run_in_the_same_directory_is_refused(trained):
-    again = run("train", "digits", "--steps", "6", "--out", str(trained))
+    command = ["-m", "dit_lite", "train", "digits", "--steps", "6", "--out", trained]
+    again = subprocess.run([sys.executable, *command], capture_output=True, text=True)
     assert again.returncode == 2
     assert "already holds a run" in again.stderr
     assert "continue it with --resume" in again.stderr

@@ -76,6 +76,7 @@ def test_the_public_names_are_there():
     assert all(hasattr(dit_lite, name) for name in dit_lite.__all__)
 
 
+@pytest.mark.process
 def test_import_needs_only_the_core_dependencies():
     blocked = (
         f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); import "

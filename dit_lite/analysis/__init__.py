@@ -7,8 +7,8 @@ from .gradients import GROUPS, gradient_table, group_norms
 from .influence import influence
 from .memory import saved_bytes
 from .modulations import hold_at_zero, not_told, vectors
+from .patch_borders import border_roughness
 from .probes import read_class, read_number
-from .seams import border_roughness
 from .search import Match, match, matched, search
 from .timed import Timed
 from .training_cost import cost_formulas, training_cost

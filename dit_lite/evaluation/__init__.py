@@ -1,6 +1,7 @@
 """How good are the images? Scores that say what they were measured against."""
 
 from .accuracy import class_accuracy
+from .classification_accuracy_score import LEARNERS, classification_score
 from .classifier import Classifier, load_classifier, train_classifier
 from .density_coverage import DensityCoverage, density_coverage, expected_coverage
 from .digits import DigitsReport, evaluate_digits, real_images
@@ -13,7 +14,6 @@ from .intervals import Interval, bootstrap, half_samples, share
 from .judge import Judge, load_judge, train_judge
 from .kernel import KernelDistance, kernel_distance, squared_mmd
 from .label_penalty import LabelPenalty, label_penalty
-from .learned import LEARNERS, learned_accuracy
 from .loss_by_time import Bins, LossByTime, loss_by_time
 from .measure import SCORES, measure, real_against_real
 from .memorisation import Memorisation, memorisation
@@ -39,14 +39,14 @@ __all__ = [
     "KernelDistance", "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError",
     "Neighbours", "PrecisionRecall", "Reference", "ReferenceError", "Report",
     "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
-    "density_coverage", "evaluate_digits", "evaluate_model", "expected_coverage",
-    "extract", "finite", "frechet_between", "frechet_distance", "gaussian",
-    "half_samples", "halves", "held_out", "inception_score", "inject",
-    "kernel_distance", "label_penalty", "learned_accuracy", "load_classifier",
-    "load_extractor", "load_judge", "load_reference", "look_alike", "loss_by_time",
-    "make_reference", "mean_loss", "measure", "memorisation", "mislabelled", "nearest",
-    "network_calls", "precision", "precision_recall", "radial_spectrum",
-    "real_against_real", "real_images", "require_classes", "sample_size_curve",
-    "save_reference", "share", "squared_mmd", "train_classifier", "train_judge",
-    "training_reference", "validation_loss", "visible_frequency",
+    "classification_score", "density_coverage", "evaluate_digits", "evaluate_model",
+    "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance",
+    "gaussian", "half_samples", "halves", "held_out", "inception_score", "inject",
+    "kernel_distance", "label_penalty", "load_classifier", "load_extractor",
+    "load_judge", "load_reference", "look_alike", "loss_by_time", "make_reference",
+    "mean_loss", "measure", "memorisation", "mislabelled", "nearest", "network_calls",
+    "precision", "precision_recall", "radial_spectrum", "real_against_real",
+    "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
+    "squared_mmd", "train_classifier", "train_judge", "training_reference",
+    "validation_loss", "visible_frequency",
 ]  # fmt: skip

@@ -18,10 +18,10 @@ from ..diffusion import sample, trajectory
 from ..model.dit import DiT
 from ..training.checkpoint import Origin
 from ..training.ema import reach
+from .classification_accuracy_score import LEARNERS, classification_score
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
 from .label_penalty import LabelPenalty, label_penalty
-from .learned import LEARNERS, learned_accuracy
 from .measure import SCORES, measure, real_against_real
 from .reference import Reference, ReferenceError, load_reference, make_reference
 from .sample_size import halves
@@ -418,7 +418,7 @@ def _cas(
     """
 
     def learned(images: Tensor, labels: Tensor) -> Interval:
-        return learned_accuracy(
+        return classification_score(
             LEARNERS[data], images, labels, *_real(data, "test", model)[1:3], seed
         )
 

@@ -77,6 +77,7 @@ store("a", [Path(sys.argv[1])], pictures(), (3, 1, 2, 2))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("picture", "rename"), [(2, 0), (-1, 1), (-1, 2)])
 def test_a_decoding_that_is_killed_is_not_mistaken_for_a_whole_one(
     source, picture, rename

@@ -24,7 +24,9 @@ PARTS = {
     "features": lambda: memorisation_check.seen(
         "digits-judge", torch.zeros(5, 1, 8, 8)
     ),
-    "beliefs": lambda: spectra.beliefs("digits", "digits-judge", 0, [0.3], 20),
+    "predicted images": lambda: spectra.predicted_images(
+        "digits", "digits-judge", 0, [0.3], 20
+    ),
     "walks": lambda: spectra.walk_rows("digits", "digits-judge", 0, 2.0, 20, 3),
 }
 

@@ -61,6 +61,7 @@ def test_ctrl_c_loses_one_part_and_says_how_many_are_kept(squares, capsys):
     assert toy.did == [0, 1, 2, 3]
 
 
+@pytest.mark.process
 def test_a_killed_run_continues_to_the_same_result(tmp_path):
     script = str(Path(__file__).parent / "killed_between_parts.py")
     for harm, expected in (

@@ -22,6 +22,7 @@ print(mapped, held - about().arena)
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="mallopt belongs to glibc"
 )

@@ -14,6 +14,8 @@ from dit_lite import load, train
 
 SAVES = [f"{kind}-{n}" for kind in ("rename", "write") for n in range(1, 13)]
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, short) -> Path:

@@ -77,15 +77,15 @@ def spectra(
 
     Rows of kind "data" hold the spectrum of the held-out images and the highest
     frequency visible at each t; "belief" what the model makes of held-out images at
-    noise level t, told their class: 1 - |error|^2/|truth|^2 by frequency; "walk" the
+    noise level t, given their class: 1 - |error|^2/|truth|^2 by frequency; "walk" the
     same for samples on their way, the finished one being the truth, and what the judge
-    reads in the beliefs.
+    reads in the images it predicts.
     """
     rows = parts.map(
         one_spectrum, [{"data": model["data"]} for model in models], times=times
     )
     noised = [model | {"seed": seed} for model, seed in product(models, seeds)]
-    rows += chain(*parts.map(beliefs, noised, times=times, images=images))
+    rows += chain(*parts.map(predicted_images, noised, times=times, images=images))
     walked = [
         model | {"seed": seed, "guidance": w}
         for model, seed, w in product(models, seeds, guidances)
@@ -108,7 +108,7 @@ def one_spectrum(data: str, times: list[float]) -> dict:
 
 
 @torch.no_grad()
-def beliefs(
+def predicted_images(
     data: str, judge: str, seed: int, times: list[float], images: int
 ) -> list[dict]:
     """What the model sees in noised held-out images, a row a noise level."""
@@ -143,7 +143,7 @@ def beliefs(
 def walk_rows(
     data: str, judge: str, seed: int, guidance: float, samples: int, steps: int
 ) -> list[dict]:
-    """What the model believes on the way from noise to an image, a row a step."""
+    """What the model predicts on the way from noise to an image, a row a step."""
     model = load(data).to(pick_device("auto"))
     classes = model.config.num_classes
     labels = torch.arange(classes).repeat(samples // classes)

@@ -2,7 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from dit_lite.evaluation.learned import LEARNERS, learned_accuracy
+from dit_lite.evaluation.classification_accuracy_score import (
+    LEARNERS,
+    classification_score,
+)
 
 
 class Nearest(nn.Module):
@@ -30,11 +33,11 @@ REAL, ANSWERS = (
 
 
 def test_what_is_learned_from_samples_is_tested_on_real_images():
-    found = learned_accuracy(
+    found = classification_score(
         Nearest, spots([-1.0, 0.05, 1.0]), torch.tensor([0, 1, 2]), REAL, ANSWERS
     )
     assert (found.value, found.method) == (1.0, "Wilson")
-    swapped = learned_accuracy(
+    swapped = classification_score(
         Nearest, spots([1.0, 0.05, -1.0]), torch.tensor([0, 1, 2]), REAL, ANSWERS
     )
     assert swapped.value == pytest.approx(2 / 6)
@@ -43,7 +46,7 @@ def test_what_is_learned_from_samples_is_tested_on_real_images():
 def test_samples_of_nan_teach_nothing():
     images = spots([-1.0, 0.05, 1.0, torch.nan])
     assert (
-        learned_accuracy(
+        classification_score(
             Nearest, images, torch.tensor([0, 1, 2, 1]), REAL, ANSWERS
         ).value
         == 1
@@ -53,7 +56,7 @@ def test_samples_of_nan_teach_nothing():
         match="no sample of class 1, which the real images have; make samples of all "
         "3 classes",
     ):
-        learned_accuracy(
+        classification_score(
             Nearest,
             spots([-1.0, torch.nan, 1.0]),
             torch.tensor([0, 1, 2]),
@@ -83,7 +86,7 @@ def test_samples_of_nan_teach_nothing():
 )
 def test_samples_that_do_not_fit_are_refused(images, labels, error, said):
     with pytest.raises(error, match=said):
-        learned_accuracy(Nearest, images, torch.tensor(labels), REAL, ANSWERS)
+        classification_score(Nearest, images, torch.tensor(labels), REAL, ANSWERS)
 
 
 def test_photographs_are_learned_by_convolutions():
@@ -100,7 +103,8 @@ def test_photographs_are_learned_by_convolutions():
 
 def test_digits_are_learned_by_a_judge_of_their_own(monkeypatch):
     monkeypatch.setattr(
-        "dit_lite.evaluation.learned.train_judge", lambda steps, *data: data
+        "dit_lite.evaluation.classification_accuracy_score.train_judge",
+        lambda steps, *data: data,
     )
     # train_judge(steps, seed, images, labels)
     assert LEARNERS["digits"](REAL, ANSWERS, 3) == (3, REAL, ANSWERS)

@@ -53,7 +53,7 @@ LEARNERS: dict[str, Learner] = {
 }
 
 
-def learned_accuracy(
+def classification_score(
     learner: Learner,
     images: Tensor,
     labels: Tensor,
