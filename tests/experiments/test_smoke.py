@@ -23,7 +23,16 @@ def at_smoke(name: str) -> list[dict]:
     return run_experiment(name, "smoke").values["rows"]
 
 
-@pytest.mark.parametrize("name", sorted(set(all_experiments()) - {"chapter_costs"}))
+STARTS_PROCESSES = ("quickstart",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.process] * (name in STARTS_PROCESSES))
+        for name in sorted(all_experiments().keys() - {"chapter_costs"})
+    ],
+)
 def test_every_experiment_runs_at_smoke_and_returns_finite_rows(name):
     rows = at_smoke(name)
     assert rows
@@ -32,10 +41,10 @@ def test_every_experiment_runs_at_smoke_and_returns_finite_rows(name):
         assert all(map(math.isfinite, numbers(row)))
 
 
-def test_calls_are_counted_on_a_real_walk():
+@pytest.mark.parametrize("name", ["sampling"])  # on the worker that has run it
+def test_calls_are_counted_on_a_real_walk(name):
     calls = {
-        (r["sampler"], r["steps"], r["guidance"]): r["calls"]
-        for r in at_smoke("sampling")
+        (r["sampler"], r["steps"], r["guidance"]): r["calls"] for r in at_smoke(name)
     }
     assert calls["heun", 4, 1.0] == 7  # two a step, one in the last
     assert calls["heun", 4, 2.0] == 14  # guided: twice as many
