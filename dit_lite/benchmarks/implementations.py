@@ -98,16 +98,20 @@ class _CalledAlike(nn.Module):
         return self.network(x, timestep=t * 1000, class_labels=y).sample
 
 
-def diffusers_step(
-    model: DiTConfig, batch: int, device: torch.device, compiled: bool = False
+def plain_step(
+    network: nn.Module,
+    model: DiTConfig,
+    batch: int,
+    device: torch.device,
+    compiled: bool = False,
 ) -> Step:
-    """A step of diffusers' DiT of the same shape: bf16 autocast (on a GPU), torch's
-    default AdamW, the same average.
+    """A step of a network of `model`'s shape by the plain recipe: bf16 autocast (on a
+    GPU), torch's default AdamW, the same average.
 
     It is spared what the trainer does besides: its images wait as floats on the device,
     and its gradients are not clipped.
     """
-    network = diffusers_model(model).to(device).train()
+    network = network.to(device).train()
     call = torch.compile(network, dynamic=False) if compiled else network
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
     average = EMA(network, 0.999)

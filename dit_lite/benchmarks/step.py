@@ -8,64 +8,30 @@ import argparse
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
-from ..config import DiTConfig, preset
+from ..config import preset
 from ..model import DiT
-from ..training.ema import EMA
-from ..training.optim import make_adamw
-from .implementations import diffusers_model, why_alone
+from .implementations import diffusers_model, our_step, plain_step, why_alone
 from .timing import Step, in_turns, matmul_peak, spread, step_flops
 
 BATCH, ROUNDS, CPU = 16, 30, torch.device("cpu")
-SIDES = {
-    "dit_lite, plain": (DiT, "plain"),
-    "dit_lite, trainer": (DiT, "trainer"),
-    "diffusers": (diffusers_model, "plain"),
+MODEL = preset("S/4", image_size=32, channels=3, num_classes=10)
+SIDES: dict[str, Callable[[int], Step]] = {
+    "dit_lite, plain": lambda batch: plain_step(DiT(MODEL), MODEL, batch, CPU),
+    "dit_lite, trainer": lambda batch: our_step(MODEL, batch, CPU),
+    "diffusers": lambda batch: plain_step(diffusers_model(MODEL), MODEL, batch, CPU),
 }
-
-
-def model_config() -> DiTConfig:
-    """S/4 on 32x32x3."""
-    return preset("S/4", image_size=32, channels=3, num_classes=10)
-
-
-def make_step(side: str, batch: int = BATCH) -> Step:
-    """A function that does one training step of a side on fixed data: "plain" with
-    torch's default AdamW, "trainer" with the trainer's, EMA included.
-    """
-    torch.manual_seed(0)
-    make, optimiser_of = SIDES[side]
-    model = make(model_config()).train()
-    plain = optimiser_of == "plain"
-    optimiser = (
-        torch.optim.AdamW(model.parameters(), lr=1e-4)
-        if plain
-        else make_adamw(model, 1e-4, 0.0, 0.99)
-    )
-    average = None if plain else EMA(model, 0.999)
-    x, eps = torch.randn(batch, 3, 32, 32), torch.randn(batch, 3, 32, 32)
-    t, y = torch.rand(batch), torch.randint(10, (batch,))
-
-    def step() -> None:
-        loss = F.mse_loss(model(x, t, y), eps)
-        loss.backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        if average:
-            average.update()
-
-    return step
 
 
 def peak_memory(side: str) -> float:
     """Peak resident memory, in MB, of a fresh process that does three steps."""
     code = (
-        f"from dit_lite.benchmarks.step import *; s = make_step({side!r}); "
-        "[s() for _ in range(3)]; print(resident())"
+        f"from dit_lite.benchmarks.step import *; step = SIDES[{side!r}](BATCH); "
+        "[step() for _ in range(3)]; print(resident())"
     )
     return float(
         subprocess.run(
@@ -99,12 +65,12 @@ def run(options: argparse.Namespace) -> None:
     """
     if reason := why_alone():
         raise ValueError(f"bench step compares: {reason}")
-    steps = {side: make_step(side) for side in SIDES}
+    steps = {side: make(BATCH) for side, make in SIDES.items()}
     for step in steps.values():
         step()
     seconds = in_turns(steps, CPU, ROUNDS, least=0.0)
     peak, side = matmul_peak(CPU, torch.float32, [1536])
-    ideal = step_flops(model_config()) / peak  # seconds of an image
+    ideal = step_flops(MODEL) / peak  # seconds of an image
     print(
         f"S/4 on 32x32x3, batch {BATCH}, fp32, {torch.get_num_threads()} "
         f"threads, {ROUNDS} alternating rounds, medians"

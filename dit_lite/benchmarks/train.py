@@ -18,7 +18,7 @@ from ..config import ConfigError, DiTConfig, choose, preset
 from ..lab.provenance import provenance
 from ..training.checkpoint import write
 from ..training.precision import pick_device
-from .implementations import diffusers_step, our_step, why_alone
+from .implementations import diffusers_model, our_step, plain_step, why_alone
 from .switches import ablate
 from .timing import (
     Step,
@@ -128,14 +128,10 @@ def compare(
     if reason := why_alone():
         print(f" {reason}")
     else:
-        makes[THEIRS] = functools.partial(diffusers_step, model, device=device)
+        makes[THEIRS] = functools.partial(theirs, model, device)
     flops = step_flops(model)
     compiled = (
-        {
-            COMPILED: functools.partial(
-                diffusers_step, model, device=device, compiled=True
-            )
-        }
+        {COMPILED: functools.partial(theirs, model, device, compiled=True)}
         if THEIRS in makes and device.type == "cuda"
         else {}
     )
@@ -151,6 +147,13 @@ def compare(
     return rows + table(
         "each at its best batch", makes, best, device, plan, flops / peak
     )
+
+
+def theirs(
+    model: DiTConfig, device: torch.device, batch: int, compiled: bool = False
+) -> Step:
+    """A plain step of diffusers' DiT."""
+    return plain_step(diffusers_model(model), model, batch, device, compiled)
 
 
 def table(

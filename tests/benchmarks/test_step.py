@@ -1,19 +1,19 @@
 from dit_lite.benchmarks.implementations import diffusers_model
-from dit_lite.benchmarks.step import make_step, model_config, resident
+from dit_lite.benchmarks.step import MODEL, SIDES, resident
 from dit_lite.model import DiT
 
 
 def test_both_sides_have_the_same_shape_and_take_a_step():
-    other = diffusers_model(model_config()).network
+    other = diffusers_model(MODEL).network
     attention_and_mlp = sum(
         p.numel()
         for name, p in other.transformer_blocks.named_parameters()
         if ".norm1.emb." not in name
     )
-    ours = DiT(model_config()).blocks.parameters()
+    ours = DiT(MODEL).blocks.parameters()
     assert sum(p.numel() for p in ours) == attention_and_mlp
-    make_step("dit_lite, trainer", batch=2)()
-    make_step("diffusers", batch=2)()
+    for make in SIDES.values():
+        make(2)()
 
 
 def test_resident_memory_is_of_the_right_size():
