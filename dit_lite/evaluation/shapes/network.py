@@ -10,6 +10,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ...data.pixels import to_floats
 from ...data.shapes import batch
 from ...data.shapes.reading import ATTRIBUTES
 from ...data.shapes.scene import BACKGROUNDS, MOST, Scenes
@@ -84,7 +85,7 @@ def train_shapes_judge(
     for step in bar:
         index = torch.arange(step * batch_size, (step + 1) * batch_size).numpy()
         drawn = batch(seed, index, "every", (2, 2, 1))
-        images = torch.from_numpy(drawn.images).float() / 127.5 - 1
+        images = to_floats(torch.from_numpy(drawn.images))
         images, moved = _moved(images, generator)
         loss = judge_loss(judge, _worn(images, generator), drawn.scenes, moved)
         optimiser.zero_grad()

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...data.pixels import to_floats
 from ...data.shapes import batch
 from ...evaluation.shapes import judge_captions, load_shapes_judge
 from ...lab import Parts, experiment
@@ -36,7 +37,7 @@ def shapes_judge(
 def one_look(split: str, wear: str, images: int) -> list[dict]:
     """The rows of one split, its pictures clean, blurred or noisy."""
     drawn = batch(1, np.arange(images), split, (1, 1, 1))
-    pictures = worn(torch.from_numpy(drawn.images).float() / 127.5 - 1, wear)
+    pictures = worn(to_floats(torch.from_numpy(drawn.images)), wear)
     judge = load_shapes_judge()
     report = judge_captions(pictures, drawn.scenes, judge)
     about = {
