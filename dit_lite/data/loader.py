@@ -7,6 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from ..config import ConfigError
 from .dataset import Dataset
 
 
@@ -22,6 +23,13 @@ class Loader:
 
     Data that are `fresh` have a picture for any index: they are counted through, from
     a place of the seed's own, and no picture comes twice.
+
+    Of `world` processes the one of number `rank` takes its contiguous `rows` of every
+    batch; what is drawn at random is drawn for the whole batch by each, so that it
+    belongs to an image, whoever works on it. Where `world` does not divide the batch
+    some have a row more: the mean over the whole batch is the mean over the processes
+    of `weight` times the mean over their own rows. Raises ConfigError for fewer images
+    than processes.
     """
 
     def __init__(
@@ -31,7 +39,20 @@ class Loader:
         seed: int,
         device: torch.device,
         resident: bool | None = None,
+        rank: int = 0,
+        world: int = 1,
     ):
+        if not 0 <= rank < world:
+            raise ConfigError(
+                f"rank={rank} is none of 0 to {world - 1} (world={world})"
+            )
+        if batch_size < world:
+            raise ConfigError(
+                f"batch_size={batch_size} is less than one image for each of {world} "
+                f"processes; choose at least {world}"
+            )
+        self.rows = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
+        self.weight = (self.rows.stop - self.rows.start) * world / batch_size
         self.data, self.batch_size, self.seed, self.device = (
             data,
             batch_size,
@@ -95,15 +116,25 @@ class Loader:
         )
 
     def next(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images (B, C, H, W) float32 in [-1,1], mirrored at random where the data
-        allow it, and labels (B,), or captions (B, M), on the device.
+        """The `rows` of this process, on the device: images (b, C, H, W) float32 in
+        [-1,1], mirrored at random where the data allow it, and labels (b,), or captions
+        (b, M).
         """
-        index = self._indices()
+        index = self._indices()[self.rows]
         x, y = map(torch.as_tensor, (self.images[index], self.labels[index]))
         if not self.resident:
             x, y = self._send(x), self._send(y)
         x = x.float().div_(127.5).sub_(1)
         if self.data.flip:
-            mirrored = torch.rand(len(x), generator=generator, device=self.device) < 0.5
+            chance = torch.rand(
+                self.batch_size, generator=generator, device=self.device
+            )
+            mirrored = chance[self.rows] < 0.5
             x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
         return x, y
+
+    def state_dict(self) -> dict:
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.seen = state["seen"]

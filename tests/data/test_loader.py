@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dit_lite import ConfigError
 from dit_lite.data import Dataset, Loader
 
 N = 23
@@ -83,3 +84,57 @@ def test_the_bytes_stay_memory_mapped(tmp_path):
     )
     assert loader.images.data_ptr() == images.ctypes.data
     assert numbers(loader, 1) == numbers(Loader(numbered(), N, 0, CPU), 1)
+
+
+# ---- several processes
+
+
+def batches(loader: Loader, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    return [loader.next(generator) for _ in range(count)]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@given(world=st.integers(1, 5), batch_size=st.integers(5, 2 * N))
+def test_the_rows_of_all_processes_are_the_batch_of_one(flip, world, batch_size):
+    """Bit for bit, mirrored images too, also where the batch cannot be divided evenly
+    and where it straddles epochs.
+    """
+    data = numbered(flip)
+    whole = batches(Loader(data, batch_size, 3, CPU), 4)
+    parts = [
+        batches(Loader(data, batch_size, 3, CPU, rank=rank, world=world), 4)
+        for rank in range(world)
+    ]
+    for i, (x, y) in enumerate(whole):
+        assert torch.equal(torch.cat([part[i][0] for part in parts]), x)
+        assert torch.equal(torch.cat([part[i][1] for part in parts]), y)
+
+
+@given(world=st.integers(1, 5), batch_size=st.integers(5, 40))
+def test_the_mean_of_a_batch_is_the_mean_of_the_weighted_means(world, batch_size):
+    loaders = [
+        Loader(numbered(), batch_size, 0, CPU, rank=rank, world=world)
+        for rank in range(world)
+    ]
+    values = torch.rand(batch_size, dtype=torch.float64)
+    means = [loader.weight * values[loader.rows].mean() for loader in loaders]
+    torch.testing.assert_close(sum(means) / world, values.mean())
+    sizes = [len(values[loader.rows]) for loader in loaders]
+    assert max(sizes) - min(sizes) <= 1
+    if batch_size % world == 0:
+        assert {loader.weight for loader in loaders} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (dict(rank=2, world=2), "rank=2 is none of 0 to 1"),
+        (dict(rank=-1, world=2), "rank=-1"),
+        (dict(rank=0, world=N + 1), f"batch_size={N} is less than one image for each"),
+    ],
+    ids=str,
+)
+def test_a_place_that_is_none_is_refused(place, said):
+    with pytest.raises(ConfigError, match=said):
+        Loader(numbered(), N, 0, CPU, **place)
