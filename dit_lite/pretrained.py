@@ -1,5 +1,5 @@
-"""Models on disk: config.json and model.safetensors, written to a temporary name and
-renamed. Nothing is unpickled.
+"""Models on disk: a directory with config.json and model.safetensors. Nothing is
+unpickled.
 
 The models themselves are not known here: `Pretrained` gives any module with a `config`
 the two methods that write and read it.
@@ -7,7 +7,7 @@ the two methods that write and read it.
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -15,20 +15,22 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .config import ConfigError, DiTConfig
+from .files import (
+    CheckpointError,
+    read_notes,
+    read_shapes,
+    read_tensors,
+    write,
+    write_tensors,
+)
 from .resources import resource
+from .wrappers import bare, clean, weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or written; the message names the file and
-    the way out.
-    """
 
 
 class Origin(NamedTuple):
@@ -41,69 +43,6 @@ class Origin(NamedTuple):
     images_seen: int
     ema_decay: float
     steps: int | None = None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all; raises CheckpointError when the
-    disk refuses, and leaves what was there.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        kept = (
-            "the file written before is untouched"
-            if path.exists()
-            else "nothing was left behind"
-        )
-        raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; {kept}; make room "
-            "or choose another directory"
-        ) from None
-
-
-def write_tensors(
-    path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None
-) -> None:
-    """Tensors and short notes as one safetensors file."""
-    write(
-        path,
-        serialise(
-            {
-                name: value.detach().cpu().contiguous()
-                for name, value in tensors.items()
-            },
-            metadata={"format": "pt"} | (about or {}),
-        ),
-    )
-
-
-def read_tensors(
-    path: Path, device: str = "cpu"
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and notes of a safetensors file; raises FileNotFoundError, or
-    CheckpointError when it is truncated or of another kind.
-    """
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing; is {path.parent} the directory of a run or a model?"
-        )
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            names = file.keys()
-            return {n: file.get_tensor(n) for n in names}, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is truncated or not a safetensors file ({error}); use "
-            "another copy, or save it again"
-        ) from None
 
 
 class Pretrained:
@@ -124,52 +63,42 @@ class Pretrained:
         """The model that `save_pretrained` wrote, in eval mode: of a directory, or of
         the name of a model that ships with dit_lite ("digits").
 
-        Raises FileNotFoundError when there is none, CheckpointError (a ValueError) when
-        its files are truncated, foreign, or disagree.
+        Raises FileNotFoundError when there is none, ConfigError for a name that is
+        both, CheckpointError when its files are truncated, foreign, disagree, or hold
+        weights that are no finite floats (all but the first are ValueErrors). No memory
+        is taken for a model whose shapes are not those of the weights.
         """
-        directory = directory_of(name_or_directory)
-        config = read_config(directory, str(name_or_directory))
-        path = directory / WEIGHTS
-        weights, about = read_tensors(path)
+        config = load_config(name_or_directory)
+        path = directory_of(name_or_directory) / WEIGHTS
+        check_shapes(outline(cls, config), read_shapes(path), path)
+        saved, about = read_tensors(path)
+        try:
+            saved = cls.upgrade(saved, config.heads, about.get("layout"))
+        except ValueError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}") from None
         # on the CPU, whose generator is left as it was; that of a GPU is not touched
         with torch.random.fork_rng(devices=[]):
             model = cls(config)
-        check_weights(model, weights, path)
-        model.load_state_dict(upgraded(model, weights, about, path))
+        load_weights(model, saved, path)
         return model.eval()
 
 
-def upgraded(
-    model: Pretrained, tensors: dict[str, Tensor], about: dict[str, str], path: Path
-) -> dict[str, Tensor]:
-    """The tensors of a file of `model`, weights or training state, in its layout;
-    raises CheckpointError for a file of a later version.
-    """
-    try:
-        return model.upgrade(tensors, model.config.heads, about.get("layout"))
-    except (ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
-
-
 def save_model(
-    model: Pretrained, directory: str | Path, origin: Origin | None = None
+    model: nn.Module, directory: str | Path, origin: Origin | None = None
 ) -> None:
     """Write config.json and model.safetensors into `directory`. The weights go first,
-    so that a config never stands without them.
+    so that a config never stands without them. A compiled or wrapped model is written
+    as the model inside.
 
     `origin` travels with the weights; `origin_of` reads it.
     """
-    directory = Path(directory)
-    write_tensors(
-        directory / WEIGHTS,
-        model.state_dict(),
-        {"layout": model.layout}
-        | ({"origin": json.dumps(origin._asdict())} if origin else {}),
-    )
-    write(
-        directory / CONFIG,
-        (json.dumps(model.config.to_dict(), indent=2) + "\n").encode(),
-    )
+    directory, inside = Path(directory), bare(model)
+    about = {"layout": inside.layout}
+    if origin:
+        about["origin"] = json.dumps(origin._asdict())
+    write_tensors(directory / WEIGHTS, weights(model), about)
+    config = inside.config.to_dict()
+    write(directory / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def shipped() -> list[str]:
@@ -183,77 +112,142 @@ def shipped() -> list[str]:
 
 
 def directory_of(name_or_directory: str | Path) -> Path:
-    """The directory of a shipped model, or the one given."""
-    shipped_at = resource("data/checkpoints") / str(name_or_directory)
-    return (
-        shipped_at
-        if str(name_or_directory) in shipped()
-        else Path(name_or_directory).expanduser()
-    )
+    """The directory of a shipped model, or the one given. Raises ConfigError for a name
+    that is both.
+    """
+    name = str(name_or_directory)
+    here = Path(name_or_directory).expanduser()
+    if name not in shipped():
+        return here
+    shipped_at = resource("data/checkpoints") / name
+    if (here / CONFIG).exists() and not here.samefile(shipped_at):
+        raise ConfigError(
+            f"{name!r} is a model that comes with dit_lite, and a directory here; "
+            f"write {as_written(here)} for the directory, or {shipped_at} for the "
+            "model that comes with dit_lite"
+        )
+    return shipped_at
+
+
+def as_written(directory: Path) -> str:
+    """The path of a directory as `load` and `--checkpoint` take it: never the bare name
+    of a shipped model.
+    """
+    name = str(directory)
+    return os.path.join(os.curdir, name) if name in shipped() else name
 
 
 def origin_of(name_or_directory: str | Path) -> Origin | None:
     """What the weights of a model say of their training, None when they do not say
-    it in words of this version. Errors as in `load`.
+    it in words of this version. Errors as in `from_pretrained`.
     """
-    _, about = read_tensors(directory_of(name_or_directory) / WEIGHTS)
+    about = read_notes(directory_of(name_or_directory) / WEIGHTS)
     try:
         return Origin(**json.loads(about.get("origin", "{}")))
     except (ValueError, TypeError):
         return None
 
 
-def read_config(directory: Path, asked: str) -> DiTConfig:
-    """What config.json of a directory says; `asked` is what the caller asked for.
-    Errors as in `Pretrained.from_pretrained`.
-    """
-    config_at = directory / CONFIG
-    if not directory.is_dir() or not config_at.exists():
+def load_config(name_or_directory: str | Path) -> DiTConfig:
+    """What config.json says of a model; errors as in `from_pretrained`."""
+    directory = directory_of(name_or_directory)
+    path = directory / CONFIG
+    if not path.exists():
         what = (
-            f"{config_at} is missing"
+            f"{path} is missing"
             if directory.is_dir()
             else f"there is no directory {directory}"
         )
         raise FileNotFoundError(
-            f"no model {asked!r}: {what}; shipped models: "
+            f"no model {str(name_or_directory)!r}: {what}; shipped models: "
             f"{', '.join(shipped()) or 'none'}"
         )
     try:
-        values = json.loads(config_at.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"{config_at} is not JSON ({error}); use another copy"
+            f"{path} is not JSON ({error}); use another copy"
         ) from None
     if not isinstance(values, dict) or "patch_size" not in values:
         raise CheckpointError(
-            f"{config_at} does not describe a DiT of this package; a checkpoint "
+            f"{path} does not describe a DiT of this package; a checkpoint "
             "of the DiT authors is read by dit_lite.load_official"
         )
     try:
         return DiTConfig.from_dict(values)
     except (ConfigError, TypeError) as error:
-        raise CheckpointError(f"{config_at} is not valid: {error}") from None
+        raise CheckpointError(f"{path} is not valid: {error}") from None
 
 
-def load_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Copy `weights` into `model`; errors as in `check_weights`."""
-    check_weights(model, weights, path)
-    model.load_state_dict(weights)
+class Unfilled(TorchFunctionMode):
+    """While open, nothing is drawn into new weights: on no device at all that is slow,
+    since the compiler is imported for it.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return function(*args, **(kwargs or {}))
 
 
-def check_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Raise CheckpointError when names or shapes are those of another model."""
-    own = model.state_dict()
-    for name in sorted(own.keys() ^ weights.keys()):
+def outline(kind: type[nn.Module], config: DiTConfig) -> dict[str, Tensor]:
+    """The weights of a kind of model as tensors that take no memory, by name."""
+    # a table of positions is no weight
+    if config.position != "learned":
+        config = dataclasses.replace(config, position="none", position_extent=None)
+    with torch.device("meta"), Unfilled():
+        return kind(config).state_dict()
+
+
+def check_shapes(
+    own: dict[str, Tensor], shapes: dict[str, tuple[int, ...]], path: Path | str
+) -> None:
+    """Raise CheckpointError unless the names and shapes of a file are those of `own`,
+    the weights of a model.
+    """
+    shapes = {clean(name): shape for name, shape in shapes.items()}
+    for name in sorted(own.keys() ^ shapes.keys()):
         raise CheckpointError(
             f"{path} and its configuration are of different models: {name!r} is "
             "only in one of them; use the config.json saved with it"
         )
     for name, value in own.items():
-        if value.shape != weights[name].shape:
+        if tuple(value.shape) != tuple(shapes[name]):
             raise CheckpointError(
                 f"{path} and its configuration are of different models: {name!r} "
-                f"has shape {tuple(weights[name].shape)}, "
+                f"has shape {tuple(shapes[name])}, "
                 f"the configuration says {tuple(value.shape)}; use the "
                 "config.json saved with it"
             )
+
+
+def load_weights(model: nn.Module, saved: dict[str, Tensor], path: Path | str) -> None:
+    """Copy `saved` into `model`; raises CheckpointError when names or shapes are those
+    of another model, and for weights that are no finite floats.
+    """
+    own = weights(model)
+    saved = {clean(name): value for name, value in saved.items()}
+    check_shapes(own, {name: value.shape for name, value in saved.items()}, path)
+    for name, value in own.items():
+        check_kind(f"{name!r} in {path}", saved[name], value)
+    model.load_state_dict({name: saved[clean(name)] for name in model.state_dict()})
+
+
+def check_kind(what: str, saved: Tensor, own: Tensor) -> None:
+    """Raise CheckpointError when a saved tensor is no number of the kind of its own
+    place: integers for floats, or floats that are not finite there.
+    """
+    if saved.is_floating_point() != own.is_floating_point():
+        raise CheckpointError(
+            f"{what} has dtype {saved.dtype} in the place of {own.dtype}; save it "
+            f"again as {own.dtype}"
+        )
+    if own.is_floating_point() and not saved.to(own.dtype).isfinite().all():
+        raise CheckpointError(
+            f"{what} is not finite: it holds NaN or infinity; use another copy, or "
+            "a checkpoint from before the run diverged"
+        )

@@ -296,7 +296,7 @@ def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
 def test_a_run_that_does_not_fit_is_refused_with_the_way_out(
     pictures, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: 8e9)
+    monkeypatch.setattr("dit_lite.training.fitting.free_memory", lambda: 8e9)
     out = tmp_path / "run"
     assert (
         main(
@@ -401,6 +401,30 @@ def test_a_second_run_in_the_same_directory_is_refused(trained):
     assert "already holds a run" in again.stderr
     assert "continue it with --resume" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_resume_auto_continues_for_longer_and_says_so(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    small = ("--batch-size", "4", "--width", "16", "--depth", "1", "--device", "cpu")
+    command = ["train", "digits", *small, "--out", out, "--resume", "auto", "--steps"]
+    assert main([*command, "2"]) == 0
+    assert main([*command, "2"]) == 0
+    assert main([*command, "4"]) == 0
+    said = capsys.readouterr()
+    assert "note: from step 2 on, steps was 2 and is now 4" in said.err
+    assert "4 steps, 16 images" in said.out
+    assert main([*command, "3"]) == 2
+    assert "steps was 4 and is now 3" in capsys.readouterr().err
+
+
+def test_a_run_begins_from_a_shipped_model(tmp_path, capsys):
+    out = tmp_path / "run"
+    few = ("--batch-size", "4", "--steps", "2", "--device", "cpu", "--out", str(out))
+    assert main(["train", "digits", "--init-from", "digits", *few]) == 0
+    assert json.loads((out / "config.json").read_text())["width"] == 64
+    wide = ("--init-from", "digits", "--width", "32", "--out", str(tmp_path / "other"))
+    assert main(["train", "digits", *wide]) == 2
+    assert "give one or the other" in capsys.readouterr().err
 
 
 def test_guidance_without_a_null_class_is_refused(tmp_path, capsys):

@@ -300,13 +300,27 @@ def test_budget_cpu_has_a_recipe_of_its_own(name):
     )
 
 
-def test_the_warm_up_of_a_recipe_fits_into_a_short_run():
+def test_the_warm_up_of_a_recipe_is_at_most_a_tenth_of_the_run():
     warmups = {
         steps: TrainConfig(data="digits", steps=steps).warmup
-        for steps in (1, 20, 49, 50, 300)
+        for steps in (1, 20, 49, 300, 500, 9000)
     }
-    assert warmups == {1: 1, 20: 2, 49: 4, 50: 50, 300: 50}
+    assert warmups == {1: 0, 20: 2, 49: 4, 300: 30, 500: 50, 9000: 50}
     assert TrainConfig(data="digits", steps=20, warmup=20).warmup == 20
+
+
+def test_a_run_saves_now_and_then_unless_it_is_told_otherwise():
+    found = {
+        steps: TrainConfig(steps=steps).save_every for steps in (1, 12, 300, 10**6)
+    }
+    assert found == {1: 1, 12: 1, 300: 30, 10**6: 1000}
+    assert TrainConfig(save_every=0).save_every == 0
+
+
+def test_a_run_that_begins_from_another_has_no_model_of_its_own():
+    config = TrainConfig(init_from=Path("runs/a"), budget="cpu", data="cifar10")
+    assert (config.init_from, config.preset, config.changes) == ("runs/a", None, {})
+    assert config.steps == CPU_RECIPES["cifar10"]["steps"]
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers():

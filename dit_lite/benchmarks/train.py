@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from ..config import ConfigError, DiTConfig, choose, preset
+from ..files import write
 from ..lab.provenance import provenance
-from ..training.checkpoint import write
 from ..training.precision import pick_device
 from .implementations import diffusers_model, our_step, plain_step, why_alone
 from .switches import ablate

@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> None:
     can know stands there in capitals.
     """
     from ..evaluation.cards import CARD, model_card
-    from ..training.checkpoint import directory_of, write
+    from ..files import write
+    from ..pretrained import directory_of
 
     directory = directory_of(options.checkpoint)
     out = directory / CARD

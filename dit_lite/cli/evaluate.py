@@ -76,7 +76,9 @@ def run(options: argparse.Namespace) -> None:
 
     from ..data import DATASETS
     from ..evaluation.report import evaluate_model
-    from ..training.checkpoint import load, origin_of, write
+    from ..files import write
+    from ..pretrained import origin_of
+    from ..training.checkpoint import load
     from ..training.precision import pick_device
 
     if options.out and options.out.is_dir():

@@ -16,6 +16,7 @@ from ..config import CHOICES, RECIPE_FIELDS
 #: says.
 METAVARS = {
     "out": "DIR",
+    "init_from": "NAME_OR_DIR",
     "warmup": "STEPS",
     "save_every": "STEPS",
     "log_every": "STEPS",

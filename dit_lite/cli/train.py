@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 
@@ -39,13 +40,21 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         unset=True,
     )
     parser.add_argument(
-        "--resume", action="store_true", help="continue the run in --out, bit for bit"
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        choices=("auto",),
+        metavar="auto",
+        help="continue the run in --out, bit for bit; with more --steps, for longer. "
+        "auto: continue it, or begin it where there is none",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Train a model. Flags that are not given take the recipe of the data set."""
     from ..data import DATASETS, load_data
+    from ..pretrained import as_written
     from ..training import train
     from ..training.precision import pick_device
 
@@ -70,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
     if on_cpu and by_device and (of_ones_own or config.data in CPU_RECIPES):
         size = " ".join(
             [
-                config.preset,
+                config.preset or f"the model of {config.init_from}",
                 *(f"{name}={value}" for name, value in config.changes.items()),
             ]
         )
@@ -95,4 +104,5 @@ def run(options: argparse.Namespace) -> None:
         f"{trained.directory}: {last['step']} steps, {last['images']:,} images, "
         f"{last['seconds']:.1f} s, loss {last['loss']:.4f}"
     )
-    print(f"sample with: python -m dit_lite sample --checkpoint {trained.directory}")
+    checkpoint = shlex.quote(as_written(trained.directory))
+    print(f"sample with: python -m dit_lite sample --checkpoint {checkpoint}")

@@ -8,7 +8,7 @@ from .fields import ConfigError, OneOf, choose
 from .model import DiTConfig
 from .presets import PATCHES, PRESETS, SIZES, preset
 from .recipes import CPU_RECIPES, RECIPE_FIELDS, RECIPES
-from .run import COMPILE_FROM, CPU, GPU, TrainConfig
+from .run import COMPILE_FROM, CPU, GPU, SILENT, TrainConfig
 
 #: The names that a field accepts, and those of a sampler and an extractor; each
 #: registry of the package holds exactly these (tests/test_config.py).
@@ -24,6 +24,6 @@ CHOICES = {
 
 __all__ = [
     "CHOICES", "COMPILE_FROM", "CPU", "CPU_RECIPES", "GPU", "PATCHES", "PRESETS",
-    "RECIPES", "RECIPE_FIELDS", "SIZES", "ConfigError", "DiTConfig", "TrainConfig",
-    "choose", "preset",
+    "RECIPES", "RECIPE_FIELDS", "SILENT", "SIZES", "ConfigError", "DiTConfig",
+    "TrainConfig", "choose", "preset",
 ]  # fmt: skip

@@ -16,6 +16,11 @@ from .fields import (
     setting,
 )
 
+#: The most numbers that a table of positions, N tokens of width D, may hold. With the
+#: bounds of the fields it keeps a file from elsewhere from asking for more than any
+#: machine has.
+TABLE = 2**28
+
 
 def _names(name: str, value) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)):
@@ -63,13 +68,15 @@ class DiTConfig:
     """
 
     image_size: int = setting(
-        "height and width of the image, in pixels (or latent cells)", 8, Whole(1)
+        "height and width of the image, in pixels (or latent cells)", 8, Whole(1, 2**14)
     )
-    channels: int = setting("channels C of the image", 1, Whole(1))
-    patch_size: int = setting("side P of a patch; must divide image_size", 2, Whole(1))
-    width: int = setting("width D of a token", 64, Whole(1))
-    depth: int = setting("number L of blocks", 4, Whole(1))
-    heads: int = setting("attention heads h; must divide width", 4, Whole(1))
+    channels: int = setting("channels C of the image", 1, Whole(1, 2**12))
+    patch_size: int = setting(
+        "side P of a patch; must divide image_size", 2, Whole(1, 2**14)
+    )
+    width: int = setting("width D of a token", 64, Whole(1, 2**16))
+    depth: int = setting("number L of blocks", 4, Whole(1, 2**10))
+    heads: int = setting("attention heads h; must divide width", 4, Whole(1, 2**10))
     condition: str = setting(
         "what an image is made from: its class (label), the words of a caption, or "
         "the features of a text encoder",
@@ -77,15 +84,19 @@ class DiTConfig:
         OneOf(("label", "caption", "features")),
     )
     num_classes: int = setting(
-        "number K of classes; label K means 'no class'", 10, Whole(1)
+        "number K of classes; label K means 'no class'", 10, Whole(1, 2**20)
     )
     vocab_size: int | None = setting(
-        "word ids of captions, 0 to vocab_size - 1, with 0 for padding", None, Whole(2)
+        "word ids of captions, 0 to vocab_size - 1, with 0 for padding",
+        None,
+        Whole(2, 2**20),
     )
     caption_length: int | None = setting(
-        "most words of a caption, or rows of features", None, Whole(1)
+        "most words of a caption, or rows of features", None, Whole(1, 2**12)
     )
-    feature_width: int | None = setting("width E of a row of features", None, Whole(1))
+    feature_width: int | None = setting(
+        "width E of a row of features", None, Whole(1, 2**16)
+    )
     mlp_ratio: float = setting(
         "hidden width of the MLP, in units of D", 4.0, Number(0, 64, open_low=True)
     )
@@ -128,7 +139,7 @@ class DiTConfig:
         "grid side that the position coordinates span, if not this model's own "
         "(set by `resize`)",
         None,
-        Whole(1),
+        Whole(1, 2**14),
     )
     qk_norm: bool = setting("normalise queries and keys per head", False, flag)
     null_class: bool = setting(
@@ -186,6 +197,13 @@ class DiTConfig:
             raise ConfigError(
                 f"patch_size={self.patch_size} does not divide "
                 f"image_size={self.image_size}; choose one of {fits}"
+            )
+        if self.tokens * self.width > TABLE:
+            raise ConfigError(
+                f"image_size={self.image_size} in patches of patch_size="
+                f"{self.patch_size} gives {self.tokens:,} tokens of "
+                f"width={self.width}, more than {TABLE:,} numbers; choose larger "
+                "patches"
             )
         if self.width % self.heads:
             fits = [

@@ -19,7 +19,12 @@ from .fields import (
 )
 from .model import DiTConfig
 from .presets import PRESETS
-from .recipes import CPU_RECIPES, RECIPE_FIELDS, RECIPES
+from .recipes import CPU_RECIPES, RECIPES
+
+#: Fields that touch no number of a run.
+SILENT = ("out", "save_every", "log_every", "tensorboard")
+#: Unless it is said otherwise, no more steps than these lie between two checkpoints.
+SAVE_EVERY = 1_000
 
 #: Compiling takes about a minute, which shorter runs do not win back.
 COMPILE_FROM = 2_000
@@ -67,6 +72,12 @@ class TrainConfig:
         None,
         Text("the path of a directory"),
     )
+    init_from: str | None = setting(
+        "a model to begin from, instead of a preset: the name of a shipped one, or "
+        "the directory of another run, whose averaged weights are taken",
+        None,
+        Text("the name of a model or the directory of a run"),
+    )
     preset: str | None = setting("size of the model", None, OneOf(tuple(PRESETS)))
     model: DiTConfig | None = setting(
         "the model itself, instead of a preset", None, _model
@@ -85,7 +96,7 @@ class TrainConfig:
     lr: float | None = setting("peak learning rate", None, Number(0, 10, open_low=True))
     warmup: int | None = setting(
         "steps over which the learning rate rises from zero; left out: as in the "
-        "recipe, or a tenth of a run that would be shorter than that",
+        "recipe, and at most a tenth of the run",
         None,
         Whole(0),
     )
@@ -141,38 +152,31 @@ class TrainConfig:
         "side to which the images of a folder are cropped and resized", None, Whole(1)
     )
     seed: int = setting("seeds initial weights, order of the data, noise", 0, Whole(0))
-    save_every: int = setting(
-        "steps between checkpoints (0: only at the end)", 0, Whole(0)
+    save_every: int | None = setting(
+        "steps between checkpoints, 0 for one at the end alone; left out: a tenth of "
+        f"the run, and at most {SAVE_EVERY:,}",
+        None,
+        Whole(0),
     )
     log_every: int = setting("steps between lines of metrics.jsonl", 10, Whole(1))
     tensorboard: bool = setting("mirror the metrics to TensorBoard", False, flag)
 
     def __post_init__(self):
         check_fields(self)
-        recipe = self._recipe()
-        if self.preset is None and self.model is None:
-            object.__setattr__(
-                self, "changes", recipe.get("changes", {}) | self.changes
-            )
-        asked = self.warmup
-        for name in RECIPE_FIELDS:
-            if getattr(self, name) is None and not (
-                name == "preset" and self.model is not None
-            ):
-                object.__setattr__(self, name, recipe[name])
-        if self.model is not None and (self.preset is not None or self.changes):
+        given = [n for n in ("model", "init_from") if getattr(self, n) is not None]
+        if given and (self.preset is not None or self.changes or len(given) > 1):
+            others = (*given[1:], f"preset={self.preset!r}", f"changes={self.changes}")
             raise ConfigError(
-                f"model=... is given together with preset={self.preset!r} and "
-                f"changes={self.changes}; give one or the other"
+                f"{given[0]}=... is given together with {', '.join(others)}; give one "
+                "or the other"
             )
+        self._take_recipe(keep_preset=bool(given))
         if self.warmup > self.steps:
-            if asked is not None:
-                raise ConfigError(
-                    f"warmup={self.warmup} is longer than the run, "
-                    f"steps={self.steps}; leave it out, or choose at most "
-                    f"{self.steps}"
-                )
-            object.__setattr__(self, "warmup", max(1, self.steps // 10))
+            raise ConfigError(
+                f"warmup={self.warmup} is longer than the run, "
+                f"steps={self.steps}; leave it out, or choose at most "
+                f"{self.steps}"
+            )
         if self.model is not None and self.model.null_class != (self.label_dropout > 0):
             raise ConfigError(
                 f"label_dropout={self.label_dropout} and "
@@ -180,13 +184,21 @@ class TrainConfig:
                 "the null class is trained by dropping labels, so set both or neither"
             )
 
-    def _recipe(self) -> dict:
+    def _take_recipe(self, keep_preset: bool) -> None:
+        """Fill in the fields that were left open."""
         known = self.data if self.data in RECIPES else "cifar10"
-        return (
-            CPU_RECIPES.get(known, RECIPES[known])
-            if self.budget == "cpu"
-            else RECIPES[known]
-        )
+        recipe = dict(RECIPES[known])
+        if self.budget == "cpu":
+            recipe = dict(CPU_RECIPES.get(known, recipe))
+        changes = recipe.pop("changes", {})
+        if self.preset is None and not keep_preset:
+            object.__setattr__(self, "changes", changes | self.changes)
+        steps = recipe["steps"] if self.steps is None else self.steps
+        recipe["warmup"] = min(recipe["warmup"], steps // 10)
+        recipe["save_every"] = min(max(1, steps // 10), SAVE_EVERY)
+        for name, value in recipe.items():
+            if getattr(self, name) is None and not (name == "preset" and keep_preset):
+                object.__setattr__(self, name, value)
 
     def on(self, precision: str, compiler: bool) -> TrainConfig:
         """This run with the fields that depend on the device filled in, by what the

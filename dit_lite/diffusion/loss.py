@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..wrappers import bare
 from .objectives import target, to_x0_eps
 from .paths import PATHS, expand
 
@@ -24,7 +25,7 @@ def diffusion_loss(
     added, with the mean held fixed (2102.09672 eq. 16: 1/1000 of a sum over 1,000 steps
     is their mean). Source: 2006.11239 eq. 14, 2210.02747 eq. 14.
     """
-    config = model.config
+    config = bare(model).config
     path = PATHS[config.path]
     if config.learn_variance:
         # the bound is defined at the 1,000 steps

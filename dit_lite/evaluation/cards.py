@@ -11,8 +11,10 @@ from pathlib import Path
 from ..config import ConfigError
 from ..data import DATASETS, load_data
 from ..model.dit import DiT
-from ..training.checkpoint import METRICS, load, origin_of
+from ..pretrained import origin_of
+from ..training.checkpoint import load
 from ..training.ema import reach
+from ..training.run_directory import METRICS
 from .label_penalty import LabelPenalty, label_penalty
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"

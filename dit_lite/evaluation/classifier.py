@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..data import Dataset, Loader
+from ..files import read_tensors
+from ..pretrained import load_weights
 from ..resources import resource
-from ..training.checkpoint import load_weights, read_tensors
 from ..training.precision import pick_device
 
 

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data import digits
+from ..files import read_tensors
+from ..pretrained import load_weights
 from ..resources import resource
-from ..training.checkpoint import load_weights, read_tensors
 
 WEIGHTS = "data/checkpoints/digits-judge.safetensors"
 FEATURES = 64

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..training.checkpoint import read_tensors, write_tensors
+from ..files import read_tensors, write_tensors
 from .extractor import Extractor, extract
 
 

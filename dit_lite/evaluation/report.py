@@ -16,7 +16,7 @@ from ..config import choose
 from ..data import DATASETS, Dataset, load_data
 from ..diffusion import sample, trajectory
 from ..model.dit import DiT
-from ..training.checkpoint import Origin
+from ..pretrained import Origin
 from ..training.ema import reach
 from .classification_accuracy_score import LEARNERS, classification_score
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor

@@ -10,8 +10,8 @@ import tarfile
 from pathlib import Path
 
 from ..config import ConfigError, choose
+from ..files import write
 from ..resources import resource
-from ..training.checkpoint import write
 from .budget import RECORDED
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import ConfigError
-from ..training.checkpoint import write
+from ..files import write
 from .results import (
     SCHEMA,
     ResultError,

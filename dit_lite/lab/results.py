@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import choose
+from ..config import SILENT, choose
+from ..files import write
 from ..resources import resource
-from ..training.checkpoint import write
 from .budget import RECORDED
 
 SCHEMA = 1
@@ -181,7 +181,8 @@ def read_content(path: Path, keys: set[str], way_out: str) -> dict:
 
 def _known_then(settings: dict, recorded: dict) -> dict:
     """Settings without the fields of the recipe that did not exist when a result was
-    recorded: a new one starts at what was done before.
+    recorded: a new one starts at what was done before. Those that touch no number are
+    as they were.
     """
     if not (
         isinstance(settings.get("recipe"), dict)
@@ -190,7 +191,7 @@ def _known_then(settings: dict, recorded: dict) -> dict:
         return settings
     return settings | {
         "recipe": {
-            name: value
+            name: recorded["recipe"][name] if name in SILENT else value
             for name, value in settings["recipe"].items()
             if name in recorded["recipe"]
         }

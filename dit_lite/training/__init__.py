@@ -1,11 +1,16 @@
 """One loop that trains any model of this package, and what it saves."""
 
-from .checkpoint import CheckpointError, load, save_model, shipped
+from ..files import CheckpointError
+from ..pretrained import save_model, shipped
+from .build import build_model
+from .checkpoint import load
 from .ema import EMA
-from .loop import DivergedError, Interrupted, Run, Trainer, build_model, train
+from .loop import Run, Trainer, train
+from .metrics import DivergedError
 from .optim import OPTIMISERS
 from .posthoc_ema import PowerEMA, synthesise
 from .schedule import SCHEDULES, learning_rate
+from .signals import Interrupted
 
 __all__ = [
     "EMA", "OPTIMISERS", "SCHEDULES", "CheckpointError", "DivergedError", "Interrupted",

@@ -1,45 +1,32 @@
-"""The files of a run and of a model; how they are written and read stands in
-pretrained.py.
-"""
+"""Weights as a run reads and writes them: a whole model, or a part of its state."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from ..model.dit import DiT
-from ..pretrained import (
-    CONFIG,
-    WEIGHTS,
-    CheckpointError,
-    Origin,
-    directory_of,
-    load_weights,
-    origin_of,
-    read_tensors,
-    save_model,
-    shipped,
-    upgraded,
-    write,
-    write_tensors,
-)
-
-STATE, METRICS = "state.safetensors", "metrics.jsonl"
+from ..pretrained import load_weights
+from ..wrappers import weights
 
 
 def load(name_or_directory: str | Path, device: str | torch.device = "cpu") -> DiT:
     """The model of a shipped checkpoint ("digits") or of a directory with config.json
-    and model.safetensors, in eval mode.
-
-    Raises FileNotFoundError when there is none, CheckpointError (a ValueError) when its
-    files are truncated, foreign, or disagree.
+    and model.safetensors, in eval mode. Errors as in `DiT.from_pretrained`.
     """
     return DiT.from_pretrained(name_or_directory).to(device)
 
 
-__all__ = [
-    "CONFIG", "METRICS", "STATE", "WEIGHTS", "CheckpointError", "Origin",
-    "directory_of", "load", "load_weights", "origin_of", "read_tensors", "save_model",
-    "shipped", "upgraded", "write", "write_tensors",
-]  # fmt: skip
+class Weights:
+    """The weights of a model, whatever wraps it, as a part of the state of a run."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return weights(self.model)
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        load_weights(self.model, state, "the weights of the state")

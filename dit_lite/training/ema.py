@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from ..pretrained import load_weights
+from ..wrappers import bare, weights
 
 
 def rising(decay: float, updates: int) -> float:
@@ -24,11 +27,11 @@ def reach(decay: float, steps: int | None = None) -> float:
 
 class EMA:
     """An exponential moving average of a model's weights, updated in one fused pass,
-    with the decay that `rising` gives.
+    with the decay that `rising` gives. `model` is the module without its wrappers.
     """
 
     def __init__(self, model: nn.Module, decay: float):
-        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self.model = copy.deepcopy(bare(model)).requires_grad_(False).eval()
         self.decay, self.updates = decay, 0
         self._pairs = list(self.model.parameters()), list(model.parameters())
 
@@ -39,3 +42,11 @@ class EMA:
         averaged, current = self._pairs
         torch._foreach_lerp_(averaged, current, 1 - decay)
         self.updates += 1
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        return weights(self.model) | {"updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
+        self.updates = state["updates"]
+        averaged = {k: v for k, v in state.items() if k != "updates"}
+        load_weights(self.model, averaged, "the averaged weights of the state")

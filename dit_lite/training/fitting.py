@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import DiTConfig
+import torch
+
+from ..config import ConfigError, DiTConfig, TrainConfig
 
 STATE = 20  # bytes of a parameter: fp32 weight, gradient, two moments of Adam, average
 RESERVE = 0.9  # of a memory; the rest goes to the driver, to libraries and to gaps
@@ -60,3 +63,58 @@ def free_memory() -> float:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
     return min(found)
+
+
+def check_memory(config: TrainConfig, model: DiTConfig, device: torch.device) -> None:
+    """Raise ConfigError for a run that will not fit into the main memory that is free.
+    What a GPU has is only known when it runs out.
+    """
+    if device.type == "cpu":
+        free = free_memory()
+        if not fits(model, config.batch_size, config.precision, free):
+            raise _too_large(
+                config, model, device, free, f", and {free / 1e9:.1f} GB are free"
+            )
+
+
+@contextlib.contextmanager
+def out_of_memory(
+    config: TrainConfig, model: DiTConfig, device: torch.device
+) -> Iterator[None]:
+    """While open, running out of memory is a ConfigError that says what to change."""
+    try:
+        yield
+    except RuntimeError as error:
+        full = isinstance(error, torch.OutOfMemoryError)
+        if not full and "DefaultCPUAllocator" not in str(error):
+            raise
+        memory = (
+            torch.cuda.get_device_properties(device).total_memory
+            if device.type == "cuda"
+            else free_memory()
+        )
+        raise _too_large(config, model, device, memory) from None
+
+
+def _too_large(
+    config: TrainConfig,
+    model: DiTConfig,
+    device: torch.device,
+    memory: float,
+    free: str = "",
+) -> ConfigError:
+    """What to say of a run that does not fit into so many bytes."""
+    B, precision = config.batch_size, config.precision
+    ways = []
+    if device.type == "cpu" and config.budget != "cpu" and config.data != "digits":
+        ways.append("--budget cpu")
+    if less := batch_that_fits(model, B, precision, memory):
+        ways.append(f"--batch-size {less}")
+    if device.type == "cuda" and precision == "fp32":
+        ways.append("--precision bf16")
+    ways.append("a smaller --preset or a --patch-size twice as large")
+    return ConfigError(
+        f"batch_size={B} needs more memory than {device} can spare: at least "
+        f"{memory_needed(model, B, precision) / 1e9:.1f} GB{free}; choose "
+        f"{', or '.join(ways)}"
+    )

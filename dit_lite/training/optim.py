@@ -9,7 +9,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ..files import CheckpointError
+from ..wrappers import parameters
 from .muon import Muon
+
+#: What the optimisers keep for every parameter.
+ADAMW, MUON = ("step", "exp_avg", "exp_avg_sq"), ("momentum",)
 
 
 class Together:
@@ -89,33 +94,58 @@ def set_rate(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
         group["lr"] = lr
 
 
-def optimiser_tensors(
-    optimiser: torch.optim.Optimizer | Together, model: nn.Module
-) -> dict[str, Tensor]:
-    """The optimiser's state by parameter name: "exp_avg.NAME", "exp_avg_sq.NAME",
-    "step.NAME" of AdamW, "momentum.NAME" of Muon.
+class OptimiserState:
+    """The state of an optimiser as tensors by parameter name: "exp_avg.NAME",
+    "exp_avg_sq.NAME", "step.NAME" of AdamW, "momentum.NAME" of Muon.
     """
-    return {
-        f"{key}.{name}": value
-        for name, p in model.named_parameters()
-        for key, value in optimiser.state[p].items()
-    }
+
+    def __init__(self, optimiser: torch.optim.Optimizer | Together, model: nn.Module):
+        self.optimiser, self.names = optimiser, {p: n for n, p in parameters(model)}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {
+            f"{key}.{name}": value
+            for p, name in self.names.items()
+            for key, value in self.optimiser.state.get(p, {}).items()
+        }
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Put back what `state_dict` gave. Raises CheckpointError for a tensor that is
+        missing, too many, or not like its parameter: a fused step trusts their shapes.
+        """
+        state, restored = dict(state), {}
+        for group in self.optimiser.param_groups:
+            keys = MUON if "momentum" in group else ADAMW
+            for p in group["params"]:
+                name = self.names[p]
+                # without gradients no state is made
+                if p.requires_grad or f"{keys[0]}.{name}" in state:
+                    restored[p] = {
+                        key: _like(p, f"{key}.{name}", state.pop(f"{key}.{name}", None))
+                        for key in keys
+                    }
+        if state:
+            raise CheckpointError(
+                f"the optimiser has no place for {min(state)!r}; resume with the "
+                "optimiser that the run began with"
+            )
+        for p, values in restored.items():
+            self.optimiser.state[p] = values
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer | Together,
-    model: nn.Module,
-    tensors: dict[str, Tensor],
-) -> None:
-    """Put back what `optimiser_tensors` gave. Raises KeyError for a part of the
-    state that is missing.
-    """
-    names = {p: name for name, p in model.named_parameters()}
-    for group in optimiser.param_groups:
-        keys = (
-            ("momentum",) if "momentum" in group else ("step", "exp_avg", "exp_avg_sq")
-        )
-        for p in group["params"]:
-            optimiser.state[p] = {
-                key: tensors[f"{key}.{names[p]}"].to(p.device).clone() for key in keys
-            }
+def _like(p: nn.Parameter, name: str, value: Tensor | None) -> Tensor:
+    """A copy of `value` beside its parameter, if it is what the optimiser expects."""
+    scalar = name.startswith("step.")
+    shape, dtype = ((), torch.float32) if scalar else (tuple(p.shape), p.dtype)
+    if value is None:
+        problem = "is missing"
+    elif tuple(value.shape) != shape or value.dtype != dtype:
+        problem = f"is {tuple(value.shape)} {value.dtype}, not {shape} {dtype}"
+    elif not value.isfinite().all():
+        problem = "is not finite"
+    else:
+        return value.to(p.device, copy=True)
+    raise CheckpointError(
+        f"the state of the optimiser does not fit this run: {name!r} {problem}; use "
+        "another copy, or begin another run from the weights with --init-from"
+    )

@@ -18,7 +18,7 @@ from dit_lite.evaluation import (
 )
 from dit_lite.evaluation import report as reporting
 from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
-from dit_lite.training.checkpoint import Origin
+from dit_lite.pretrained import Origin
 
 QUICK = dict(samples=30, steps=2, sampler="ddim", repeats=21)
 

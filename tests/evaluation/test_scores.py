@@ -20,7 +20,7 @@ from dit_lite.evaluation import (
     real_images,
     save_reference,
 )  # fmt: skip
-from dit_lite.training.checkpoint import CheckpointError, write_tensors
+from dit_lite.files import CheckpointError, write_tensors
 
 
 @pytest.fixture(scope="module")

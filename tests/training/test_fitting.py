@@ -77,7 +77,7 @@ def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(
 ):
     config = short(batch_size=64, out=str(tmp_path / "run"))
     need = memory_needed(config.model, 64, "fp32")
-    monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: need)
+    monkeypatch.setattr("dit_lite.training.fitting.free_memory", lambda: need)
     with pytest.raises(
         ConfigError,
         match=f"at least {need / 1e9:.1f} GB, and {need / 1e9:.1f} GB are free; "
@@ -85,7 +85,7 @@ def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(
     ):
         Trainer(config)
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("dit_lite.training.loop.free_memory", lambda: need / 0.9)
+    monkeypatch.setattr("dit_lite.training.fitting.free_memory", lambda: need / 0.9)
     Trainer(config)
 
 

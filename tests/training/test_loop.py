@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from dit_lite import ConfigError, TrainConfig, load, sample, train
+from dit_lite import ConfigError, DiTConfig, TrainConfig, load, sample, train
 from dit_lite.config import CHOICES
 from dit_lite.data import digits
+from dit_lite.files import read_tensors, write_tensors
+from dit_lite.pretrained import Origin, origin_of
 from dit_lite.training import CheckpointError, DivergedError, Interrupted, Trainer
-from dit_lite.training.checkpoint import Origin, origin_of, read_tensors, write_tensors
 
 
 def test_the_loss_falls_on_digits(short):
@@ -64,6 +65,23 @@ def test_a_run_directory_is_a_model_directory(tmp_path, short):
     assert any(
         not torch.equal(value, ema[f"model.{name}"]) for name, value in weights.items()
     )
+
+
+def test_the_name_of_a_data_set_is_enough(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIT_LITE_DEVICE", "cpu")
+    monkeypatch.setattr(Trainer, "run", lambda trainer, progress: trainer)
+    trainer = train("digits")
+    assert trainer.config == TrainConfig(data="digits", budget="cpu").on("fp32", False)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="'digts' is no known data set and no folder"):
+        train("digts")
+
+
+@pytest.mark.parametrize("config", [{"data": "digits"}, None, 3, DiTConfig()])
+def test_what_is_no_configuration_of_a_run_is_refused_with_what_to_write(config):
+    with pytest.raises(TypeError, match=r"config is a .*; pass the name of a data set"):
+        train(config)
 
 
 def test_without_a_directory_nothing_is_written(tmp_path, short, monkeypatch):
@@ -195,12 +213,12 @@ def test_a_run_with_every_option_resumes_too(tmp_path, short, same_run):
 
 def test_a_signal_that_comes_late_in_a_step_stops_the_next_one(tmp_path, short):
     trainer = Trainer(short(out=str(tmp_path / "run")))
-    log = trainer._log
+    line = trainer.metrics.line
     # at step 4, when the decision to save is taken
-    trainer._log = lambda board: (log(board), interrupt(None))[0]
+    trainer.metrics.line = lambda *about: (line(*about), interrupt(None))[0]
     with pytest.raises(Interrupted, match="saved at step 5"):
         trainer.run(progress=False)
-    assert read_tensors(tmp_path / "run" / "state.safetensors")[1]["step"] == "5"
+    assert trainer.directory.saved_step() == 5
 
 
 def test_an_interrupted_run_without_a_directory_says_that_nothing_was_saved(short):
@@ -250,7 +268,7 @@ def finished(tmp_path, short):
     "changes",
     [
         dict(seed=1),
-        dict(steps=13),
+        dict(steps=11),
         dict(lr=1e-2),
         dict(batch_size=9),
         dict(clip=2.0),
@@ -287,7 +305,9 @@ def test_what_does_not_touch_the_numbers_may_change(finished, changes):
 def test_a_run_of_another_kind_of_device_is_told_apart_by_it(finished):
     config, place = finished
     tensors, about = read_tensors(place / "state.safetensors")
-    write_tensors(place / "state.safetensors", tensors, about | {"device": "cuda"})
+    identity = json.loads(about["identity"]) | {"device": "cuda"}
+    about |= {"identity": json.dumps(identity)}
+    write_tensors(place / "state.safetensors", tensors, about)
     with pytest.raises(
         CheckpointError, match="holds a run on cuda, and this is cpu; resume it there"
     ):
@@ -322,14 +342,19 @@ def test_a_run_that_was_moved_resumes(finished, short, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["state.safetensors", "config.json", "metrics.jsonl"])
-def test_a_new_run_refuses_an_occupied_directory(tmp_path, short, name):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    {
+        "state.safetensors": "a run .*; continue it with --resume .*, or choose another",
+        "config.json": "config.json, and no state.safetensors to continue from; choose",
+        "metrics.jsonl": "metrics.jsonl, and no state.safetensors",
+        "model.safetensors": "model.safetensors, and no state.safetensors",
+    }.items(),
+)
+def test_a_new_run_refuses_an_occupied_directory(tmp_path, short, name, said):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("")
-    with pytest.raises(
-        ConfigError,
-        match=rf"already holds a run \({name}\); continue it with --resume .*, or choose another directory",
-    ):
+    with pytest.raises(ConfigError, match=rf"already holds {said}"):
         train(short(out=str(tmp_path / "run")), progress=False)
 
 
@@ -373,7 +398,7 @@ def test_a_foreign_state_does_not_resume(finished):
     save_file({"clip.weight": torch.zeros(2)}, place / "state.safetensors")
     with pytest.raises(
         CheckpointError,
-        match=r"state\.safetensors is not the state of a run of this package",
+        match=r"state\.safetensors is not a state of this version .*--init-from",
     ):
         train(config, resume=True, progress=False)
 
@@ -383,22 +408,32 @@ def without(tensors, about):
 
 
 def other_generator(tensors, about):
-    tensors["generator"] = torch.zeros(16, dtype=torch.uint8)  # the size of a GPU's
+    tensors["generator.state"] = torch.zeros(
+        16, dtype=torch.uint8
+    )  # the size of a GPU's
 
 
-def older_notes(tensors, about):
-    del about["pending"]
+def other_parts(tensors, about):
+    values = json.loads(about["values"])
+    del values["metrics"]
+    about["values"] = json.dumps(values)
 
 
-@pytest.mark.parametrize("change", [without, other_generator, older_notes])
+def other_values(tensors, about):
+    values = json.loads(about["values"])
+    del values["metrics"]["pending"]
+    about["values"] = json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    "change", [without, other_generator, other_parts, other_values]
+)
 def test_a_state_of_another_version_or_device_does_not_resume(finished, change):
     config, place = finished
     tensors, about = read_tensors(place / "state.safetensors")
     change(tensors, about)
-    save_file(tensors, place / "state.safetensors", metadata=about)
-    with pytest.raises(
-        CheckpointError, match=r"state\.safetensors does not fit this run"
-    ):
+    write_tensors(place / "state.safetensors", tensors, about)
+    with pytest.raises(CheckpointError, match="does not fit this run"):
         train(config, resume=True, progress=False)
 
 
@@ -449,7 +484,8 @@ def test_divergence_keeps_the_last_checkpoint(
     stop_at(trainer, step - 1, lambda t: t.model.embed.weight.data.fill_(float("nan")))
     with pytest.raises(
         DivergedError,
-        match=rf"loss=nan at step {step}: .* The checkpoint of step 5 in {tmp_path}/run is kept",
+        match=rf"loss=nan at step {step}: .* The checkpoint of step 5 in {tmp_path}/run "
+        r"is kept: continue from there at a lower rate, --resume --lr 0\.0015",
     ):
         trainer.run(progress=False)
     assert all(p.isfinite().all() for p in load(tmp_path / "run").parameters())

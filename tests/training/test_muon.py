@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dit_lite.training.muon import Muon, orthogonalise
-from dit_lite.training.optim import make_muon, optimiser_tensors, restore_optimiser
+from dit_lite.training.optim import OptimiserState, make_muon
 
 SHAPES = [(16, 16), (64, 16), (16, 48), (64, 16)]
 
@@ -86,13 +86,9 @@ def test_the_state_survives_as_named_tensors(alive):
     )
     descend(optimiser, list(model.parameters()), 3)
     other.load_state_dict(model.state_dict())
-    restore_optimiser(
-        fresh,
-        other,
-        {
-            name: value.clone()
-            for name, value in optimiser_tensors(optimiser, model).items()
-        },
+    saved = OptimiserState(optimiser, model).state_dict()
+    OptimiserState(fresh, other).load_state_dict(
+        {name: value.clone() for name, value in saved.items()}
     )
     descend(optimiser, list(model.parameters()), 2, seed=2)
     descend(fresh, list(other.parameters()), 2, seed=2)

@@ -4,12 +4,7 @@ import pytest
 import torch
 
 from dit_lite.training import SCHEDULES, learning_rate
-from dit_lite.training.optim import (
-    make_adamw,
-    optimiser_tensors,
-    restore_optimiser,
-    set_rate,
-)
+from dit_lite.training.optim import OptimiserState, make_adamw, set_rate
 
 
 def stepped(model, optimiser, steps: int, seed: int = 0):
@@ -61,13 +56,9 @@ def test_the_state_survives_as_named_tensors(alive):
     )
     stepped(model, optimiser, 3)
     other.load_state_dict(model.state_dict())
-    restore_optimiser(
-        fresh,
-        other,
-        {
-            name: value.clone()
-            for name, value in optimiser_tensors(optimiser, model).items()
-        },
+    saved = OptimiserState(optimiser, model).state_dict()
+    OptimiserState(fresh, other).load_state_dict(
+        {name: value.clone() for name, value in saved.items()}
     )
     stepped(model, optimiser, 2, seed=1)
     stepped(other, fresh, 2, seed=1)

@@ -6,6 +6,7 @@ how it ended to DIRECTORY/outcomes.json. The processes are forked from this one,
 torch is imported once.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -35,11 +36,21 @@ def killed_at_call(function: str, n: int) -> None:
         calls += 1
         if calls == n:
             if function == "fsync":
-                os.ftruncate(args[0], os.fstat(args[0]).st_size // 2)
+                os.ftruncate(args[0], cut_short(args[0]))
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args)
 
     setattr(os, function, harmed)
+
+
+def cut_short(file: int) -> int:
+    """Half of the bytes of a new file; of the metrics, which are appended to and so
+    opened for reading too, half of the last line.
+    """
+    size, mode = os.fstat(file).st_size, fcntl.fcntl(file, fcntl.F_GETFL)
+    if mode & os.O_ACCMODE != os.O_RDWR:
+        return size // 2
+    return size - len(os.pread(file, size, 0).splitlines()[-1]) // 2
 
 
 def at_step(step: int, act) -> None:
@@ -107,8 +118,9 @@ def main(directory: Path, config: TrainConfig) -> None:
         if os.WIFSIGNALED(status):
             (place / "ending").write_text(signal.Signals(os.WTERMSIG(status)).name)
 
-    for n in range(1, 13):  # three saves of four files
+    for n in range(1, 10):  # three saves of three files that are renamed
         victim(f"rename-{n}", lambda place, n=n: killed_at_call("replace", n))
+    for n in range(1, 13):  # and of one that is appended to
         victim(f"write-{n}", lambda place, n=n: killed_at_call("fsync", n))
     victim(
         "ctrl-c",
@@ -119,6 +131,11 @@ def main(directory: Path, config: TrainConfig) -> None:
         "sigterm",
         lambda place: at_step(STEP, lambda: wait_for_a_signal(place)),
         signal.SIGTERM,
+    )
+    victim(
+        "hang-up",
+        lambda place: at_step(STEP, lambda: wait_for_a_signal(place)),
+        signal.SIGHUP,
     )
     victim("full-disk", lambda place: at_step(STEP, full_disk))
     victim("full-from-the-start", lambda place: full_disk())

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from ...evaluation import evaluate_model, training_reference
 from ...lab import Parts, experiment
+from ...pretrained import origin_of
 from ...training import load
-from ...training.checkpoint import origin_of
 from ...training.precision import pick_device
 
 
