@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 from .fields import (
@@ -130,6 +131,17 @@ class DiTConfig:
     attention_window: int = setting(
         "side of the square of patches that a local pattern sees (odd)", 3, odd
     )
+    base_width: int | None = setting(
+        "width at which the maximal update parametrisation (muP) equals the standard "
+        "one; left out: standard at every width",
+        None,
+        Whole(1),
+    )
+    base_heads: int | None = setting(
+        "heads at the base width; left out: as many as here, so that heads widen",
+        None,
+        Whole(1),
+    )
     position: str = setting(
         "how a token knows its place",
         "sincos",
@@ -213,6 +225,16 @@ class DiTConfig:
                 f"heads={self.heads} does not divide width={self.width}; choose "
                 f"one of {fits}"
             )
+        if self.base_heads is not None and self.base_width is None:
+            raise ConfigError(
+                f"base_heads={self.base_heads} says nothing without base_width; set "
+                "both, or neither"
+            )
+        if self.base_width is not None and self.base_width % self._base_heads:
+            raise ConfigError(
+                f"base_width={self.base_width} does not divide into "
+                f"{self._base_heads} heads; set base_heads, or another base_width"
+            )
         if self.position == "sincos" and self.width % 4:
             raise ConfigError(
                 f"width={self.width} must be a multiple of 4 for "
@@ -268,13 +290,25 @@ class DiTConfig:
         return self.width // self.heads
 
     @property
-    def hidden(self) -> int:
-        """Hidden width of the MLP to the nearest whole number: mlp_ratio D, or two
-        thirds of that where its first layer is twice as wide.
+    def _base_heads(self) -> int:
+        return self.base_heads or self.heads
+
+    @property
+    def logit_scale(self) -> float:
+        """What products of queries and keys are multiplied by: 1/sqrt(d_h), or with
+        muP 1/d_h, equal to it at the base width (2203.03466 def. 4.1).
         """
-        return round(
-            self.width * self.mlp_ratio * (2 / 3 if self.mlp == "swiglu" else 1)
-        )
+        if self.base_width is None:
+            return self.head_width**-0.5
+        return (self.base_width / self._base_heads) ** 0.5 / self.head_width
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width of the MLP to the nearest whole number, halves up: mlp_ratio D,
+        or two thirds of that where its first layer is twice as wide.
+        """
+        share = 2 / 3 if self.mlp == "swiglu" else 1
+        return math.floor(self.width * self.mlp_ratio * share + 0.5)
 
     @property
     def out_channels(self) -> int:

@@ -55,14 +55,15 @@ class Heads(nn.Module):
 
     def __init__(self, config: DiTConfig, weighting: str = "softmax"):
         super().__init__()
-        self.head_width = config.head_width
+        self.head_width, self.scale = config.head_width, config.logit_scale
         self.weighting, self.fused = WEIGHTINGS[weighting], weighting == "softmax"
         self.heads = nn.Identity()
 
     def forward(self, *inputs: Tensor) -> Tensor:
         q, k, v, mask = self.project(*inputs)  # each (B, h, N, d_h)
         if self.fused:
-            y = F.scaled_dot_product_attention(q, k, v, mask)  # (B, h, N, d_h)
+            # (B, h, N, d_h)
+            y = F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
         else:
             y = self.weights(q, k, mask) @ v  # (B, h, N, d_h)
         return self.out(self.heads(y).transpose(1, 2).flatten(2))  # (B, N, D)
@@ -73,7 +74,7 @@ class Heads(nn.Module):
 
     def weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
         """How much each query takes from each key: (B, h, N, M), rows sum to 1."""
-        logits = q @ k.transpose(-2, -1) / self.head_width**0.5  # (B, h, N, M)
+        logits = q @ k.transpose(-2, -1) * self.scale  # (B, h, N, M)
         if mask is not None:
             logits = logits.masked_fill(~mask, -torch.inf)
         return self.weighting(logits)

@@ -16,6 +16,7 @@ from .context import Context
 from .embedding import ConditionEmbedding
 from .inputs import check_inputs
 from .layout import LAYOUT, upgrade
+from .mup import rescale
 from .patching import PatchEmbed, unpatchify
 from .positions import POSITIONS
 from .skips import LongSkips, NoSkips
@@ -91,6 +92,8 @@ class DiT(Pretrained, nn.Module):
         self.skips.initialise()
         nn.init.zeros_(self.final.linear.weight)
         nn.init.zeros_(self.final.linear.bias)
+        if self.config.base_width is not None:
+            rescale(self)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         check_inputs(self.config, x, t, y, self.embed.weight.dtype)

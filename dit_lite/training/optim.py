@@ -4,12 +4,13 @@ it; and their state as plain named tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from ..files import CheckpointError
+from ..model.mup import fan_in_growth
 from ..wrappers import parameters
 from .muon import Muon
 
@@ -39,24 +40,62 @@ class Together:
 
 
 def adamw(
-    parameters: Iterable[Tensor], lr: float, weight_decay: float, beta2: float
+    parameters: Iterable[Tensor],
+    lr: float,
+    weight_decay: float,
+    beta2: float,
+    growth: Mapping[Tensor, float] | None = None,
 ) -> torch.optim.AdamW:
-    """AdamW in two groups: matrices decay, vectors do not (1711.05101)."""
-    parameters = list(parameters)
+    """AdamW in groups: matrices decay, vectors do not (1711.05101).
+
+    `growth` says how much the fan-in of a matrix has grown since muP's base width: its
+    rate is divided by that (2203.03466 table 3), and its decay, which the rate
+    multiplies, is multiplied.
+    """
+    parameters, growth = list(parameters), growth or {}
     matrices = [p for p in parameters if p.ndim >= 2]
+    groups = by_growth(matrices, growth, lambda g: 1 / g, lr, weight_decay)
     vectors = [p for p in parameters if p.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    groups.append({"params": vectors, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, beta2), fused=True)
+
+
+def by_growth(
+    matrices: list[Tensor],
+    growth: Mapping[Tensor, float],
+    share: Callable[[float], float],
+    lr: float,
+    weight_decay: float,
+) -> list[dict]:
+    """Groups of matrices whose fan-in has grown alike, with `share(growth)` of the
+    rate, the largest first.
+    """
+    groups = []
+    for g in sorted({growth.get(p, 1.0) for p in matrices}) or [1.0]:
+        one = {
+            "params": [p for p in matrices if growth.get(p, 1.0) == g],
+            "weight_decay": weight_decay / share(g),
+        }
+        groups.append(one if g == 1 else one | {"share": share(g), "lr": lr * share(g)})
+    return groups
+
+
+def growth_of(model: nn.Module) -> dict[Tensor, float]:
+    """{parameter: growth of its fan-in since the base width}, of a model with muP; {}
+    for others.
+    """
+    config = getattr(model, "config", None)
+    if getattr(config, "base_width", None) is None:
+        return {}
+    named = dict(model.named_parameters())
+    return {named[name]: growth for name, growth in fan_in_growth(model).items()}
 
 
 def make_adamw(
     model: nn.Module, lr: float, weight_decay: float, beta2: float
 ) -> torch.optim.AdamW:
     """AdamW over all parameters."""
-    return adamw(model.parameters(), lr, weight_decay, beta2)
+    return adamw(model.parameters(), lr, weight_decay, beta2, growth_of(model))
 
 
 def make_muon(
@@ -65,7 +104,12 @@ def make_muon(
     """Muon for the matrices of attention, to image tokens or to the condition, and
     of MLP, AdamW for everything else: embeddings, modulations, the output, and all
     vectors.
+
+    With muP, Muon's rate falls with the root of the fan-in: its update has a root mean
+    square that does not depend on the width, so the norm of the matrix that it adds
+    grows by that root (2310.17813 sec. 3).
     """
+    growth = growth_of(model)
     inside = (".attention.", ".cross.", ".mlp.")
     hidden = {
         p
@@ -73,25 +117,24 @@ def make_muon(
         if p.ndim == 2 and any(part in name for part in inside)
     }
     rest = adamw(
-        (p for p in model.parameters() if p not in hidden), lr, weight_decay, beta2
+        (p for p in model.parameters() if p not in hidden),
+        lr,
+        weight_decay,
+        beta2,
+        growth,
     )
-    return Together(
-        rest,
-        Muon(
-            [p for p in model.parameters() if p in hidden],
-            lr,
-            weight_decay=weight_decay,
-        ),
-    )
+    matrices = [p for p in model.parameters() if p in hidden]
+    groups = by_growth(matrices, growth, lambda g: g**-0.5, lr, weight_decay)
+    return Together(rest, Muon(groups, lr, weight_decay=weight_decay))
 
 
 OPTIMISERS = {"adamw": make_adamw, "muon": make_muon}
 
 
 def set_rate(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
-    """Set the learning rate of every group."""
+    """Set the learning rate; a group of muP takes its share of it."""
     for group in optimiser.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("share", 1.0)
 
 
 class OptimiserState:
