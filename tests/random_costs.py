@@ -5,7 +5,7 @@ for the browser.
 import random
 
 from dit_lite import DiTConfig
-from dit_lite.analysis.training_cost import cost_formulas
+from dit_lite.analysis import cost_formulas
 from dit_lite.config import CHOICES
 
 TABLE = cost_formulas()
@@ -26,6 +26,8 @@ def random_config(draw: random.Random) -> DiTConfig:
         num_classes=draw.choice([1, 10, 1000]),
         mlp_ratio=draw.choice([0.5, 1.3, 4.0]), conditioning=conditioning,
         position=position, qk_norm=draw.random() < 0.3,
+        mlp=draw.choice(CHOICES["mlp"]), long_skips=draw.random() < 0.3,
+        position_extent=draw.choice([None, 7]),
         null_class=draw.random() < 0.8, learn_variance=variance, **(dict(path="ddpm",
         objective="eps") if variance else {}),
     )  # fmt: skip
@@ -33,7 +35,7 @@ def random_config(draw: random.Random) -> DiTConfig:
 
 def random_run(draw: random.Random) -> dict:
     """Arguments of `training_cost` beside the model."""
-    options = ("precision", "kernel", "checkpointing", "split", "unit")
+    options = ("precision", "kernel", "checkpointing", "optimiser", "split", "unit")
     return {name: draw.choice(list(TABLE["choices"][name])) for name in options} | dict(
         batch=draw.randint(1, 4096), devices=draw.choice([1, 2, 3, 8, 64, 1000]),
         accumulation=draw.choice([1, 2, 5]),

@@ -7,14 +7,24 @@ from __future__ import annotations
 import ast
 import functools
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
+
+
+def divided(a: float, b: float) -> float:
+    """a / b; of whole numbers that divide, a whole number, so that sizes beyond 2^53
+    stay exact.
+    """
+    exact = isinstance(a, int) and isinstance(b, int) and b and a % b == 0
+    return a // b if exact else a / b
+
 
 OPERATIONS = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: a**b,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: divided,
+    ast.Pow: operator.pow,
 }
 FUNCTIONS = {"ceil": math.ceil, "floor": math.floor, "min": min, "max": max}
 
@@ -36,39 +46,48 @@ def evaluate(
     known = dict(values)
     for name, text in formulas.items():
         try:
-            known[name] = compute(parsed(text), known)
+            known[name] = parsed(text)(known)
         except (ArithmeticError, TypeError, ValueError) as error:
             raise FormulaError(f"formula {name} = {text!r}: {error}") from None
     return {name: known[name] for name in formulas}
 
 
+Step = Callable[[Mapping[str, float]], float]
+
+
 @functools.cache
-def parsed(text: str) -> ast.expr:
-    """The tree of an expression."""
+def parsed(text: str) -> Step:
+    """An expression as a function of {name: number}."""
     try:
-        return ast.parse(text, mode="eval").body
+        return step(ast.parse(text, mode="eval").body)
     except SyntaxError as error:
         raise FormulaError(f"this is not an expression ({error.msg})") from None
 
 
-def compute(node: ast.expr, known: Mapping[str, float]) -> float:
-    """The number of a tree."""
+def step(node: ast.expr) -> Step:
+    """A tree as a function of {name: number}."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(
             value, bool
         ):
-            return value
+            return lambda known: value
         case ast.Name(id=name):
-            if name not in known:
-                raise FormulaError(f"{name} is not known here")
-            return known[name]
+            return lambda known: look_up(name, known)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATIONS:
-            return OPERATIONS[type(op)](compute(left, known), compute(right, known))
+            operation, a, b = OPERATIONS[type(op)], step(left), step(right)
+            return lambda known: operation(a(known), b(known))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if (
             name in FUNCTIONS
         ):
-            return FUNCTIONS[name](*(compute(arg, known) for arg in args))
+            function, steps = FUNCTIONS[name], [step(arg) for arg in args]
+            return lambda known: function(*(one(known) for one in steps))
     raise FormulaError(
         f"{ast.unparse(node)} is not allowed; use numbers, names, + - * / **, "
         f"parentheses, {', '.join(FUNCTIONS)}"
     )
+
+
+def look_up(name: str, known: Mapping[str, float]) -> float:
+    if name not in known:
+        raise FormulaError(f"{name} is not known here")
+    return known[name]

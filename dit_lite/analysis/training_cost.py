@@ -1,15 +1,14 @@
 """What training costs on a stated machine: memory by term, seconds a step, and the
 price of a run.
 
-Every formula stands in cost_formulas.json, which the cost calculator of the book reads
-too. These rules give them:
+Every formula stands in cost_formulas.json, which `dit_lite.flops` and the cost
+calculator of the book read too. These rules give them:
 
-- A linear map costs d_in d_out multiply-adds a row, attention 2 N^2 D a block; a
-  backward pass costs two forward passes, recomputation less
-  than one more. `dit_lite.flops` is the same count by another route, equal to the
-  modules and to torch's counter.
+- A linear map costs d_in d_out multiply-adds a row, attention 2 N^2 D a block; in the
+  times a backward pass counts as two forward passes, and recomputation as less than one
+  more (`training_macs` counts the backward pass as torch does).
 - Of a parameter one device keeps the weight, the gradient, two Adam moments of 4 bytes
-  and an average (EMA) of 4 bytes; 16-bit weights
+  (Muon: one, in the matrices of blocks) and an average (EMA) of 4 bytes; 16-bit weights
   need a master copy of 4 bytes beside them: 16 bytes + EMA either way (Rajbhandari et
   al., ZeRO, 1910.02054, sec. 3.1).
 - ZeRO divides these by the number of devices p: stage 1 moments, master and average,
@@ -38,39 +37,18 @@ fragments of memory.
 
 from __future__ import annotations
 
-import functools
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from ..config import ConfigError, DiTConfig, choose
+from .cost_table import cost_formulas, model_inputs, option_numbers
 from .formulas import evaluate
-
-FILE = Path(__file__).with_name("cost_formulas.json")
-
-
-@functools.cache
-def _text() -> str:
-    return FILE.read_text(encoding="utf-8")
-
-
-def cost_formulas() -> dict:
-    """What cost_formulas.json says: {"inputs": {name: range}, "choices": {name:
-    {option: numbers}}, "formulas": {name: expression}, "machines"}.
-
-    Units of the inputs: peak TFLOP/s, memory GB (1e9 bytes), link GB/s in one
-    direction, latency microseconds a hop, share and overlap percent, price per device
-    and hour. Formulas give bytes, seconds, multiply-adds. Machines hold numbers of data
-    sheets and an assumed share of the peak.
-    """
-    return json.loads(_text())
 
 
 def training_cost(
     config: DiTConfig, batch: int = 256, *, precision: str = "fp32",
-    kernel: str = "flash", checkpointing: str = "none", devices: int = 1,
-    accumulation: int = 1, split: str = "ddp", machine: str = "H200",
+    kernel: str = "flash", checkpointing: str = "none", optimiser: str = "adamw",
+    devices: int = 1, accumulation: int = 1, split: str = "ddp", machine: str = "H200",
     length: int = 400_000, unit: str = "steps", **machine_changes: float,
 ) -> dict[str, float]:  # fmt: skip
     """All numbers of the cost calculator for a model and a run: {formula: value}, in
@@ -79,12 +57,13 @@ def training_cost(
     `batch` is that of all devices together, worked off in `accumulation` parts.
     precision is "fp32", "tf32", "bf16" (autocast, fp32 weights) or "bf16_weights" (with
     an fp32 master copy); kernel "flash" or "naive"; checkpointing "none", "block" or
-    "sqrt"; split "ddp", "zero1", "zero2" or "zero3"; `length` counts `unit` "steps" or
-    "images". A machine of `cost_formulas()` may be changed by peak, share, memory,
-    link, latency, overlap (80 % unless told) and price. Activation bytes are exact in
-    fp32 on the CPU, and with `precision` "bf16" there but for the copies of the
-    weights, of which autograd keeps only the matrices; the kernels of a GPU and a
-    compiler keep others. Raises ConfigError, naming the argument. Source: the module's
+    "sqrt"; optimiser "adamw" or "muon"; split "ddp", "zero1", "zero2" or "zero3";
+    `length` counts `unit` "steps" or "images". A machine of `cost_formulas()` may be
+    changed by peak, share, memory, link, latency, overlap (80 % unless told) and price.
+    Activation bytes are exact in fp32 on the CPU, and with `precision` "bf16" there but
+    for the copies of the weights, of which autograd keeps only the matrices; the
+    kernels of a GPU and a compiler keep others. Raises ConfigError, naming the
+    argument. Source: the module's
     docstring.
     """
     table = cost_formulas()
@@ -93,52 +72,28 @@ def training_cost(
             f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') "
             "for a named size, model.config for a model"
         )
-    for name, known in dict(
-        condition="label",
-        attention="full",
-        mlp="gelu",
-        long_skips=False,
-        position_extent=None,
-    ).items():
-        if getattr(config, name) != known:
-            raise ConfigError(
-                f"{name}={getattr(config, name)!r} is not known to these "
-                f"formulas; they hold for {name}={known!r}"
-            )
-    choose("machine", machine, table["machines"])
-    model = {
-        name: getattr(config, name)
-        for name in (
-            "image_size",
-            "channels",
-            "patch_size",
-            "width",
-            "depth",
-            "heads",
-            "num_classes",
-            "mlp_ratio",
+    if not isinstance(config.attention, str):
+        raise ConfigError(
+            f"attention={config.attention!r} differs between layers, and these "
+            "formulas hold for one in all; dit_lite.flops knows lists"
         )
-    }
-    model |= {
-        name: int(getattr(config, name))
-        for name in ("null_class", "learn_variance", "qk_norm")
-    }
-    chosen = dict(
-        position=config.position,
-        conditioning=config.conditioning,
+    choose("machine", machine, table["machines"])
+    model, options = model_inputs(config, config.attention)
+    chosen = options | dict(
         kernel=kernel,
+        optimiser=optimiser,
         precision=precision,
         checkpointing=checkpointing,
+        split=split,
+        unit=unit,
     )
-    chosen |= dict(split=split, unit=unit)
     for name, value in chosen.items():
         choose(name, value, table["choices"][name])
     numbers = (
         model
         | machine_numbers(table["machines"][machine], precision, devices)
-        | dict(downsampling=1, batch=batch, devices=devices)
+        | dict(batch=batch, devices=devices, accumulation=accumulation, length=length)
     )
-    numbers |= dict(accumulation=accumulation, length=length)
     if unknown := sorted(set(machine_changes) - set(MACHINE)):
         raise ConfigError(
             f"{unknown[0]} is not a number of a machine; choose from: "
@@ -182,9 +137,4 @@ def cost_of(
                 f"{name}={value!r} is out of range; expected a {word} from "
                 f"{limits['low']:g} to {limits['high']:g}"
             )
-    options = {
-        key: number
-        for name, option in chosen.items()
-        for key, number in table["choices"][name][option].items()
-    }
-    return evaluate(table["formulas"], options | dict(numbers))
+    return evaluate(table["formulas"], option_numbers(table, chosen) | dict(numbers))

@@ -28,8 +28,10 @@ RESULTS = (
 #: What is shown first, unless told: DiT-XL/2 of the paper (2212.09748), 400,000 steps.
 FIRST = dict(
     space="latent", image_size=256, patch_size=2, width=1152, depth=28, heads=16,
-    conditioning="adaln_zero", position="sincos", num_classes=1000,
-    mlp_ratio=4, null_class=1, learn_variance=1, qk_norm=0, batch=256, accumulation=1,
+    conditioning="adaln_zero", position="sincos", attention="full", mlp="gelu",
+    num_classes=1000, mlp_ratio=4, null_class=1, learn_variance=1, qk_norm=0,
+    long_skips=0, position_extent=0, condition="label", caption_length=0,
+    vocab_size=0, feature_width=0, batch=256, accumulation=1, optimiser="adamw",
     precision="bf16", kernel="flash", checkpointing="none",
     machine="H200", devices=1, split="ddp", overlap=80, length=400_000, unit="steps",
 )  # fmt: skip

@@ -11,15 +11,9 @@ from torch.utils.checkpoint import checkpoint
 
 import dit_lite
 from dit_lite import ConfigError, DiT, flops, preset
-from dit_lite.analysis import Cost, count_macs, saved_bytes
-from dit_lite.analysis.flops import (
-    CONDITION_COSTS,
-    CONDITIONING_COSTS,
-    POSITION_COSTS,
-    WEIGHTING_COSTS,
-)
+from dit_lite.analysis import Cost, cost_formulas, count_macs, saved_bytes
 from dit_lite.config import CHOICES
-from dit_lite.model import CONDITIONING, WEIGHTINGS, resize
+from dit_lite.model import CONDITIONING, resize
 
 #: Gflops of 2212.09748, table 4 and figure 6 (they are multiply-adds): latents of
 #: 32x32x4, 1,000 classes, learned variance.
@@ -53,16 +47,12 @@ def test_the_conditionings_of_the_paper(conditioning, giga):
     ].macs / 1e9 == pytest.approx(giga, rel=1e-3)
 
 
-def test_registries_have_the_keys_of_the_configuration():
-    for name, registry in dict(
-        conditioning=CONDITIONING_COSTS,
-        position=POSITION_COSTS,
-        condition=CONDITION_COSTS,
-    ).items():
-        assert set(registry) == set(CHOICES[name])
-    assert set(WEIGHTING_COSTS) == set(WEIGHTINGS)
+def test_the_table_has_the_options_of_the_configuration():
+    choices = cost_formulas()["choices"]
+    for name in ("conditioning", "condition", "position", "attention", "mlp"):
+        assert set(choices[name]) == set(CHOICES[name])
     assert all(
-        CONDITIONING_COSTS[name].affine == block.affine
+        choices["conditioning"][name]["affine"] == block.affine
         for name, block in CONDITIONING.items()
     )
 
@@ -74,6 +64,22 @@ def test_parameters_are_those_of_the_module(config):
     assert flops(config)["total"].parameters == sum(
         p.numel() for p in model.parameters()
     )
+
+
+def test_half_a_hidden_unit_is_rounded_as_in_the_module():
+    for width, ratio in ((4, 0.625), (12, 0.625), (20, 1.025)):  # 2.5, 7.5, 20.5
+        config = preset("digits", width=width, mlp_ratio=ratio)
+        with torch.device("meta"):
+            model = DiT(config)
+        assert flops(config)["mlp"].parameters == sum(
+            p.numel() for name, p in model.named_parameters() if ".mlp." in name
+        )
+
+
+def test_sizes_beyond_what_floats_hold_stay_exact():
+    config = preset("XL/2", image_size=2**15, patch_size=1)
+    N, D, L = config.tokens, config.width, config.depth
+    assert flops(config, 7)["attention_scores"].macs == 7 * L * 2 * N**2 * D > 2**63
 
 
 @given(configs)
@@ -108,12 +114,16 @@ def test_parameters_of_each_component_are_those_of_its_modules(config):
 @settings(max_examples=12)
 @given(configs, st.integers(1, 3))
 def test_multiply_adds_are_those_that_torch_counts(config, batch):
-    assert flops(config, batch)["total"].macs == count_macs(config, batch).forward
+    total = flops(config, batch, kernel="naive")["total"]
+    counted = count_macs(config, batch)
+    assert (total.macs, total.macs + total.backward_macs) == counted
 
 
 def test_multiply_adds_of_real_fused_attention():
     for config in combinations():
-        assert flops(config, 2)["total"].macs == count_macs(DiT(config), 2).forward
+        total = flops(config, 2)["total"]
+        counted = count_macs(DiT(config), 2)
+        assert (total.macs, total.macs + total.backward_macs) == counted
 
 
 def kept(model, inputs, kernel, checkpointing=False):
@@ -298,7 +308,8 @@ def test_wrong_arguments_are_named(change, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_adding_and_multiplying_costs():
-    assert (Cost(1, 2, 3) + Cost(10, 20, 30)).times(2) == Cost(22, 44, 66)
+def test_costs_add_up_and_parameters_do_not_grow_with_the_batch():
+    assert Cost(1, 2, 3, 4) + Cost(10, 20, 30, 40) == Cost(11, 22, 33, 44)
+    assert Cost(1, 2, 3, 4).of_a_batch(2) == Cost(1, 4, 6, 8)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Cost().macs = 1

@@ -14,6 +14,7 @@ from random_costs import random_cases
 
 from dit_lite import preset
 from dit_lite.analysis import cost_formulas, training_cost
+from dit_lite.analysis.cost_table import model_inputs
 from dit_lite.analysis.formulas import FormulaError, evaluate
 from dit_lite.config import SIZES
 from dit_lite.widgets import cost_calculator
@@ -21,19 +22,6 @@ from dit_lite.widgets.explorer import text
 
 pytestmark = pytest.mark.browser
 TABLE = cost_formulas()
-FIELDS = (
-    "image_size",
-    "channels",
-    "patch_size",
-    "width",
-    "depth",
-    "heads",
-    "num_classes",
-    "mlp_ratio",
-    "conditioning",
-    "position",
-)
-FLAGS = ("null_class", "learn_variance", "qk_norm")
 LATENT = dict(
     image_size=32, channels=4, learn_variance=True, path="ddpm", objective="eps"
 )
@@ -107,13 +95,10 @@ def test_javascript_computes_what_python_does_on_200_random_configurations(show)
     )
     page = show(calculator(), after=f'<script type="module">{module}</script>')
     cases = random_cases()
-    runs = [
-        {k: getattr(c, k) for k in FIELDS}
-        | {k: int(getattr(c, k)) for k in FLAGS}
-        | dict(downsampling=1)
-        | run
-        for c, run in cases
-    ]
+    runs = []
+    for config, run in cases:
+        numbers, options = model_inputs(config, config.attention)
+        runs.append(numbers | options | run)
     found = page.evaluate(
         "([table, runs]) => runs.map(calculator(table))", [TABLE, runs]
     )
