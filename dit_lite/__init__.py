@@ -7,7 +7,7 @@ import importlib.util
 import typing
 
 if typing.TYPE_CHECKING:
-    from .analysis import flops
+    from .analysis import fit_scaling_law, flops
     from .config import ConfigError, DiTConfig, TrainConfig, preset
     from .diffusion import sample
     from .model import DiT, load_official, record_attention
@@ -21,6 +21,7 @@ _ROOM_OF = {
     "DiT": "model",
     "DiTConfig": "config",
     "TrainConfig": "config",
+    "fit_scaling_law": "analysis",
     "flops": "analysis",
     "load": "training",
     "load_official": "model",
@@ -30,8 +31,8 @@ _ROOM_OF = {
     "train": "training",
 }
 __all__ = [
-    "ConfigError", "DiT", "DiTConfig", "TrainConfig", "flops", "load",
-    "load_official", "preset", "record_attention", "sample", "train",
+    "ConfigError", "DiT", "DiTConfig", "TrainConfig", "fit_scaling_law", "flops",
+    "load", "load_official", "preset", "record_attention", "sample", "train",
 ]  # fmt: skip
 
 

@@ -1,0 +1,148 @@
+"""What a scaling law is fitted to: losses at sizes and at numbers of images, and what
+makes them unfit to be compared.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Sizes within this factor of each other leave an exponent open.
+LEVERAGE = 2.0
+
+
+class ScalingError(ValueError):
+    """Points that no law can be fitted to; the message names them and the way out."""
+
+
+class ScalingWarning(UserWarning):
+    """A fit that can be made, and what it cannot tell."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Losses at sizes Psi and numbers of images n, each (m,) float64; `run` (m,) says
+    which points are of one run, and share its luck. `images` is None where n plays no
+    part.
+    """
+
+    parameters: np.ndarray
+    images: np.ndarray | None
+    loss: np.ndarray
+    run: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+
+def check_points(
+    parameters, images, loss, runs=None, same: Mapping[str, Sequence] | None = None
+) -> Points:
+    """The points as arrays of float64.
+
+    Raises ScalingError, with the numbers of the points, for lengths that differ, for
+    what is not finite and positive, for a point that is there twice, and for values of
+    `same` that differ: {"weighting": [one per point], "hardware": [...]}. Warns of
+    sizes, or numbers of images, within a factor of 2.
+    """
+    columns = {"parameters": parameters, "images": images, "loss": loss}
+    arrays = {
+        name: positive(name, values)
+        for name, values in columns.items()
+        if values is not None
+    }
+    m = len(arrays["loss"])
+    arrays |= {"runs": np.arange(m) if runs is None else _labels(runs)}
+    for name, values in (same or {}).items():
+        arrays[name] = _labels(values)
+    if wrong := {name: len(a) for name, a in arrays.items() if len(a) != m}:
+        name, found = next(iter(wrong.items()))
+        raise ScalingError(
+            f"{name} has {found} values for {m} losses; give one for each point"
+        )
+    for name in same or {}:
+        refuse_mixed(name, list((same or {})[name]))
+    points = Points(
+        arrays["parameters"], arrays.get("images"), arrays["loss"], arrays["runs"]
+    )
+    refuse_duplicates(points)
+    for name in ("parameters", "images"):
+        if name in arrays:
+            warn_of_short_range(name, arrays[name])
+    return points
+
+
+def positive(name: str, values) -> np.ndarray:
+    """Values as (m,) float64; ScalingError where one is not finite and positive."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ScalingError(f"{name} must be numbers, one for each point") from None
+    if array.ndim != 1:
+        raise ScalingError(
+            f"{name} has shape {array.shape}; give one number for each point, (m,)"
+        )
+    if len(bad := np.flatnonzero(~(np.isfinite(array) & (array > 0)))):
+        raise ScalingError(
+            f"{name}[{bad[0]}]={array[bad[0]]:g} must be positive and finite"
+            f"{others(bad)}; leave such points out: a run that diverged has no loss"
+        )
+    return array
+
+
+def others(bad: np.ndarray) -> str:
+    """The rest of a list of points, for a message."""
+    more = ", ".join(map(str, bad[1:9]))
+    return f", and so must points {more}" if more else ""
+
+
+def _labels(values) -> np.ndarray:
+    """Labels of any kind as whole numbers, equal where they are equal."""
+    seen: dict = {}
+    return np.array([seen.setdefault(value, len(seen)) for value in values], int)
+
+
+def refuse_mixed(name: str, values: list) -> None:
+    """ScalingError, with the list, unless all points are alike."""
+    found = Counter(map(str, values))
+    if len(found) > 1:
+        listed = "; ".join(
+            f"{value} ({count} points)" for value, count in found.items()
+        )
+        raise ScalingError(
+            f"{name} differs between the points: {listed}. Their losses are not "
+            "comparable: fit each group by itself"
+        )
+
+
+def refuse_duplicates(points: Points) -> None:
+    """ScalingError for a point that stands there twice to the last digit."""
+    columns = [
+        a for a in (points.parameters, points.images, points.loss) if a is not None
+    ]
+    _, first, count = np.unique(
+        np.stack(columns, 1), axis=0, return_index=True, return_counts=True
+    )
+    if len(twice := np.flatnonzero(count > 1)):
+        rows = np.stack(columns, 1)
+        where = np.flatnonzero((rows == rows[first[twice[0]]]).all(1))
+        raise ScalingError(
+            f"points {', '.join(map(str, where))} are the same run, "
+            f"loss={points.loss[where[0]]:g}; leave the copies out (another seed has "
+            "another loss)"
+        )
+
+
+def warn_of_short_range(name: str, values: np.ndarray) -> None:
+    """ScalingWarning where all values lie within a factor of 2."""
+    if (ratio := values.max() / values.min()) < LEVERAGE:
+        warnings.warn(
+            f"all {name} lie within a factor of {ratio:.3g}: the exponent is a guess; "
+            f"spread them over more than a factor of {LEVERAGE:g}, better 10",
+            ScalingWarning,
+            stacklevel=4,
+        )
