@@ -1,3 +1,3 @@
 """What `python -m dit_lite bench NAME` measures: `run` of the module of that name."""
 
-BENCHMARKS = ("quickstart", "step", "train")
+BENCHMARKS = ("cost", "quickstart", "step", "train")

@@ -1,0 +1,1 @@
+"""Chapter 6: what size, data and compute buy."""

@@ -1,0 +1,115 @@
+"""Runs of one family of models, looked at on the way: what laws are fitted to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+from ...analysis.scaling_laws import (
+    ScalingLaw,
+    ScalingWarning,
+    fit_scaling_law,
+    flops_per_image,
+    model_size,
+)
+from ...config import DiTConfig, TrainConfig
+from ...evaluation import held_out, mean_loss
+from ...lab.arms import train_arm
+from ...training import Trainer, build_model
+
+
+def run_config(
+    family: dict, steps: int, seed: int, lr: float | None = None, **model
+) -> TrainConfig:
+    """The run of one member of a `family` (data, preset, model, batch_size, lr,
+    warmup): a constant rate, so that every point of its curve ends a shorter run.
+    """
+    return TrainConfig(
+        data=family["data"],
+        preset=family["preset"],
+        changes=family["model"] | model,
+        steps=steps,
+        batch_size=family["batch_size"],
+        lr=family["lr"] if lr is None else lr,
+        warmup=min(family["warmup"], steps),
+        schedule="constant",
+        ema_decay=family["ema_decay"],
+        seed=seed,
+    )
+
+
+def sizes(config: DiTConfig) -> dict:
+    """What a model costs, in the units of every count of Psi."""
+    return {
+        "parameters": model_size(config),
+        "without_adaln": model_size(config, "without_adaln"),
+        "macs": model_size(config, "macs"),
+        "flops_per_image": flops_per_image(config),
+    }
+
+
+def member(family: dict, **model) -> DiTConfig:
+    """The model of a family, without training it."""
+    shape = {"digits": dict(image_size=8, channels=1, num_classes=10, class_names=())}
+    shape["cifar10"] = dict(image_size=32, channels=3, num_classes=10, class_names=())
+    return build_model(run_config(family, 1, 0, **model), shape[family["data"]])
+
+
+def loss_curve(
+    config: TrainConfig,
+    at: list[int],
+    repeats: int,
+    images: int | None,
+    prepare: Callable[[Trainer], None] | None = None,
+) -> dict:
+    """Train, and measure the held-out loss of the averaged weights after each number
+    of steps in `at`: sizes, images seen, losses.
+    """
+    data = held_out(config.data, images)
+    model, losses = train_arm(
+        config, at, lambda average: mean_loss(average, data, repeats), prepare
+    )
+    seen = [stop * config.batch_size for stop in at]
+    return sizes(model.config) | {"images": seen, "losses": losses}
+
+
+def points(curves: list[dict]) -> list[dict]:
+    """One row for every loss of every curve, with the number of its run."""
+    return [
+        {k: v for k, v in curve.items() if k not in ("images", "losses", "by_time")}
+        | {"run": i, "images": n, "loss": loss}
+        for i, curve in enumerate(curves)
+        for n, loss in zip(curve["images"], curve["losses"], strict=True)
+    ]
+
+
+def fitted(rows: list[dict], size: str = "parameters") -> tuple[ScalingLaw, list[str]]:
+    """The law of rows, and what the fit warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ScalingWarning)
+        law = fit_scaling_law(
+            *([row[name] for row in rows] for name in (size, "images", "loss")),
+            runs=[row["run"] for row in rows],
+        )
+    return law, [str(w.message) for w in caught if w.category is ScalingWarning]
+
+
+def law_values(law: ScalingLaw, warned: list[str]) -> dict:
+    """A law as JSON values: its numbers, their 90 % intervals, and warnings."""
+    return {
+        name: {"value": getattr(law, name), **law.interval(name)._asdict()}
+        for name in law.draws
+    } | {"warnings": warned}
+
+
+#: A family of small models, at smoke and on a CPU; rates by muP from `base_width`.
+DIGITS = dict(
+    data="digits", preset="digits",
+    model=dict(depth=4, heads=4, base_width=32),
+    batch_size=64, lr=4e-3, warmup=20, ema_decay=0.98,
+)  # fmt: skip
+CIFAR10 = dict(
+    data="cifar10", preset="S/4",
+    model=dict(depth=8, heads=4, base_width=64),
+    batch_size=256, lr=2e-3, warmup=100, ema_decay=0.99,
+)  # fmt: skip

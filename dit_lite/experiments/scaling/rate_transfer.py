@@ -1,0 +1,93 @@
+"""Does the best learning rate of a narrow model serve a wide one? The standard
+parametrisation beside muP.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+
+from ...lab import Parts, experiment
+from ...training import DivergedError
+from ._runs import CIFAR10, DIGITS, loss_curve, run_config
+
+
+@experiment(
+    "Where does the best learning rate move with the width, and does muP hold it?",
+    seconds=dict(cpu=2400.0, gpu=400.0),
+    smoke=dict(
+        family=DIGITS, widths=[8, 16], rates=[1e-3, 1e-2], seeds=[0], steps=2,
+        repeats=1, images=64,
+    ),
+    cpu=dict(
+        family=DIGITS, widths=[16, 32, 64, 128],
+        rates=[5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2],
+        steps=200, repeats=4, images=None,
+    ),
+    gpu=dict(
+        family=CIFAR10, widths=[64, 128, 256, 512],
+        rates=[2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2], seeds=[0, 1], steps=500,
+        repeats=1, images=2000,
+    ),
+)  # fmt: skip
+def rate_transfer(
+    parts: Parts, family: dict, widths: list[int], rates: list[float],
+    seeds: list[int], **settings,
+) -> dict:  # fmt: skip
+    """Train every width at every rate, in both parametrisations.
+
+    `rows` are the runs (`loss` None where one diverged), `best` the rate with the
+    lowest mean loss at each width and whether the sweep brackets it, `drift` the slope
+    of its logarithm over that of the width: 0 where it transfers.
+    """
+    grid = [
+        dict(mup=mup, width=width, lr=lr, seed=seed)
+        for mup, width, lr, seed in product((False, True), widths, rates, seeds)
+    ]
+    rows = parts.map(
+        one_run, grid, lambda part: 40 + part["width"], family=family, **settings
+    )
+    best = [best_rate(rows, mup, width) for mup in (False, True) for width in widths]
+    return {"rows": rows, "best": best, "drift": drift(best)}
+
+
+def one_run(
+    family: dict, mup: bool, width: int, lr: float, seed: int, steps: int,
+    repeats: int, images: int | None,
+) -> dict:  # fmt: skip
+    """Train one model; its loss at the end, or None."""
+    base = family["model"]["base_width"] if mup else None
+    config = run_config(family, steps, seed, lr, width=width, base_width=base)
+    row = {"mup": mup, "width": width, "lr": lr, "seed": seed, "loss": None}
+    try:
+        loss = loss_curve(config, [steps], repeats, images)["losses"][0]
+    except DivergedError:
+        return row
+    return row | {"loss": loss if math.isfinite(loss) else None}
+
+
+def best_rate(rows: list[dict], mup: bool, width: int) -> dict:
+    """The best rate of a width, over the mean of seeds; one that diverged loses."""
+    losses: dict[float, list[float]] = {}
+    for row in rows:
+        if (row["mup"], row["width"]) == (mup, width):
+            loss = math.inf if row["loss"] is None else row["loss"]
+            losses.setdefault(row["lr"], []).append(loss)
+    means = {lr: float(np.mean(values)) for lr, values in losses.items()}
+    lr = min(means, key=means.get)
+    return {
+        "mup": mup, "width": width, "lr": lr, "loss": means[lr],
+        "bracketed": lr not in (min(means), max(means)),
+    }  # fmt: skip
+
+
+def drift(best: list[dict]) -> list[dict]:
+    """How the best rate moves: d log lr / d log width."""
+    found = []
+    for mup in (False, True):
+        some = [one for one in best if one["mup"] == mup]
+        x, y = (np.log([one[name] for one in some]) for name in ("width", "lr"))
+        found.append({"mup": mup, "slope": float(np.polyfit(x, y, 1)[0])})
+    return found
