@@ -4,7 +4,6 @@ and written out, counted on the real module.
 
 from __future__ import annotations
 
-import contextlib
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from ...analysis import count_macs, flops, saved_bytes
 from ...config import DiTConfig, preset
 from ...lab import Parts, experiment
-from ...model import DiT, record_attention
+from ...model import DiT
 
 COUNTED = ("macs", "score_macs", "fused_bytes", "written_out_bytes")
 
@@ -53,12 +52,10 @@ def one_size(side: int, width: int, batch: int) -> dict:
     t, y = torch.zeros(batch), torch.zeros(batch, dtype=torch.int64)
     found = {"tokens": config.tokens, "macs": count_macs(config).forward}
     found["score_macs"] = flops(config)["attention_scores"].macs
-    for name, around in {
-        "fused_bytes": contextlib.nullcontext(),
-        "written_out_bytes": record_attention(model),
-    }.items():
-        with around:
-            found[name] = saved_bytes(lambda: model(x, t, y), model) / batch
+    for name, fused in {"fused_bytes": True, "written_out_bytes": False}.items():
+        for block in model.blocks:
+            block.attention.fused = fused
+        found[name] = saved_bytes(lambda: model(x, t, y), model) / batch
     return found
 
 

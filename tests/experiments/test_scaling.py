@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from dit_lite.analysis.scaling_laws import Curve
+from dit_lite.experiments.scaling import attention_cost, rate_transfer, scaling_grid
+from dit_lite.experiments.scaling import published_laws as published
+from dit_lite.lab import run_experiment
+
+
+def test_the_table_of_the_dit_paper_is_ordered_by_multiply_adds():
+    """CAP-12: exponents over Psi differ by patch; multiply-adds explain what parameters
+    do not, with the correlation of -0.93 that the paper reports (2212.09748 fig. 8).
+    """
+    values = run_experiment("published_laws", "smoke").values
+    alphas = [one["alpha"] for one in values["exponents"]]
+    assert alphas == pytest.approx([0.11, 0.29, 0.42], abs=0.005)
+    found = {one["size"]: one for one in values["correlations"]}
+    assert found["macs"]["r"] == pytest.approx(-0.93, abs=0.005)
+    assert found["parameters"]["r_log"] == pytest.approx(-0.50, abs=0.005)
+    by_name = {row["model"]: row for row in values["rows"]}
+    assert by_name["XL/2"]["macs"] == pytest.approx(118.64e9, rel=1e-3)
+    assert len(published.FID) == 12
+
+
+def test_scores_grow_with_the_square_of_the_tokens_and_fused_memory_with_the_first_power():
+    values = run_experiment("attention_cost", "smoke").values
+    assert values["crossover"] == pytest.approx(6)
+    small, large = (attention_cost.one_size(side, 16, 2) for side in (16, 24))
+    found = attention_cost.exponents(small, large)
+    assert found["score_macs"] == pytest.approx(2)
+    assert found["fused_bytes"] == pytest.approx(1, abs=0.02)
+    assert 1.5 < found["written_out_bytes"] < 2
+
+
+def test_a_prediction_of_the_largest_holds_for_curves_of_a_law():
+    """Curves made from a law, with a little noise: the largest is predicted."""
+    law, rng = Curve(0.2, 40.0, 0.45, 6.0, 0.38), np.random.default_rng(0)
+    images = [10_000 * 2**k for k in range(5)]
+
+    def curve(width: int, seed: int) -> dict:
+        psi = 200.0 * width**2
+        losses = law.predict(psi, np.array(images)) * np.exp(
+            0.003 * rng.standard_normal(5)
+        )
+        return dict(width=width, patch_size=2, seed=seed, parameters=psi,
+                    images=images, losses=losses.tolist())  # fmt: skip
+
+    small = [curve(w, seed) for w in (16, 32, 64, 128, 256) for seed in range(3)]
+    ahead = scaling_grid.predict(small, [dict(width=512)])
+    assert ahead["date"]
+    large = scaling_grid.points([curve(512, seed) for seed in range(3)])
+    for row in scaling_grid.judged(ahead["laws"], large):
+        assert row["predicted"] == pytest.approx(row["loss"], rel=0.03)
+
+
+def test_the_best_rate_is_that_of_the_mean_and_divergence_loses():
+    rows = [
+        dict(mup=mup, width=w, lr=lr, seed=seed, loss=loss + 0.01 * seed)
+        for mup in (False, True)
+        for w in (16, 64)
+        for lr, loss in ((1e-3, 0.5), (2e-3, 0.4), (4e-3, 0.45))
+        for seed in (0, 1)
+    ]
+    rows[2] |= {"loss": None}  # standard, 16, 2e-3
+    best = [
+        rate_transfer.best_rate(rows, mup, w) for mup in (False, True) for w in (16, 64)
+    ]
+    assert [one["lr"] for one in best] == [4e-3, 2e-3, 2e-3, 2e-3]
+    assert [one["bracketed"] for one in best] == [False, True, True, True]
+    standard, flat = rate_transfer.drift(best)
+    assert standard["slope"] == pytest.approx(-0.5)
+    assert flat["slope"] == pytest.approx(0, abs=1e-12)
