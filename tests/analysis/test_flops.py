@@ -77,9 +77,10 @@ def test_half_a_hidden_unit_is_rounded_as_in_the_module():
 
 
 def test_sizes_beyond_what_floats_hold_stay_exact():
-    config = preset("XL/2", image_size=2**15, patch_size=1)
+    config, batch = preset("XL/2", image_size=2**7, patch_size=1), 2**20
     N, D, L = config.tokens, config.width, config.depth
-    assert flops(config, 7)["attention_scores"].macs == 7 * L * 2 * N**2 * D > 2**63
+    scores = flops(config, batch)["attention_scores"]
+    assert scores.macs == batch * L * 2 * N**2 * D > 2**63
 
 
 @given(configs)
