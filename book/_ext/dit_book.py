@@ -62,6 +62,23 @@ TORN = re.compile(
     r"(?<=\d) (?=%)|(?<=\b[A-Za-zβγ]) (?== [\d−-])|(?<=\b[A-Za-zβγ] =) (?=[\d−-])"
 )
 MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
+STYLE = re.compile(r"<style>.*?</style>", re.S)
+#: What stands where the button of Colab would be.
+NO_COLAB = {
+    "type": "group",
+    "tooltip": "Colab: this copy of the book names no repository",
+    "icon": "fas fa-rocket",
+    "label": "launch-buttons",
+    "buttons": [
+        {
+            "type": "link",
+            "text": "Colab needs the repository's address",
+            "tooltip": "How to read the book, and what Colab needs",
+            "icon": "fas fa-circle-info",
+            "label": "no-colab",
+        }
+    ],
+}
 ICONS = re.compile(
     r"\n[^\n]*<!-- So that users can add custom icons -->"
     r"|<script[^>]*fontawesome\.js[^>]*></script>"
@@ -104,10 +121,16 @@ def execution_cache(built: Path) -> Path:
 
 def prepare(app, config) -> None:
     """Kernels inherit the variable and emit explorers as static fragments; what they
-    made is kept as long as the sources stay.
+    made is kept as long as the sources stay. The buttons that lead to a repository are
+    there when it has an address.
     """
     os.environ["DIT_LITE_STATIC"] = "1"
     config.nb_execution_cache_path = str(execution_cache(Path(app.outdir).parent))
+    theme = config.html_theme_options
+    owned = bool(theme.get("repository_url"))
+    theme |= {"use_repository_button": owned, "use_issues_button": owned}
+    if not owned:
+        theme["launch_buttons"] = {}
 
 
 def reexecute(app, env, added, changed, removed) -> list[str]:
@@ -144,6 +167,20 @@ def _remove(folder: Path) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def once(body: str) -> str:
+    """The body of a page with every style in it once. An output carries its own, for
+    JupyterLab and Colab; on a page many outputs bring the same.
+    """
+    seen = set()
+
+    def first(found: re.Match) -> str:
+        new = found[0] not in seen
+        seen.add(found[0])
+        return found[0] if new else ""
+
+    return STYLE.sub(first, body)
 
 
 def plain(text: str | float) -> str:
@@ -228,7 +265,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     role that a list asks of its parts (docutils writes one that ARIA has withdrawn). A
     number stays beside its spread, a formula beside its comma, and GAP-12 whole; the
     tick of a table needs no font of emoji. Colab opens notebooks only, and the theme
-    offers it for every page with cells.
+    offers it for every page with cells; without an address of the repository its place
+    says what is missing.
     """
 
     def kept(script) -> bool:
@@ -240,12 +278,17 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     for kind in ("script_files", "css_files"):
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
-    if not str(app.env.doc2path(pagename)).endswith(".ipynb"):
+    notebook = str(app.env.doc2path(pagename)).endswith(".ipynb")
+    if not notebook:
         context["header_buttons"] = [
             button
             for button in context.get("header_buttons", [])
             if button.get("label") != "launch-buttons"
         ]
+    elif not app.config.html_theme_options.get("repository_url"):
+        where = f"{context['pathto']('index')}#how-to-read-it"
+        link = NO_COLAB["buttons"][0] | {"url": where}
+        context["header_buttons"].append(NO_COLAB | {"buttons": [link]})
     if "body" in context:
         body = (
             context["body"]
@@ -260,7 +303,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         body = re.sub(
             r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body
         )
-        body = PRINTED.sub(wrap, whole(body))
+        body = PRINTED.sub(wrap, whole(once(body)))
         context["body"] = FORMULA.sub(
             lambda found: (
                 f'<span class="dit-whole">{found[0]}</span>'

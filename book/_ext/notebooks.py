@@ -1,5 +1,6 @@
 """Keep the notebooks in one form: no outputs, a fixed install cell, no editor's
-metadata. `--check` only says what is wrong.
+metadata, citations that any Markdown reads, and folded in JupyterLab and Colab what is
+folded on the page. `--check` only says what is wrong.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from citations import cited
 
 BOOK = Path(__file__).resolve().parent.parent
 METADATA = {
@@ -16,36 +18,69 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = ("tags", "mystnb")
+#: Tags by which a page hides code. What they mean in JupyterLab (`source_hidden`) and
+#: in Colab (`cellView`) is written beside them.
+FOLDED = {"hide-input", "remove-input", "remove-cell"}
+UNSET = """\
+try:
+    import dit_lite
+except ImportError:
+    raise ImportError(
+        "This notebook needs the package dit_lite. In a clone of its repository: "
+        "pip install -e '.[notebook]'. From the network it cannot be installed: "
+        "this copy of the book names no repository (repository.url in _config.yml)."
+    ) from None"""
+INSTALL = """\
+try:
+    import dit_lite
+except ImportError:
+    %pip install -q "dit-lite[notebook] @ git+{url}"
+    import dit_lite"""
 
 
-def install_cell() -> str:
-    """The first cell of every chapter: installs the package where it is missing
-    (Colab), does nothing elsewhere.
+def repository() -> str:
+    """The address of the repository that owns this book; empty where nobody has said
+    it yet.
     """
-    url = yaml.safe_load((BOOK / "_config.yml").read_text())["repository"]["url"]
-    return (
-        "try:\n    import dit_lite\nexcept ImportError:\n    %pip install -q "
-        f'"dit-lite[notebook] @ git+{url}"\n    import dit_lite'
-    )
+    return yaml.safe_load((BOOK / "_config.yml").read_text())["repository"]["url"] or ""
+
+
+def install_cell(url: str) -> str:
+    """The first cell of every chapter: installs the package from `url` where it is
+    missing (Colab), does nothing elsewhere. Without a url it installs nothing, and says
+    what is missing: a guessed address could belong to anyone.
+    """
+    return INSTALL.format(url=url) if url else UNSET
+
+
+def metadata(cell: dict) -> dict:
+    """The metadata that a cell keeps, and how notebooks show it."""
+    kept = {k: v for k, v in cell["metadata"].items() if k in CELL_METADATA}
+    if cell["cell_type"] == "code" and FOLDED & set(kept.get("tags", [])):
+        kept |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    return kept
 
 
 def tidy(notebook: dict) -> dict:
-    """The notebook as it should be stored."""
+    """The notebook as it should be stored. Raises CitationError for a citation that
+    references.bib does not know.
+    """
     cells = []
     for i, cell in enumerate(notebook["cells"]):
-        kept = {k: v for k, v in cell["metadata"].items() if k in CELL_METADATA}
         clean = {
             "cell_type": cell["cell_type"],
             "id": cell.get("id") or f"cell-{i:03d}",
-            "metadata": kept,
+            "metadata": metadata(cell),
             "source": cell["source"],
         }
         if cell["cell_type"] == "code":
             clean |= {"execution_count": None, "outputs": []}
+        if cell["cell_type"] == "markdown":
+            clean["source"] = cited("".join(cell["source"])).splitlines(keepends=True)
         cells.append(clean)
     first = next((c for c in cells if c["cell_type"] == "code"), None)
     if first is not None and "install" in first["metadata"].get("tags", []):
-        first["source"] = install_cell().splitlines(keepends=True)
+        first["source"] = install_cell(repository()).splitlines(keepends=True)
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -62,7 +97,10 @@ def main(check: bool) -> int:
         )
         if text != wanted:
             untidy += 1
-            found = "stored with outputs or in another form; run `make format`"
+            found = (
+                "stored with outputs, with citations that are not written out, or in "
+                "another form; run `make format`"
+            )
             print(f"{path.relative_to(BOOK.parent)}: {found if check else 'tidied'}")
             if not check:
                 path.write_text(wanted)

@@ -1,6 +1,7 @@
 """Numbers that say what a network does, and what it costs."""
 
 from .attention_stats import effective_support, entropy, mean_distance
+from .best_answer import ExactVelocity, velocity_loss
 from .coordinates import Coordinates, coordinate_check
 from .cost_table import cost_formulas
 from .counting import Counted, count_macs, median_seconds
@@ -25,46 +26,12 @@ from .trends import SHAPES, Fit, fit_shape, rank_correlation, slope
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
-    "GROUPS",
-    "READINGS",
-    "SHAPES",
-    "Coordinates",
-    "Cost",
-    "Costs",
-    "Counted",
-    "Fit",
-    "Match",
-    "ScalingError",
-    "ScalingLaw",
-    "ScalingWarning",
-    "Timed",
-    "border_roughness",
-    "coordinate_check",
-    "cost_formulas",
-    "count_macs",
-    "effective_support",
-    "entropy",
-    "fit_scaling_law",
-    "fit_shape",
-    "flops",
-    "gradient_table",
-    "group_norms",
-    "hold_at_zero",
-    "influence",
-    "initial_branches",
-    "match",
-    "matched",
-    "mean_distance",
-    "median_seconds",
-    "model_size",
-    "not_told",
-    "rank_correlation",
-    "read_class",
-    "read_number",
-    "saved_bytes",
-    "search",
-    "set_modulation",
-    "slope",
-    "training_cost",
-    "vectors",
+    "GROUPS", "READINGS", "SHAPES", "Coordinates", "Cost", "Costs", "Counted",
+    "ExactVelocity", "Fit", "Match", "ScalingError", "ScalingLaw", "ScalingWarning",
+    "Timed", "border_roughness", "coordinate_check", "cost_formulas", "count_macs",
+    "effective_support", "entropy", "fit_scaling_law", "fit_shape", "flops",
+    "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches",
+    "match", "matched", "mean_distance", "median_seconds", "model_size", "not_told",
+    "rank_correlation", "read_class", "read_number", "saved_bytes", "search",
+    "set_modulation", "slope", "training_cost", "vectors", "velocity_loss",
 ]  # fmt: skip

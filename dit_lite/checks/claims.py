@@ -13,8 +13,17 @@ from functools import cache
 from pathlib import Path
 
 from ..resources import resource
+from ..widgets.card import note
 
-VERDICTS = ("right", "imprecise", "wrong", "unproven", "missing")
+#: The verdicts, each with the colour of its cards.
+ACCENT = {
+    "right": "green",
+    "imprecise": "amber",
+    "wrong": "red",
+    "unproven": "amber",
+    "missing": "blue",
+}
+VERDICTS = tuple(ACCENT)
 TESTS = {
     "<": operator.lt,
     "<=": operator.le,
@@ -44,15 +53,16 @@ class ClaimCard:
 
     def _repr_html_(self) -> str:
         e = {key: typeset(html.escape(str(value))) for key, value in self.entry.items()}
-        return (
-            f'<div class="dit-claim dit-claim-{e["verdict"]}"><div '
-            f'class="dit-claim-head"><strong>{self.name}</strong> '
+        return note(
+            f'<div class="dit-claim-head"><strong>{self.name}</strong> '
             f"<span>{e['verdict']}</span></div>"
             f'<p class="dit-claim-said">{e["statement"]}</p><p>{e["right"]} '
             f"<cite>{e['source']}</cite></p>"
             f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> '
-            f"(expected {expected(self.entry['expect'])})</p></div>"
-        )
+            f"(expected {expected(self.entry['expect'])})</p>",
+            ACCENT[self.entry["verdict"]],
+            "dit-claim",
+        ).data
 
 
 def typeset(text: str) -> str:

@@ -4,38 +4,40 @@ right, and if not, where to look.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ..config import choose
+from ..widgets.card import note
 
 CHECKS: dict[str, Callable[[Callable], None]] = {}
 
 
 class CheckFailed(AssertionError):
-    """The answer to an exercise is not right yet; the message holds a hint. Shown
-    without a traceback in notebooks.
-    """
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"Not yet. {self}"]
+    """The answer to an exercise is not right; the message holds a hint."""
 
 
-class Passed:
-    """What a solved exercise shows."""
+class Verdict:
+    """What an exercise says to an answer: a hint, or nothing when it is right."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, hint: str = ""):
+        self.name, self.hint = name, hint
 
     def __repr__(self) -> str:
-        return f"Exercise {self.name}: correct."
+        said = f"not yet. {self.hint}" if self.hint else "correct."
+        return f"Exercise {self.name}: {said}"
 
     def _repr_html_(self) -> str:
-        return (
-            f'<p class="dit-check">Exercise {self.name}: <strong>correct</strong>.</p>'
-        )
+        said = "not yet" if self.hint else "correct"
+        below = f"<p>{html.escape(self.hint)}</p>" if self.hint else ""
+        return note(
+            f"<p>Exercise {self.name}: <strong>{said}</strong>.</p>{below}",
+            "amber" if self.hint else "green",
+            "dit-check",
+        ).data
 
 
 def exercise(name: str) -> Callable:
@@ -48,9 +50,20 @@ def exercise(name: str) -> Callable:
     return register
 
 
-def check(name: str, answer: Callable) -> Passed:
-    """Test the function that answers exercise `name`. Raises CheckFailed with a hint
-    when it is not right, ConfigError for an unknown name.
+def check(name: str, answer: Callable) -> Verdict:
+    """Say whether the function that answers exercise `name` is right, and if not,
+    where to look. Raises ConfigError for an unknown name.
+    """
+    try:
+        verify(name, answer)
+    except CheckFailed as failure:
+        return Verdict(name, str(failure))
+    return Verdict(name)
+
+
+def verify(name: str, answer: Callable) -> None:
+    """Raise CheckFailed with a hint unless `answer` solves exercise `name`, and
+    ConfigError for an unknown name.
     """
     choose("exercise", name, CHECKS)
     if not callable(answer):
@@ -66,7 +79,6 @@ def check(name: str, answer: Callable) -> Passed:
         raise CheckFailed(
             f"Your function stopped with {type(error).__name__}: {error}"
         ) from error
-    return Passed(name)
 
 
 def require(condition: bool, hint: str) -> None:

@@ -4,6 +4,7 @@ take arrays and know nothing of models.
 
 from .arrays import to_pixels
 from .attention import attention_explorer, pack_attention
+from .card import card, note
 from .cost import cost_calculator
 from .evaluation import evaluation_explorer
 from .explorer import Html, explorer
@@ -11,14 +12,18 @@ from .live_dit import live_dit_explorer
 from .noise import noise_explorer
 from .patches import example_picture, patch_explorer
 from .predict import choose, predict
+from .progress import progress
 from .sampling import pack_scores, sampling_explorer
+from .source import show_source
 from .style import PALETTE, band, figure, image_grid, label_line, use_style
+from .table import mean_range, mean_std, table
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "attention_explorer", "band", "choose", "cost_calculator",
-    "evaluation_explorer", "example_picture", "explorer", "figure", "image_grid",
-    "label_line", "live_dit_explorer", "noise_explorer",
-    "pack_attention", "pack_scores", "patch_explorer", "predict", "sampling_explorer",
-    "to_pixels", "use_style", "zero_init_explorer",
+    "PALETTE", "Html", "attention_explorer", "band", "card", "choose",
+    "cost_calculator", "evaluation_explorer", "example_picture", "explorer", "figure",
+    "image_grid", "label_line", "live_dit_explorer", "mean_range", "mean_std",
+    "noise_explorer", "note", "pack_attention", "pack_scores", "patch_explorer",
+    "predict", "progress", "sampling_explorer", "show_source", "table", "to_pixels",
+    "use_style", "zero_init_explorer",
 ]  # fmt: skip

@@ -1,0 +1,19 @@
+"""A bar for the cells that take a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm.auto import tqdm
+
+from ..resources import page_is_built
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], what: str) -> Iterable[T]:
+    """Go through `items` under a bar that says `what` is being done; without a bar
+    while a static page is built, which could only keep its last state.
+    """
+    return tqdm(items, desc=what, leave=False, disable=page_is_built())

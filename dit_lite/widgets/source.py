@@ -1,0 +1,88 @@
+"""Code of the package, shown where the text speaks of it: highlighted on the page, in
+JupyterLab and in Colab.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from html import escape
+from pathlib import Path
+
+from .card import card
+from .explorer import Html
+
+
+class Source(Html):
+    """Code with its file, as HTML, and as plain text where no HTML is shown."""
+
+    def __init__(self, data: str, code: str):
+        super().__init__(data)
+        self.code = code
+
+    def __repr__(self) -> str:
+        return self.code
+
+
+def show_source(*objects) -> Source:
+    """Show the code of classes, functions or methods, dedented, under the name of the
+    file in which they stand.
+
+    Raises TypeError for an object that has no Python code, ValueError for none or for
+    objects of several files.
+    """
+    if not objects:
+        raise ValueError("objects is empty; expected a class, function or method")
+    files = {file_of(thing) for thing in objects}
+    if len(files) > 1:
+        raise ValueError(
+            f"objects stand in several files, {', '.join(sorted(files))}; show each "
+            "file by itself"
+        )
+    code = "\n\n".join(code_of(thing) for thing in objects)
+    head = f'<div class="dit-source-from">{escape(files.pop())}</div>'
+    return Source(card(head + highlighted(code), "dit-source").data, code)
+
+
+def code_of(thing) -> str:
+    """The dedented source of a class, function or method. Raises TypeError for
+    anything else.
+    """
+    try:
+        return textwrap.dedent(inspect.getsource(inspect.unwrap(thing))).rstrip()
+    except (TypeError, OSError) as error:
+        raise TypeError(
+            f"{thing!r} has no source to show ({error}); expected a class, function "
+            "or method of the package"
+        ) from None
+
+
+def file_of(thing) -> str:
+    """The file of an object, below the root of its package: dit_lite/model/dit.py."""
+    module = inspect.getmodule(inspect.unwrap(thing))
+    if module is None or getattr(module, "__file__", None) is None:
+        raise TypeError(
+            f"{thing!r} stands in no file; expected a class, function or method of "
+            "the package"
+        )
+    top = sys.modules[module.__name__.partition(".")[0]]
+    root = Path(top.__file__).parent
+    if root.joinpath("__init__.py") == Path(top.__file__):
+        root = root.parent
+    return Path(module.__file__).relative_to(root).as_posix()
+
+
+def highlighted(code: str) -> str:
+    """Python code as HTML of the colours of card.css; plain where Pygments, which
+    comes with IPython, is missing.
+    """
+    try:
+        from pygments import highlight
+        from pygments.formatters import HtmlFormatter
+        from pygments.lexers import PythonLexer
+    except ImportError:
+        inner = escape(code)
+    else:
+        inner = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n")
+    return f'<pre class="dit-code">{inner}</pre>'

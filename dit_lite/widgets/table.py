@@ -1,0 +1,74 @@
+"""Tables of results: one call from rows of values to Markdown, which the page,
+JupyterLab and Colab all show as a table.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .arrays import as_array
+
+
+class Table:
+    """A table in Markdown, with a line below it."""
+
+    def __init__(self, head: list[str], rows: list[list[str]], note: str):
+        self.head, self.rows, self.note = head, rows, note
+
+    def _repr_markdown_(self) -> str:
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        shown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"{shown}\n\n{self.note}" if self.note else shown
+
+    def __repr__(self) -> str:
+        return self._repr_markdown_()
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence], note: str = "", digits: int = 3
+) -> Table:
+    """A table with the columns `head`, from rows of cells: text as it is, counts with
+    thousands marked, numbers with `digits` decimals, and arrays of one value per seed
+    as mean ± standard deviation.
+
+    `note` is Markdown below the table. Raises ValueError for a row of another length.
+    """
+    shown = []
+    for i, row in enumerate(rows):
+        if len(row) != len(head):
+            raise ValueError(
+                f"rows[{i}] has {len(row)} cells; expected {len(head)}, one for each "
+                "column of head"
+            )
+        shown.append([_cell(value, digits) for value in row])
+    return Table(list(head), shown, note)
+
+
+def mean_std(values, digits: int = 3) -> str:
+    """Values (n,) over seeds as "mean ± standard deviation"."""
+    values = as_array("values", values).astype(float)
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
+
+
+def mean_range(values, spec: str = ".3f") -> str:
+    """Values (n,) over seeds as "mean (lowest to highest)", each in the format
+    `spec`.
+    """
+    values = as_array("values", values).astype(float)
+    low, high = values.min(), values.max()
+    return f"{values.mean():{spec}} ({low:{spec}} to {high:{spec}})"
+
+
+def _cell(value, digits: int) -> str:
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "item") and np.ndim(value) == 0:  # a tensor's or array's number
+        value = value.item()
+    if isinstance(value, numbers.Integral):
+        return f"{value:,}"
+    if isinstance(value, numbers.Real):
+        return f"{value:.{digits}f}"
+    return mean_std(value, digits)
