@@ -4,10 +4,13 @@ from .attention_stats import effective_support, entropy, mean_distance
 from .best_answer import ExactVelocity, velocity_loss
 from .coordinates import Coordinates, coordinate_check
 from .cost_table import cost_formulas
+from .chance import partial_by_chance
 from .counting import Counted, count_macs, median_seconds
+from .equal_cost import loss_after
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .influence import influence
+from .linear_codes import energy_lost
 from .memory import saved_bytes
 from .modulations import hold_at_zero, not_told, vectors
 from .patch_borders import border_roughness
@@ -29,9 +32,10 @@ __all__ = [
     "GROUPS", "READINGS", "SHAPES", "Coordinates", "Cost", "Costs", "Counted",
     "ExactVelocity", "Fit", "Match", "ScalingError", "ScalingLaw", "ScalingWarning",
     "Timed", "border_roughness", "coordinate_check", "cost_formulas", "count_macs",
-    "effective_support", "entropy", "fit_scaling_law", "fit_shape", "flops",
-    "gradient_table", "group_norms", "hold_at_zero", "influence", "initial_branches",
-    "match", "matched", "mean_distance", "median_seconds", "model_size", "not_told",
-    "rank_correlation", "read_class", "read_number", "saved_bytes", "search",
-    "set_modulation", "slope", "training_cost", "vectors", "velocity_loss",
+    "effective_support", "energy_lost", "entropy", "fit_scaling_law", "fit_shape",
+    "flops", "gradient_table", "group_norms", "hold_at_zero", "influence",
+    "initial_branches", "loss_after", "match", "matched", "mean_distance",
+    "median_seconds", "model_size", "not_told", "partial_by_chance", "rank_correlation",
+    "read_class", "read_number", "saved_bytes", "search", "set_modulation", "slope",
+    "training_cost", "vectors", "velocity_loss",
 ]  # fmt: skip

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from ..config import CHOICES, choose
 from ..model.inputs import read_condition
+from ..resources import page_is_built
 from .guidance import Denoiser, unchanged
 from .original import Original
 from .paths import PATHS
@@ -166,6 +168,7 @@ def sample(
     interval: tuple[float, float] = (0.0, 1.0),
     batch_size: int = 500,
     original: Original | None = None,
+    progress: bool = False,
 ) -> Tensor:
     """Make one image for each label.
 
@@ -173,9 +176,9 @@ def sample(
     `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
     dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device; the same seed
     gives the same images. More than `batch_size` labels are worked off in parts. With
-    an `original` the images of `edit` and `inpaint` are made. Raises ValueError or
-    TypeError for labels out of range, an unknown sampler, or guidance on a model
-    without a null class.
+    an `original` the images of `edit` and `inpaint` are made. `progress` shows a bar
+    over the parts. Raises ValueError or TypeError for labels out of range, an unknown
+    sampler, or guidance on a model without a null class.
     """
     labels = read_condition(model.config, labels)
     if batch_size < 1:
@@ -189,7 +192,9 @@ def sample(
         else original.fit(model.config, len(labels)).split(batch_size)
     )
     parts = []
-    for i, (batch, given) in enumerate(zip(batches, originals, strict=True)):
+    pairs = list(zip(batches, originals, strict=True))
+    bar = tqdm(pairs, "sampling", leave=False, disable=not progress or page_is_built())
+    for i, (batch, given) in enumerate(bar):
         for _, (_, x, _) in trajectory(
             model,
             batch,

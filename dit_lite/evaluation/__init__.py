@@ -14,6 +14,7 @@ from .intervals import Interval, bootstrap, half_samples, share
 from .judge import Judge, load_judge, train_judge
 from .kernel import KernelDistance, kernel_distance, squared_mmd
 from .label_penalty import LabelPenalty, label_penalty
+from .linear_baseline import linear_loss_by_time
 from .loss_by_time import Bins, LossByTime, loss_by_time
 from .measure import SCORES, measure, real_against_real
 from .memorisation import Memorisation, memorisation
@@ -42,7 +43,8 @@ __all__ = [
     "classification_score", "density_coverage", "evaluate_digits", "evaluate_model",
     "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance",
     "gaussian", "half_samples", "halves", "held_out", "inception_score", "inject",
-    "kernel_distance", "label_penalty", "load_classifier", "load_extractor",
+    "kernel_distance", "label_penalty", "linear_loss_by_time", "load_classifier",
+    "load_extractor",
     "load_judge", "load_reference", "look_alike", "loss_by_time", "make_reference",
     "mean_loss", "measure", "memorisation", "mislabelled", "nearest", "network_calls",
     "precision", "precision_recall", "radial_spectrum", "real_against_real",

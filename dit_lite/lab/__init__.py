@@ -13,11 +13,12 @@ from .experiments import (
 )
 from .parts import Parts
 from .results import Result, ResultError, read_result
+from .rows import Rows
 from .status import Status, all_status, print_status, run_pending
 
 __all__ = [
     "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Parts", "Result",
-    "ResultError", "Status", "TimeLimit", "all_experiments", "all_status",
+    "ResultError", "Rows", "Status", "TimeLimit", "all_experiments", "all_status",
     "archive_results", "at_budget", "chapter_cost", "check_archive", "experiment",
     "load_result", "print_status", "read_result", "run_experiment", "run_pending",
 ]  # fmt: skip

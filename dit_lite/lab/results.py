@@ -13,6 +13,7 @@ from ..config import SILENT, choose
 from ..files import write
 from ..resources import resource
 from .budget import RECORDED
+from .rows import Rows
 
 SCHEMA = 1
 #: What older versions called an experiment, and a key of a recorded result.
@@ -48,6 +49,19 @@ class Result:
     settings: dict
     provenance: dict
     stale: bool = False
+
+    @property
+    def rows(self) -> Rows:
+        """What was measured, one row per run."""
+        return self.part("rows")
+
+    def part(self, name: str) -> Rows:
+        """The rows of another part of the values."""
+        return Rows(self.values[name])
+
+    def select(self, **fields) -> Rows:
+        """The rows in which every field has the given value, see `Rows.select`."""
+        return self.rows.select(**fields)
 
     def __str__(self) -> str:
         p = self.provenance

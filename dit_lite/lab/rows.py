@@ -4,6 +4,8 @@ column.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,9 +38,16 @@ class Rows(list):
             raise ConfigError(f"no row has {said}; {there}")
         return found
 
+    def sorted_by(self, field: str) -> Rows:
+        """The rows in the order of a field."""
+        return Rows(sorted(self, key=lambda row: read(row, field)))
+
     def column(self, field: str) -> Tensor:
-        """The values of a field, (rows, ...): one per row, in their order."""
-        return torch.tensor([read(row, field) for row in self])
+        """The values of a field, (rows, ...): one per row, in their order; NaN where
+        nothing was measured.
+        """
+        values = [read(row, field) for row in self]
+        return torch.tensor([math.nan if value is None else value for value in values])
 
     def distinct(self, field: str) -> list:
         """The values that a field takes, in the order of their appearance."""

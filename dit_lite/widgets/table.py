@@ -28,14 +28,16 @@ class Table:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence], note: str = "", digits: int = 3
+    head: str | Sequence[str], rows: Iterable[Sequence], note: str = "", digits: int = 3
 ) -> Table:
-    """A table with the columns `head`, from rows of cells: text as it is, counts with
-    thousands marked, numbers with `digits` decimals, and arrays of one value per seed
-    as mean ± standard deviation.
+    """A table with the columns `head` ("width | loss", or a list), from rows of cells:
+    text as it is, counts with thousands marked, numbers with `digits` decimals, and
+    arrays of one value per seed as mean ± standard deviation.
 
     `note` is Markdown below the table. Raises ValueError for a row of another length.
     """
+    if isinstance(head, str):
+        head = [name.strip() for name in head.split("|")]
     shown = []
     for i, row in enumerate(rows):
         if len(row) != len(head):

@@ -1,12 +1,13 @@
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 from dit_lite import preset
-from dit_lite.checks import CHECKS, CheckFailed, check
+from dit_lite.checks import CHECKS, SOLUTIONS, CheckFailed, check, solution, verify
 from dit_lite.evaluation import look_alike
 from dit_lite.model import Modulation
 
@@ -53,26 +54,47 @@ def euler(velocity, x, steps: int):
     return x
 
 
-def run(source: str) -> None:
-    exec(source, {"torch": torch, "math": math, "check": check})
-
-
 @pytest.mark.parametrize("source", cells("exercise"))
-def test_the_unsolved_stub_fails_with_a_hint(source):
-    with pytest.raises(CheckFailed, match=r"replace `...`"):
-        run(source)
+def test_the_unsolved_stub_says_not_yet_and_stops_nothing(source):
+    said = []
+
+    def noted(name, answer):
+        said.append(check(name, answer))
+
+    exec(source, {"torch": torch, "math": math, "check": noted})
+    (verdict,) = said
+    assert re.search(r"replace `\.\.\.`", verdict.hint)
+    assert "not yet" in verdict._repr_html_()
+    assert "not yet" in repr(verdict)
 
 
-@pytest.mark.parametrize("source", cells("solution"))
-def test_the_solution_passes(source):
-    run(source)
+@pytest.mark.parametrize("name", sorted(SOLUTIONS))
+def test_the_solution_passes_and_is_shown_closed(name):
+    shown = solution(name)
+    assert '<details class="dit-solution"><summary>' in shown.data
+    plain = re.sub(r"<[^>]*>", "", shown.data)
+    assert f"def {SOLUTIONS[name].__name__}(" in plain
+    assert "@solves" not in plain
 
 
-def test_every_check_has_a_stub_and_a_solution():
+def test_a_wrong_solution_stops_the_build(monkeypatch):
+    monkeypatch.setitem(SOLUTIONS, "02.3", lambda old, new: torch.zeros(new))
+    with pytest.raises(CheckFailed, match="same square"):
+        solution("02.3")
+
+
+def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
+    shown = [
+        re.search(r'solution\(\s*"([\d.]+)"', "".join(cell["source"]))[1]
+        for path in CHAPTERS
+        for cell in json.loads(path.read_text())["cells"]
+        if "solution" in cell["metadata"].get("tags", [])
+    ]
     assert (
         sorted(p.id for p in cells("exercise"))
-        == sorted(p.id for p in cells("solution"))
+        == sorted(SOLUTIONS)
         == sorted(CHECKS)
+        == sorted(shown)
     )
 
 
@@ -195,20 +217,20 @@ def test_every_check_has_a_stub_and_a_solution():
 )
 def test_a_typical_mistake_gets_its_hint(name, wrong, hint):
     with pytest.raises(CheckFailed, match=hint):
-        check(name, wrong)
+        verify(name, wrong)
 
 
 def test_a_sampler_may_work_in_place():
-    check("01.3", euler_in_place)
+    verify("01.3", euler_in_place)
 
 
 def test_a_crash_in_the_answer_is_reported_as_such():
     with pytest.raises(CheckFailed, match="ZeroDivisionError"):
-        check("01.1", lambda x0, eps, t: 1 / 0)
+        verify("01.1", lambda x0, eps, t: 1 / 0)
 
 
 def test_what_is_no_function_and_no_exercise_is_refused():
     with pytest.raises(CheckFailed, match="without brackets"):
-        check("01.1", torch.zeros(1))
+        verify("01.1", torch.zeros(1))
     with pytest.raises(ValueError, match="choose one of"):
         check("99.9", lambda: None)

@@ -1,0 +1,22 @@
+"""What a linear code of few numbers keeps of data: the rank argument of patches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def energy_lost(rows: Tensor, W: Tensor, covariance: Tensor | None = None) -> float:
+    """Share of the energy of centred `rows` (n, d) that no linear map has back from
+    rows @ W.T, with W (k, d).
+
+    The best map for data of this `covariance` S (d, d) is S W^T (W S W^T)^+; None
+    stands for white data, where it is the pseudo-inverse of W.
+    """
+    if covariance is None:
+        back = rows @ W.T @ torch.linalg.pinv(W).T
+    else:
+        rows, W, S = rows.double(), W.double(), covariance.double()
+        inverse = torch.linalg.pinv(W @ S @ W.T, hermitian=True)
+        back = rows @ (S @ W.T @ inverse @ W).T
+    return ((rows - back).square().sum() / rows.square().sum()).item()
