@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from html import escape
 from pathlib import Path
 
 from docutils import nodes
@@ -233,6 +234,28 @@ def whole(body: str) -> str:
     )
 
 
+def deepen(app, doctree, docname) -> None:
+    """Close every section "Deeper: ..." of a page, as JupyterLab and Colab close it
+    by the metadata of its heading.
+    """
+    for section in list(doctree.findall(nodes.section)):
+        title = section.next_node(nodes.title)
+        if title is None or not title.astext().startswith("Deeper: "):
+            continue
+        anchors = "".join(f'<span id="{name}"></span>' for name in section["ids"])
+        opening = (
+            f'<details class="dit-deeper">{anchors}'
+            f"<summary>{escape(title.astext())}</summary>"
+        )
+        section.replace_self(
+            [
+                nodes.raw("", opening, format="html"),
+                *(child for child in section.children if child is not title),
+                nodes.raw("", "</details>", format="html"),
+            ]
+        )
+
+
 class ClaimTable(SphinxDirective):
     """`{claims}`: every claim of the source text that the book has judged so far,
     with the right statement.
@@ -320,6 +343,7 @@ def setup(app) -> dict:
     app.connect("env-get-outdated", reexecute)
     app.connect("build-finished", lighten)
     app.connect("build-finished", stamp)
+    app.connect("doctree-resolved", deepen)
     app.connect("html-page-context", mend, priority=900)
     app.add_css_file("dit_book.css")
     app.add_js_file(None, body=THEME)

@@ -6,6 +6,7 @@ folded on the page. `--check` only says what is wrong.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ CELL_METADATA = ("tags", "mystnb")
 #: Tags by which a page hides code. What they mean in JupyterLab (`source_hidden`) and
 #: in Colab (`cellView`) is written beside them.
 FOLDED = {"hide-input", "remove-input", "remove-cell"}
+#: The heading of a box that is closed at first.
+DEEPER = re.compile(r"#{3,4} Deeper: ")
 UNSET = """\
 try:
     import dit_lite
@@ -53,11 +56,21 @@ def install_cell(url: str) -> str:
     return INSTALL.format(url=url) if url else UNSET
 
 
+def is_deeper(cell: dict) -> bool:
+    """Whether a cell opens a box of what only an expert misses: it and what stands
+    below it, up to the next heading of its level, is closed at first.
+    """
+    first = "".join(cell["source"]).partition("\n")[0]
+    return cell["cell_type"] == "markdown" and bool(DEEPER.match(first))
+
+
 def metadata(cell: dict) -> dict:
     """The metadata that a cell keeps, and how notebooks show it."""
     kept = {k: v for k, v in cell["metadata"].items() if k in CELL_METADATA}
     if cell["cell_type"] == "code" and FOLDED & set(kept.get("tags", [])):
         kept |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    if is_deeper(cell):
+        kept["jp-MarkdownHeadingCollapsed"] = True
     return kept
 
 
@@ -81,7 +94,14 @@ def tidy(notebook: dict) -> dict:
     first = next((c for c in cells if c["cell_type"] == "code"), None)
     if first is not None and "install" in first["metadata"].get("tags", []):
         first["source"] = install_cell(repository()).splitlines(keepends=True)
-    return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    closed = [cell["id"] for cell in cells if is_deeper(cell)]
+    colab = {"colab": {"collapsed_sections": closed}} if closed else {}
+    return {
+        "cells": cells,
+        "metadata": METADATA | colab,
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def main(check: bool) -> int:

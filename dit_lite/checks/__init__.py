@@ -1,12 +1,19 @@
-"""What makes the book check itself: exercises with their solutions, and claims of the
-source text.
+"""What makes the book check itself: exercises with their solutions, claims of the
+source text, and what the book says itself. The exercises of a chapter are a file;
+every chapterNN.py here is found by itself.
 """
 
-from . import chapter01, chapter02, chapter03, chapter09
+import importlib
+import pkgutil
+
 from .claims import ClaimError, claim, claims, holds
 from .exercise import CHECKS, CheckFailed, check, verify
 from .solutions import SOLUTIONS, solution
 from .statements import StatementError, statements
+
+for module in pkgutil.iter_modules(__path__):
+    if module.name.startswith("chapter"):
+        importlib.import_module(f".{module.name}", __name__)
 
 __all__ = [
     "CHECKS",
@@ -14,10 +21,6 @@ __all__ = [
     "CheckFailed",
     "ClaimError",
     "StatementError",
-    "chapter01",
-    "chapter02",
-    "chapter03",
-    "chapter09",
     "check",
     "claim",
     "claims",

@@ -25,7 +25,7 @@ class Statements:
 
     def _repr_html_(self) -> str:
         count = len(self.sentences)
-        said = "Held against the numbers: " + (
+        said = "Checked against the numbers: " + (
             "one statement of this section"
             if count == 1
             else f"{count} statements of this section"

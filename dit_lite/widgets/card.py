@@ -24,5 +24,5 @@ def note(inner: str, accent: str = "", classes: str = "") -> Html:
     """
     if accent and accent not in ACCENTS:
         raise ValueError(f"accent={accent!r}; choose one of {', '.join(ACCENTS)}")
-    bar = f" dit-note-{accent}" if accent else ""
-    return card(inner, f"dit-note{bar} {classes}")
+    bar = f" dit-card-{accent}" if accent else ""
+    return card(inner, f"dit-card-bar{bar} {classes}")

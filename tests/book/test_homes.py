@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import PATIENCE, missing, pixels, require, visit
+from site_build import ROOT
 from test_explorers import FRAMES, GUIDANCE, X0, S, everything
 
 from dit_lite.widgets import sampling_explorer
@@ -110,6 +112,11 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     (home / "config/labconfig/page_config.json").write_text(
         json.dumps(quiet), encoding="utf-8"
     )
+    # every cell is on the page, also those out of sight
+    whole = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+    (home / "config/labconfig/default_setting_overrides.json").write_text(
+        json.dumps(whole), encoding="utf-8"
+    )
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
     "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython",
               "JUPYTERLAB_SETTINGS_DIR": "settings",
@@ -202,3 +209,126 @@ def test_in_jupyterlab_the_kernel_recomputes_and_arrow_keys_stay_with_the_explor
         assert active == [True, False], "JupyterLab took no arrow key"
         assert not seen.blocked, seen.blocked
         page.context.close()
+
+
+CHAPTER = "02_patching"
+RAW = re.compile(r"\{[a-z]+\}`|```\{|literalinclude")
+#: What a card looks like where it stands: its bar, and whether its colours follow the
+#: theme.
+LOOK = """card => {
+    const style = getComputedStyle(card);
+    return [style.borderLeftWidth, style.borderLeftColor, style.backgroundColor, style.color];
+}"""
+
+
+def luminance(color: str) -> float:
+    """Of a CSS colour, 0 to 1."""
+    red, green, blue = (int(v) for v in re.findall(r"\d+", color)[:3])
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+
+
+@pytest.fixture(scope="module")
+def chapter_in_lab(tmp_path_factory, browser):
+    """A chapter in JupyterLab after *Run All Cells*: the page, and the notebook."""
+    require(missing("jupyterlab", "anywidget"))
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "notebooks").mkdir()
+    source = (ROOT / f"book/chapters/{CHAPTER}.ipynb").read_text(encoding="utf-8")
+    (folder / "notebooks/chapter.ipynb").write_text(source, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIT_LITE_BUDGET", "smoke")
+        with jupyterlab(folder) as address:
+            seen = visit(browser, f"{address}/lab/tree/chapter.ipynb")
+            page = seen.page
+            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            last = page.locator(".jp-CodeCell").last.locator(".dit-solution")
+            last.wait_for(state="attached", timeout=5 * PATIENCE)
+            yield page, json.loads(source)
+            assert not seen.blocked, seen.blocked
+            page.context.close()
+
+
+def test_run_all_reaches_the_end_in_jupyterlab(chapter_in_lab):
+    page, notebook = chapter_in_lab
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    assert cells.count() == len(notebook["cells"])
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    stubs = [
+        c for c in notebook["cells"] if "exercise" in c["metadata"].get("tags", [])
+    ]
+    assert page.locator(".dit-check", has_text="not yet").count() == len(stubs)
+
+
+def test_no_markup_of_the_page_is_left_in_jupyterlab(chapter_in_lab):
+    page, _ = chapter_in_lab
+    prose = " ".join(page.locator(".jp-RenderedMarkdown").all_inner_texts())
+    assert len(prose.split()) > 2000
+    assert not RAW.search(prose)
+    assert page.locator(".jp-RenderedMarkdown mjx-merror").count() == 0
+    # citations are links, with author and year
+    cited = page.locator(".jp-RenderedMarkdown a[href*='arxiv.org/abs/']")
+    names = cited.all_inner_texts()
+    assert len(names) >= 10
+    assert all(re.fullmatch(r"[^,]+, \d{4}[a-z]?", name) for name in names)
+
+
+def test_code_of_the_package_is_highlighted_in_jupyterlab(chapter_in_lab):
+    page, notebook = chapter_in_lab
+    shown = page.locator(".dit-source:not(.dit-solution *) .dit-code")
+    assert shown.count() == sum(
+        "show_source(" in "".join(c["source"]).split("\n")[-1]
+        for c in notebook["cells"]
+    )
+    code = shown.first
+    assert code.is_visible()
+    assert code.inner_text().startswith("def patchify")
+    plain, keyword = (
+        node.evaluate("node => getComputedStyle(node).color")
+        for node in (code, code.locator(".k").first)
+    )
+    assert plain != keyword
+
+
+def test_what_a_page_folds_is_folded_in_jupyterlab(chapter_in_lab):
+    page, notebook = chapter_in_lab
+    for i, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            editor = page.locator(".jp-Notebook .jp-Cell").nth(i).locator(".cm-content")
+            folded = "jupyter" in cell["metadata"]
+            assert (editor.filter(visible=True).count() == 0) == folded, cell["id"]
+    solutions = page.locator("details.dit-solution")
+    assert solutions.count() == 5
+    assert not any(solutions.evaluate_all("all => all.map(one => one.open)"))
+    assert solutions.locator(".dit-code").filter(visible=True).count() == 0
+    solutions.first.locator("summary").click()
+    assert "def cut(x, P)" in solutions.first.locator(".dit-code").inner_text()
+
+
+def test_answers_of_predictions_stay_closed_in_jupyterlab(chapter_in_lab):
+    page, _ = chapter_in_lab
+    questions = page.locator(
+        ".dit-explorer", has_text=re.compile("predict, then", re.I)
+    )
+    assert questions.count() >= 4
+    for box in questions.all():
+        assert box.locator("button", has_text="Reveal").is_disabled()
+        assert box.locator(".dit-explanation").count() == 0
+
+
+def test_cards_keep_their_look_in_jupyterlab_light_and_dark(chapter_in_lab):
+    page, _ = chapter_in_lab
+    cards = page.locator(".dit-card-bar")
+    assert cards.count() > 10
+    light = cards.evaluate_all(f"cards => cards.map({LOOK})")
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    try:
+        dark = cards.evaluate_all(f"cards => cards.map({LOOK})")
+    finally:
+        page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    for (width, *_, ground, ink), (_, _, night, glow) in zip(light, dark, strict=True):
+        assert width == "4px"
+        assert luminance(ground) > 0.9 > 0.3 > luminance(ink)
+        assert luminance(night) < 0.3 < 0.6 < luminance(glow)
+    assert len({bar for _, bar, *_ in light}) >= 3, "a colour for each verdict"

@@ -3,6 +3,7 @@
 import json
 
 import dit_book
+from docutils import nodes
 
 NB = "\N{NO-BREAK SPACE}"
 
@@ -52,3 +53,33 @@ def test_a_claim_is_text_but_for_exponents_and_indices():
         dit_book.plain("P^2 x_t, class_id and a*b")
         == "P<sup>2</sup> x<sub>t</sub>, class\\_id and a\\*b"
     )
+
+
+def test_a_style_that_many_outputs_bring_stands_once():
+    one, other = "<style>a{}</style>", "<style>b{}</style>"
+    assert (
+        dit_book.once(f"{one}<p>1</p>{other}{one}<p>2</p>{one}")
+        == f"{one}<p>1</p>{other}<p>2</p>"
+    )
+
+
+def test_a_section_that_goes_deeper_is_closed_with_all_that_stands_in_it():
+    def section(name, title, *children):
+        return nodes.section(
+            "", nodes.title("", title), *children, ids=[name], names=[name]
+        )
+
+    text = [nodes.paragraph("", word) for word in ("before", "inside", "after")]
+    deeper = section("deeper-why", "Deeper: why x < 1", text[1])
+    page = nodes.document(None, None)
+    page += section("one", "One", text[0], deeper)
+    page += section("two", "Two", text[2])
+    dit_book.deepen(None, page, "page")
+    opening, inside, closing = page[0].children[2:]
+    assert opening.astext() == (
+        '<details class="dit-deeper"><span id="deeper-why"></span>'
+        "<summary>Deeper: why x &lt; 1</summary>"
+    )
+    assert inside is text[1]
+    assert closing.astext() == "</details>"
+    assert page[1].astext() == "Two\n\nafter"

@@ -10,11 +10,28 @@ import re
 import pytest
 import yaml
 from accessibility import faults_of_colour, faults_of_structure
+from browser import visit
 from site_build import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
 CHAPTERS = [name for name in NAMES if name.startswith("chapters/")]
+#: Code: cells, fenced blocks, and what `show_source` shows; not what cells print.
+CODE = (
+    ".bd-article :is(.cell_input, :not(.output) > div) > div.highlight > pre, .dit-code"
+)
+CUT = """all => all.filter(pre => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth + 1)
+    .map(pre => pre.textContent.slice(0, 200))"""
+#: Blocks of code that are cut, or higher than their lines: one was broken.
+TOO_WIDE = """() => [...document.querySelectorAll('.bd-article pre')]
+    .filter(pre => pre.checkVisibility() && !pre.closest('.output.stream'))
+    .filter(pre => {
+        const style = getComputedStyle(pre);
+        const text = pre.textContent.replace(/\\n$/, "").split("\\n").length;
+        const room = pre.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+        const cut = pre.scrollWidth > pre.clientWidth + 1;
+        return cut || room > (text + 0.6) * parseFloat(style.lineHeight);
+    }).map(pre => pre.textContent.slice(0, 200))"""
 LOST = """() => [...document.querySelectorAll('div.math')]
     .filter(node => Math.min(...[...node.querySelectorAll('mjx-c')].map(sign => sign.getBoundingClientRect().left)) < node.getBoundingClientRect().left)
     .map(node => node.id || node.textContent)"""
@@ -83,19 +100,24 @@ def test_formulas_are_set_without_a_network(name, read):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_opens_in_colab(name, read):
-    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"][
-        "url"
-    ].removeprefix("https://github.com/")
-    page = read(name)
-    links = page.evaluate(
-        "[...document.querySelectorAll('a[href*=\"colab.research.google.com\"]')].map(a "
-        "=> a.href)"
-    )
-    assert (
-        f"https://colab.research.google.com/github/{url}/blob/main/book/{name}.ipynb"
-        in links
-    )
+def test_a_chapter_opens_in_colab_or_says_what_is_missing(name, read):
+    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    links = read(name).locator("a[href*='colab.research.google.com']")
+    missing = read(name).locator("a", has_text="Colab needs the repository's address")
+    if url:
+        place = f"{url.removeprefix('https://github.com/')}/blob/main/book/{name}.ipynb"
+        assert place in links.first.get_attribute("href")
+        assert missing.count() == 0
+    else:
+        assert links.count() == 0
+        assert missing.first.get_attribute("href").endswith("#how-to-read-it")
+
+
+def test_no_page_names_a_repository_that_nobody_owns(site):
+    if not yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]:
+        for page in site.rglob("*.html"):
+            assert "github.com/dit-lite" not in page.read_text(encoding="utf-8"), page
+        assert "dit-lite/dit-lite" not in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in CHAPTERS])
@@ -127,12 +149,79 @@ def test_a_prediction_hides_its_answer_until_the_reader_commits(
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_solutions_are_folded(name, read):
     page = read(name)
-    folded = page.locator("details:has-text('# Solution')")
+    folded = page.locator("details.dit-solution")
     source = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())
     assert folded.count() == sum(
         "solution" in c["metadata"].get("tags", []) for c in source["cells"]
     )
-    assert not any(folded.nth(i).evaluate("e => e.open") for i in range(folded.count()))
+    assert not any(folded.evaluate_all("all => all.map(one => one.open)"))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_code_of_the_package_stands_without_the_call_that_shows_it(name, read):
+    page = read(name)
+    shown = page.locator(".dit-source:not(.dit-solution *)")
+    assert shown.count() >= 5
+    assert (
+        "show_source(" not in page.locator(".bd-article .cell_input").all_inner_texts()
+    )
+    for block in shown.all():
+        assert block.locator(".dit-source-from").inner_text().startswith("dit_lite/")
+        assert block.locator("pre .k").count() > 0
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_toggle_stands_alone_or_above_the_text(name, read):
+    page = read(name)
+    cells = page.locator(".bd-article div.cell:has(> details.above-input)")
+    assert cells.count() > 5
+    alone = cells.evaluate_all(
+        "cells => cells.filter(cell => !cell.querySelector('.cell_output'))"
+        ".map(cell => cell.textContent.slice(0, 100))"
+    )
+    assert alone == []
+    first = page.locator(".bd-article :is(h2, details.above-input)").first
+    assert first.evaluate("node => node.tagName") == "H2"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_fits_the_page(name, read):
+    """At 1280 pixels no line of visible code is cut or broken."""
+    page = read(name)
+    assert page.viewport_size["width"] == 1280
+    for folded in page.locator("details.above-input").all():
+        folded.evaluate("node => node.open = true")
+    try:
+        assert page.evaluate(TOO_WIDE) == []
+    finally:
+        for folded in page.locator("details.above-input").all():
+            folded.evaluate("node => node.open = false")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_wraps_on_a_phone(name, address, clean_page):
+    page = clean_page(f"{address}/{name}.html", width=390)
+    assert page.locator(CODE).evaluate_all(CUT) == []
+
+
+def test_the_copy_button_copies_no_prompt(address, browser):
+    seen = visit(
+        browser,
+        f"{address}/train_your_own.html",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    page = seen.page
+    block = page.locator("div.highlight", has_text="$ python -m dit_lite train").first
+    block.hover()
+    block.locator("button.copybtn").click()
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(text => text.startsWith('python -m'))"
+    )
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("python -m dit_lite train")
+    assert "$" not in copied
+    seen.check()
+    page.context.close()
 
 
 @pytest.mark.parametrize("name", ["index", "live"])

@@ -41,7 +41,7 @@ def test_a_card_carries_every_rule_that_it_needs(output):
 
 
 def test_an_accent_is_one_of_the_palette():
-    assert "dit-note-green" in note("x", "green").data
+    assert "dit-card-green" in note("x", "green").data
     with pytest.raises(ValueError, match="choose one of green, amber, red, blue"):
         note("x", "pink")
     assert 'class="dit-card wide"' in card("x", "wide").data

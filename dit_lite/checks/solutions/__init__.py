@@ -1,6 +1,14 @@
-"""The solutions of the exercises: run by every build, and shown closed."""
+"""The solutions of the exercises: run by every build, and shown closed. A file per
+chapter; every chapterNN.py here is found by itself.
+"""
 
-from . import chapter01, chapter02, chapter03, chapter09
+import importlib
+import pkgutil
+
 from .solution import SOLUTIONS, solution
 
-__all__ = ["SOLUTIONS", "chapter01", "chapter02", "chapter03", "chapter09", "solution"]
+for module in pkgutil.iter_modules(__path__):
+    if module.name.startswith("chapter"):
+        importlib.import_module(f".{module.name}", __name__)
+
+__all__ = ["SOLUTIONS", "solution"]
