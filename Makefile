@@ -51,7 +51,7 @@ quick: $(TESTER)  ## the tests that need no browser, no chapter and no other pro
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest tests $(QUICK) -n 2
 
 lab: $(READER)  ## open the chapters in JupyterLab
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter lab --notebook-dir=book/chapters
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/jupyter lab --notebook-dir=book --LabApp.default_url=/lab/tree/chapters
 
 lint: $(TESTER)  ## ruff, biome for the page's modules, and the notebooks' own rules
 	$(RUN)/ruff check .

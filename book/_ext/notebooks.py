@@ -25,6 +25,7 @@ FOLDED = {"hide-input", "remove-input", "remove-cell"}
 #: The heading of a box that is closed at first.
 DEEPER = re.compile(r"#{3,4} Deeper: ")
 UNSET = """\
+# The package under this notebook
 try:
     import dit_lite
 except ImportError:
@@ -34,6 +35,7 @@ except ImportError:
         "this copy of the book names no repository (repository.url in _config.yml)."
     ) from None"""
 INSTALL = """\
+# The package under this notebook, installed where it is missing (Colab)
 try:
     import dit_lite
 except ImportError:

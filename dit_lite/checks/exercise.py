@@ -5,6 +5,7 @@ right, and if not, where to look.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 
 import torch
@@ -32,7 +33,8 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         said = "not yet" if self.hint else "correct"
-        below = f"<p>{html.escape(self.hint)}</p>" if self.hint else ""
+        hint = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.hint))
+        below = f"<p>{hint}</p>" if hint else ""
         return note(
             f"<p>Exercise {self.name}: <strong>{said}</strong>.</p>{below}",
             "amber" if self.hint else "green",
