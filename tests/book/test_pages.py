@@ -24,7 +24,7 @@ CUT = """all => all.filter(pre => pre.checkVisibility() && pre.scrollWidth > pre
     .map(pre => pre.textContent.slice(0, 200))"""
 #: Blocks of code that are cut, or higher than their lines: one was broken.
 TOO_WIDE = """() => [...document.querySelectorAll('.bd-article pre')]
-    .filter(pre => pre.checkVisibility() && !pre.closest('.output.stream'))
+    .filter(pre => pre.checkVisibility() && (pre.matches('.dit-code') || !pre.closest('.cell_output')))
     .filter(pre => {
         const style = getComputedStyle(pre);
         const text = pre.textContent.replace(/\\n$/, "").split("\\n").length;
