@@ -2,9 +2,9 @@
 
 from .attention_stats import effective_support, entropy, mean_distance
 from .best_answer import ExactVelocity, velocity_loss
+from .chance import partial_by_chance
 from .coordinates import Coordinates, coordinate_check
 from .cost_table import cost_formulas
-from .chance import partial_by_chance
 from .counting import Counted, count_macs, median_seconds
 from .equal_cost import loss_after
 from .flops import Cost, Costs, flops
