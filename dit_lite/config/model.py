@@ -120,6 +120,7 @@ class DiTConfig:
                 "adaln",
                 "adaln_zero",
                 "adaln_shared",
+                "adaln_zero_cross",
             )
         ),
     )

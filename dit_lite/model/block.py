@@ -98,6 +98,9 @@ class Block(nn.Module):
         self.norm2 = layer_norm(config.width, self.affine)
         self.mlp = MLPS[config.mlp](config)
 
+    def initialise(self) -> None:
+        """What starts otherwise than every matrix of a DiT."""
+
     def forward(self, x: Tensor, context: Context) -> Tensor:
         x = x + self.attention(self.norm1(x), context.rotation, context.mask)
         return x + self.mlp(self.norm2(x))  # (B, N, D)

@@ -107,6 +107,35 @@ class AdaLNShared(AdaLNZero):
         return Modulation(config.width, 6)
 
 
+class AdaLNZeroCross(AdaLNZero):
+    """Time by adaLN-Zero, the condition by a cross-attention between the two branches
+    that starts as nothing (2310.00426 sec. 2.3).
+    """
+
+    def __init__(self, config: DiTConfig, layer: int = 0):
+        super().__init__(config, layer)
+        self.norm_cross = layer_norm(config.width, True)
+        self.cross = CrossAttention(config)
+
+    def initialise(self) -> None:
+        nn.init.zeros_(self.cross.out.weight)
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        v = self.vectors(context)
+        h = modulate(self.norm1(x), v.shift1, v.scale1)
+        x = gated(x, v.gate1, self.attention(h, context.rotation, context.mask))
+        x = x + self.cross(self.norm_cross(x), context.tokens, context.token_mask)
+        h = modulate(self.norm2(x), v.shift2, v.scale2)
+        return gated(x, v.gate2, self.mlp(h))  # (B, N, D)
+
+    @staticmethod
+    def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
+        time, words = context.tokens[:, 0], context.tokens[:, 1:]  # (B, D), (B, M, D)
+        mask = context.token_mask
+        mask = mask if mask is None else mask[:, 1:]
+        return x, context._replace(vector=time, tokens=words, token_mask=mask)
+
+
 CONDITIONING = {
     "additive": Additive,
     "in_context": InContext,
@@ -115,4 +144,5 @@ CONDITIONING = {
     "adaln": AdaLN,
     "adaln_zero": AdaLNZero,
     "adaln_shared": AdaLNShared,
+    "adaln_zero_cross": AdaLNZeroCross,
 }

@@ -89,6 +89,8 @@ class DiT(Pretrained, nn.Module):
         for module in self.modules():
             if isinstance(module, Modulation):
                 module.zero()
+        for block in self.blocks:
+            block.initialise()
         self.skips.initialise()
         nn.init.zeros_(self.final.linear.weight)
         nn.init.zeros_(self.final.linear.bias)
