@@ -22,6 +22,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "them)",
     )
     parser.add_argument(
+        "--caption",
+        nargs="+",
+        metavar="WORDS",
+        help="captions to draw, each in quotes, for a model of captions",
+    )
+    parser.add_argument(
         "--count",
         type=int,
         default=8,
@@ -32,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--out",
         default="grid.png",
         metavar="PNG",
-        help="where the grid goes: a row a class (default: grid.png)",
+        help="where the grid goes: a row for each class or caption (default: grid.png)",
     )
 
 
@@ -48,13 +54,8 @@ def run(options: argparse.Namespace) -> None:
             f"--count {options.count} is too small; ask for at least 1 image"
         )
     model = load(options.checkpoint)
-    names = model.config.class_names or tuple(map(str, range(model.config.num_classes)))
-    classes = (
-        list(range(len(names)))
-        if options.label is None
-        else [class_number(label, names) for label in options.label]
-    )
-    labels = [k for k in classes for _ in range(options.count)]
+    wanted = conditions(model.config, options.label, options.caption)
+    labels = [y for y in wanted for _ in range(options.count)]
     images = sample(
         model,
         labels,
@@ -65,9 +66,26 @@ def run(options: argparse.Namespace) -> None:
     )
     write_grid(images, options.count, Path(options.out))
     print(
-        f"{options.out}: {len(classes)} x {options.count} images of "
-        f"{options.checkpoint}"
+        f"{options.out}: {len(wanted)} x {options.count} images of {options.checkpoint}"
     )
+
+
+def conditions(config, labels: list[str] | None, captions: list[str] | None) -> list:
+    """What to draw, a class number or a caption for each row of the grid."""
+    if config.condition == "label":
+        if captions:
+            raise ValueError(
+                "--caption is for a model of captions; this one has classes: --label"
+            )
+        names = config.class_names or tuple(map(str, range(config.num_classes)))
+        every = range(len(names))
+        return [class_number(one, names) for one in labels] if labels else list(every)
+    if labels or not captions:
+        raise ValueError(
+            f"this model is one of condition={config.condition!r} and has no classes; "
+            "say what to draw: --caption 'a red circle above a blue square'"
+        )
+    return captions
 
 
 def class_number(label: str, names: Sequence[str], shown: int = 10) -> int:

@@ -14,7 +14,8 @@ from .flags import add_fields
 #: Fields of the model that the data or other flags decide; `train` offers the others.
 DECIDED = (
     "image_size", "channels", "num_classes", "class_names", "position_extent",
-    "null_class",
+    "null_class", "condition", "words", "vocab_size", "caption_length",
+    "feature_width",
 )  # fmt: skip
 MODEL_FLAGS = [
     field.name for field in dataclasses.fields(DiTConfig) if field.name not in DECIDED
@@ -22,15 +23,15 @@ MODEL_FLAGS = [
 #: Below so many pictures in a folder, learning by heart is likely enough to be
 #: mentioned.
 FEW_PICTURES = 500
-SUMMARY = "train a model on digits, cifar10, imagenet64 or a folder"
+SUMMARY = "train a model on digits, shapes, cifar10, imagenet64 or a folder"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="digits, cifar10, imagenet64, or a folder with one sub-folder of images "
-        "a class",
+        help="digits, shapes, cifar10, imagenet64, or a folder with one sub-folder of "
+        "images a class",
     )
     add_fields(parser, TrainConfig, skip=("data", "model", "changes"))
     add_fields(

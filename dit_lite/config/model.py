@@ -180,6 +180,9 @@ class DiTConfig:
         Number(0, 10, open_low=True),
     )
     class_names: tuple[str, ...] = setting("names of the K classes", (), _names)
+    words: tuple[str, ...] = setting(
+        "the word of each id of a caption, the first for padding", (), _names
+    )
 
     def __post_init__(self):
         check_fields(self)
@@ -258,6 +261,12 @@ class DiTConfig:
                 f"num_classes={self.num_classes}; give one name per class, or none"
             )
 
+        if self.words and len(self.words) != self.vocab_size:
+            raise ConfigError(
+                f"words has {len(self.words)} words for vocab_size={self.vocab_size}; "
+                "give one per id, or none"
+            )
+
     def attention_of(self, layer: int) -> str:
         """The name of the attention of block `layer`, 0 to L-1."""
         names = self.attention
@@ -276,9 +285,10 @@ class DiTConfig:
     @property
     def context_tokens(self) -> int:
         """Most tokens M of time and condition: one, and one for a label, or
-        caption_length.
+        caption_length. Where time goes another way they are those of the condition.
         """
-        return 1 + (self.caption_length or 1)
+        words = self.caption_length or 1
+        return words if self.conditioning == "adaln_zero_cross" else 1 + words
 
     @property
     def prefix(self) -> int:

@@ -12,6 +12,16 @@ RECIPES = {
         ema_decay=0.99,
         label_dropout=0.2,
     ),
+    "shapes": dict(
+        preset="S/4",
+        changes=dict(conditioning="adaln_zero_cross"),
+        steps=20_000,
+        batch_size=256,
+        lr=1e-3,
+        warmup=500,
+        ema_decay=0.999,
+        label_dropout=0.1,
+    ),
     "cifar10": dict(
         preset="S/2",
         steps=20_000,
@@ -35,6 +45,18 @@ RECIPES = {
 #: of D = 128 numbers cannot carry the noise of an 8x8 patch, which has 192 (chapter 2),
 #: so the model of 64x64 pixels predicts the image.
 CPU_RECIPES = {
+    "shapes": dict(
+        preset="S/4",
+        changes=dict(
+            width=128, depth=6, heads=4, conditioning="adaln_zero_cross", data_std=0.5
+        ),
+        steps=20_000,
+        batch_size=64,
+        lr=2e-3,
+        warmup=300,
+        ema_decay=0.999,
+        label_dropout=0.1,
+    ),
     "cifar10": dict(
         preset="S/4",
         changes=dict(width=128, depth=6, heads=4),

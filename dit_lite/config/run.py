@@ -62,7 +62,7 @@ class TrainConfig:
     """
 
     data: str = setting(
-        "digits, cifar10, imagenet64, or the path of a folder with one "
+        "digits, shapes, cifar10, imagenet64, or the path of a folder with one "
         "sub-folder of images a class",
         "digits",
         Text("the name of a data set or the path of a folder"),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..config import DiTConfig
+from ..config.captions import encode
 from .conditions import CONDITIONS
 
 
@@ -86,10 +87,13 @@ def at_hand(value: Tensor) -> bool:
 
 
 def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
-    """The conditions that a caller hands over, numbers in a list or an array, as a
-    tensor y on the CPU; raises TypeError or ValueError, naming what is wrong.
+    """The conditions that a caller hands over, numbers in a list or an array, or
+    captions as strings, as a tensor y on the CPU; raises TypeError or ValueError,
+    naming what is wrong.
     """
     kind = CONDITIONS[config.condition]
+    if isinstance(given, str) or (isinstance(given, (list, tuple)) and given):
+        given = _in_numbers(config, given, name)
     try:
         y = torch.as_tensor(given)
     except (TypeError, ValueError, RuntimeError):
@@ -105,6 +109,26 @@ def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
     check_shape(config, y, len(y) if y.ndim else 1, name)
     kind.check_values(config, y)
     return y
+
+
+def _in_numbers(config: DiTConfig, given, name: str):
+    """Captions as rows of word ids; anything else as it is."""
+    if isinstance(given, str):
+        raise TypeError(f"{name}={given!r} is one string; pass a list, [{given!r}]")
+    if not any(isinstance(one, str) for one in given):
+        return given
+    if config.condition != "caption":
+        raise TypeError(
+            f"{name} are strings, and this model takes condition="
+            f"{config.condition!r}; pass {CONDITIONS[config.condition].one} for each "
+            "image"
+        )
+    if not config.words:
+        raise TypeError(
+            f"{name} are strings, and this model does not say which word has which id "
+            "(DiTConfig.words is empty); pass rows of word ids"
+        )
+    return [encode(one, config.words, config.caption_length) for one in given]
 
 
 def check_shape(config: DiTConfig, y: Tensor, B: int, name: str = "y") -> None:

@@ -13,7 +13,8 @@ def test_the_untrained_model_says_zero(tiny, batch, conditioning):
     assert not model(*batch(model.config)).any()
 
 
-IDENTITY = ("adaln_zero", "adaln_shared")  # what claims to begin as the identity
+# what claims to begin as the identity
+IDENTITY = ("adaln_zero", "adaln_shared", "adaln_zero_cross")
 
 
 def block_change(model: DiT) -> float:
@@ -193,3 +194,46 @@ def test_modulation_gives_n_vectors_of_the_condition():
     assert torch.equal(torch.cat(modulation(c), dim=-1)[:, 0], flat)
     modulation.zero()
     assert not any(part.any() for part in modulation(c))
+
+
+@pytest.mark.parametrize("words", [3, 4])
+def test_masked_cross_attention_equals_that_of_torch(tiny, words):
+    """With padding masked, over a caption of any length."""
+    config = tiny(
+        condition="caption", vocab_size=6, caption_length=4,
+        conditioning="adaln_zero_cross",
+    )  # fmt: skip
+    torch.manual_seed(0)
+    layer = DiT(config).blocks[0].cross
+    torch.nn.init.normal_(layer.out.weight)
+    D, h = config.width, config.heads
+    peer = torch.nn.MultiheadAttention(D, h, batch_first=True)
+    rows = layer.key_value.weight.unflatten(0, (h, 2, -1))  # (h, 2, d_h, D)
+    keys, values = (rows[:, i].flatten(0, 1) for i in range(2))
+    peer.in_proj_weight.data = torch.cat([layer.query.weight, keys, values]).detach()
+    peer.out_proj.weight.data = layer.out.weight.detach()
+    x, tokens = torch.randn(2, 5, D), torch.randn(2, words, D)
+    mask = torch.tensor([[True] * words, [True] * (words - 2) + [False] * 2])
+    theirs, weights = peer(x, tokens, tokens, ~mask, average_attn_weights=False)
+    torch.testing.assert_close(layer(x, tokens, mask), theirs, atol=1e-6, rtol=1e-5)
+    ours = layer.look(x, tokens, mask).weights  # (B, h, N, M)
+    torch.testing.assert_close(ours, weights, atol=1e-6, rtol=1e-5)
+    assert not ours[1, ..., -2:].any()
+
+
+def test_time_and_words_reach_the_blocks_of_adaln_zero_cross_apart(tiny):
+    """Words through cross-attention alone, time through the vectors alone."""
+    config = tiny(
+        condition="caption", vocab_size=6, caption_length=3,
+        conditioning="adaln_zero_cross",
+    )  # fmt: skip
+    model = DiT(config)
+    x, y = torch.randn(2, config.tokens, config.width), torch.tensor([[1, 2, 0]] * 2)
+    told = model.condition(torch.tensor([0.2, 0.8]), y)
+    _, context = model.enter(x, told)
+    assert torch.equal(context.tokens[0], context.tokens[1])  # the same words
+    assert context.tokens.shape == (2, 3, config.width)
+    assert context.token_mask.tolist() == [[True, True, False]] * 2
+    other = model.condition(torch.tensor([0.2, 0.8]), y.flip(1))
+    assert torch.equal(model.enter(x, other)[1].vector, context.vector)
+    assert not torch.equal(context.vector[0], context.vector[1])

@@ -140,6 +140,24 @@ def test_a_null_that_was_never_trained_is_refused(alive, batch, kind):
         model(x, t, drop(model.config, y, torch.tensor([False, True, False])))
 
 
+def test_captions_as_strings_are_read_by_a_model_that_knows_its_words(tiny):
+    kind = KINDS["caption"]
+    words = ["", "red", "circle", "the", *"abcdefghij"][: kind["vocab_size"]]
+    words += [f"w{i}" for i in range(kind["vocab_size"] - len(words))]
+    config = tiny(**kind, words=words)
+    rows = read_condition(config, ["Circle, red.", "the"])
+    assert rows[:, :2].tolist() == [[2, 1], [3, 0]]
+    assert not rows[:, 2:].any()
+    with pytest.raises(ValueError, match="unknown word 'rad'; did you mean 'red'"):
+        read_condition(config, ["circle", "rad"])
+
+
 def test_words_where_numbers_are_needed_are_refused(tiny):
-    with pytest.raises(TypeError, match="are not numbers; pass one row of word ids"):
+    with pytest.raises(
+        TypeError, match=r"strings, .*words is empty.; pass rows of wor"
+    ):
         read_condition(tiny(**KINDS["caption"]), ["a red circle"])
+    with pytest.raises(TypeError, match="condition='label'; pass one whole class numb"):
+        read_condition(tiny(), ["a red circle"])
+    with pytest.raises(TypeError, match="is one string; pass a list"):
+        read_condition(tiny(**KINDS["caption"]), "a red circle")

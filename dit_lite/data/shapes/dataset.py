@@ -157,7 +157,8 @@ class Shapes(Dataset):
             image_size=SIDE,
             channels=3,
             condition="caption",
-            vocabulary=WORDS,
+            words=WORDS,
+            vocab_size=len(WORDS),
             caption_length=MAX_TOKENS,
         )
 

@@ -4,12 +4,12 @@ caption, 0 where there is none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
+from ...config import captions
+from ...config.captions import CaptionError
 from .scene import BACKGROUNDS, COLOURS, SHAPES, SIZES, TEXTURES
 
 PADDING = 0
@@ -22,47 +22,15 @@ WORDS = (
     "left", "right", "top", "bottom", "centre", "middle", "above", "below", "under",
 )  # fmt: skip
 IDS = {word: i for i, word in enumerate(WORDS) if word}
-SPELLINGS = {"center": "centre", "color": "colour"}
 EXAMPLE = "a red circle above a blue square"
 
 
-class CaptionError(ValueError):
-    """A caption that cannot be used; the message says which word and what to write."""
-
-
 def encode(caption: str) -> np.ndarray:
-    """A caption as ids of words, (16,) int64, padded with 0.
-
-    Case and punctuation do not matter. Raises CaptionError for a word that is not in
-    WORDS, naming the nearest that is, for a caption without words, and for one of more
-    than 16; TypeError for what is no string.
+    """A caption as ids of words, (16,) int64, padded with 0; errors as in
+    `dit_lite.config.captions.encode`.
     """
-    if not isinstance(caption, str):
-        raise TypeError(
-            f"caption={caption!r} is of {type(caption).__name__}; expected a string "
-            f"such as {EXAMPLE!r}"
-        )
-    found = [SPELLINGS.get(w, w) for w in re.findall(r"[^\s.,;:!?]+", caption.lower())]
-    if not found:
-        raise CaptionError(
-            f"caption={caption!r} has no words; write for instance {EXAMPLE!r}, or use "
-            "the null caption of 16 zeros for a picture of anything"
-        )
-    for word in found:
-        if word not in IDS:
-            near = get_close_matches(word, IDS, n=1, cutoff=0)[0]
-            raise CaptionError(
-                f"caption={caption!r} has the unknown word {word!r}; did you mean "
-                f"{near!r}? The words are: {', '.join(IDS)}"
-            )
-    if len(found) > MAX_TOKENS:
-        raise CaptionError(
-            f"caption={caption!r} has {len(found)} words, at most {MAX_TOKENS} fit; "
-            "leave out sizes, textures or the background"
-        )
-    ids = np.full(MAX_TOKENS, PADDING)
-    ids[: len(found)] = [IDS[word] for word in found]
-    return ids
+    way_out = "leave out sizes, textures or the background"
+    return np.array(captions.encode(caption, WORDS, MAX_TOKENS, way_out))
 
 
 def encode_all(captions: Sequence[str]) -> np.ndarray:
