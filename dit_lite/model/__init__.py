@@ -4,6 +4,7 @@ from .attention import ATTENTION, Attention, Intermediates, record_attention
 from .attention_patterns import PATTERNS
 from .attention_weights import WEIGHTINGS
 from .block import Block, Final, Gated, Modulation, Scaled, gated, modulate
+from .browser import to_browser
 from .conditioning import CONDITIONING
 from .conditions import CONDITIONS, any_condition, drop, is_null, null_like
 from .context import Context
@@ -13,7 +14,6 @@ from .inputs import check_inputs, read_condition
 from .mlp import MLPS
 from .official import load_official
 from .patching import PatchEmbed, conv_to_linear, linear_to_conv, patchify, unpatchify
-from .portable import portable
 from .positions import POSITIONS, coordinates, rotate, sincos_table
 from .resize import resample, resize
 
@@ -23,6 +23,6 @@ __all__ = [
     "FinalLayer", "Gated", "Intermediates", "Modulation", "PatchEmbed", "Scaled",
     "TimeEmbedding", "any_condition", "check_inputs", "conv_to_linear", "coordinates",
     "drop", "gated", "is_null", "linear_to_conv", "load_official", "modulate",
-    "null_like", "patchify", "portable", "read_condition", "record_attention",
-    "resample", "resize", "rotate", "sincos_table", "time_features", "unpatchify",
+    "null_like", "patchify", "read_condition", "record_attention", "resample", "resize",
+    "rotate", "sincos_table", "time_features", "to_browser", "unpatchify",
 ]  # fmt: skip

@@ -31,7 +31,7 @@ def live_dit_explorer(
     """Denoise in the browser with a DiT of adaLN-Zero blocks, flow objective and linear
     path, by guided Euler steps.
 
-    `portable(model)` of dit_lite.model gives both arguments: config has the sizes of
+    `to_browser(model)` of dit_lite.model gives both arguments: config has the sizes of
     the model, its class_names, data_mean and data_std; weights {name in PyTorch:
     float16 array}, at most 1 MB. What is seen first: class `y` (num_classes: no class),
     `guidance` from 0 to 4, `steps` from 4 to 50, `seed` of the page's own noise from 0
@@ -75,12 +75,13 @@ def _config(config: Mapping) -> dict:
     if not isinstance(config, Mapping):
         raise TypeError(
             f"config has type {type(config).__name__}; expected a dict, as "
-            "portable(model) returns it"
+            "to_browser(model) returns it"
         )
     for name in (*SIZES, "class_names", "data_mean", "data_std"):
         if name not in config:
             raise ValueError(
-                f"config has no {name}; expected a dict, as portable(model) returns it"
+                f"config has no {name}; expected a dict, as to_browser(model) returns "
+                "it"
             )
     sizes = {
         name: _whole(f"config[{name!r}]", config[name], 1, np.inf) for name in SIZES
@@ -146,7 +147,7 @@ def _weights(config: dict, weights: Mapping) -> dict[str, np.ndarray]:
     if not isinstance(weights, Mapping):
         raise TypeError(
             f"weights has type {type(weights).__name__}; expected a dict of "
-            "float16 arrays, as portable(model) returns it"
+            "float16 arrays, as to_browser(model) returns it"
         )
     arrays = {
         name: as_array(f"weights[{name!r}]", value) for name, value in weights.items()
@@ -166,7 +167,7 @@ def _weights(config: dict, weights: Mapping) -> dict[str, np.ndarray]:
         if array.dtype != np.float16:
             raise TypeError(
                 f"weights[{name!r}] has dtype {array.dtype}; expected float16, "
-                "as portable(model) rounds it"
+                "as to_browser(model) rounds it"
             )
         if not np.isfinite(array).all():
             raise ValueError(f"weights[{name!r}] has values that are not finite")

@@ -15,7 +15,7 @@ from browser import pixels
 from dit_lite import DiT, DiTConfig, load, record_attention
 from dit_lite.diffusion import PATHS, Denoiser, time_grid, to_images
 from dit_lite.diffusion.samplers import euler
-from dit_lite.model import portable
+from dit_lite.model import to_browser
 from dit_lite.widgets import live_dit_explorer, to_pixels
 from dit_lite.widgets.explorer import text
 
@@ -36,7 +36,7 @@ def rounded(model: DiT) -> DiT:
     model.load_state_dict(
         {
             name: torch.from_numpy(array).float()
-            for name, array in portable(model)[1].items()
+            for name, array in to_browser(model)[1].items()
         }
     )
     return model.eval()
@@ -67,7 +67,7 @@ MODEL = rounded(load("digits"))
 
 
 def explorer(**first):
-    return live_dit_explorer(*portable(MODEL), **({"y": 3, "seed": 8} | first))
+    return live_dit_explorer(*to_browser(MODEL), **({"y": 3, "seed": 8} | first))
 
 
 def at_rest(page) -> None:
@@ -128,7 +128,7 @@ def test_passes_and_attention_are_those_of_pytorch(model, simd, show):
         name: base64.b64encode(value.numpy().tobytes()).decode()
         for name, value in model.state_dict().items()
     }
-    page.evaluate(LOAD, {"config": portable(model)[0], "weights": weights})
+    page.evaluate(LOAD, {"config": to_browser(model)[0], "weights": weights})
     none = config.num_classes
     for t, labels in [
         (1.0, [3, none]),

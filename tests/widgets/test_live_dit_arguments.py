@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dit_lite import DiT, DiTConfig, load
-from dit_lite.model import portable
+from dit_lite.model import to_browser
 from dit_lite.widgets import Html, live_dit_explorer
 
 SMALL = DiT(
@@ -15,7 +15,7 @@ SMALL = DiT(
         width=8, heads=2, depth=1, num_classes=3, class_names=("ant", "bee", "cat")
     )
 )
-CONFIG, WEIGHTS = portable(SMALL)
+CONFIG, WEIGHTS = to_browser(SMALL)
 BIAS = "embed.bias"
 
 
@@ -114,11 +114,11 @@ def test_a_model_beyond_a_megabyte_is_refused():
     with pytest.raises(
         ValueError, match=r"weights hold 1\.\d MB; at most 1 MB fit on a page"
     ):
-        live_dit_explorer(*portable(DiT(DiTConfig(width=96, depth=4))))
+        live_dit_explorer(*to_browser(DiT(DiTConfig(width=96, depth=4))))
 
 
 def test_the_fragment_of_the_shipped_model_is_light_and_asks_for_nothing():
-    fragment = live_dit_explorer(*portable(load("digits"))).data
+    fragment = live_dit_explorer(*to_browser(load("digits"))).data
     code = re.sub(
         r'<script type="application/json">.*?</script>', "", fragment, flags=re.S
     )

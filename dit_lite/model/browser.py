@@ -1,5 +1,5 @@
-"""A trained DiT as plain arrays, for a forward pass written elsewhere: the page's in
-dit_lite/widgets/dit.mjs.
+"""A trained DiT as plain arrays, for the forward pass that a page runs in the browser
+(dit_lite/widgets/dit.mjs).
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ import numpy as np
 
 from .dit import DiT
 
-#: What that forward pass can do, and the two things the walk beside it relies on.
-ONLY = {
+#: What that forward pass can do, and the path and objective its sampler relies on.
+SUPPORTED = {
     "condition": "label", "conditioning": "adaln_zero", "attention": "full",
     "mlp": "gelu", "long_skips": False, "position": "sincos", "position_extent": None,
     "qk_norm": False,
     "learn_variance": False, "null_class": True, "path": "linear", "objective": "flow",
 }  # fmt: skip
-KEPT = (
+EXPORTED = (
     "image_size",
     "channels",
     "patch_size",
@@ -26,11 +26,11 @@ KEPT = (
     "data_mean",
     "data_std",
 )
-LARGEST = float(np.finfo(np.float16).max)
+FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
-def portable(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
-    """The configuration and the float16 weights that the page's forward pass needs.
+def to_browser(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
+    """The configuration and the float16 weights that the browser's forward pass needs.
 
     Returns ({field: JSON value}, {name in `state_dict`: float16 array}); class_names
     are filled in by number where the model has none. Raises ValueError, naming the
@@ -38,7 +38,7 @@ def portable(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
     beyond float16.
     """
     config = model.config
-    for field, value in ONLY.items():
+    for field, value in SUPPORTED.items():
         if getattr(config, field) != value:
             raise ValueError(
                 f"{field}={getattr(config, field)!r}: the forward pass of the "
@@ -48,12 +48,12 @@ def portable(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
     weights = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu().float().numpy()
-        if not np.abs(value).max() <= LARGEST:
+        if not np.abs(value).max() <= FLOAT16_MAX:
             raise ValueError(
                 f"{name} has values up to {np.abs(value).max():g}; float16 holds "
-                f"finite ones up to {LARGEST:g}"
+                f"finite ones up to {FLOAT16_MAX:g}"
             )
         weights[name] = value.astype(np.float16)
-    return {field: getattr(config, field) for field in KEPT} | {
+    return {field: getattr(config, field) for field in EXPORTED} | {
         "class_names": names
     }, weights

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from dit_lite import DiT, DiTConfig, load
-from dit_lite.model import portable
+from dit_lite.model import to_browser
 
 
 def test_weights_are_those_of_the_model_rounded_to_float16():
     model = load("digits")
-    config, weights = portable(model)
+    config, weights = to_browser(model)
     assert weights.keys() == model.state_dict().keys()
     for name, value in model.state_dict().items():
         assert weights[name].dtype == np.float16
@@ -21,7 +21,7 @@ def test_weights_are_those_of_the_model_rounded_to_float16():
 
 
 def test_classes_without_names_are_numbered():
-    assert portable(DiT(DiTConfig(width=8, heads=2, num_classes=3)))[0][
+    assert to_browser(DiT(DiTConfig(width=8, heads=2, num_classes=3)))[0][
         "class_names"
     ] == ["0", "1", "2"]
 
@@ -42,7 +42,7 @@ def test_what_the_page_cannot_run_is_named(change):
         ValueError,
         match=rf"{field}={change[field]!r}: the forward pass of the page knows {field}=",
     ):
-        portable(DiT(DiTConfig(width=16, heads=2, **change)))
+        to_browser(DiT(DiTConfig(width=16, heads=2, **change)))
 
 
 @pytest.mark.parametrize("value", [1e5, float("nan")])
@@ -53,4 +53,4 @@ def test_weights_beyond_float16_are_named(value):
         ValueError,
         match=r"embed.bias has values up to .*; float16 holds finite ones up to 65504",
     ):
-        portable(model)
+        to_browser(model)
