@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,50 @@ from torch import Tensor
 
 from .pixels import to_floats
 
+#: Bounds of what is read: beyond these a file is damaged, or made to fill the memory.
+MOST_CLASSES = 100_000
+MOST_SIDE = 4096
+
 
 class DataError(ValueError):
     """Data that cannot be found or read; the message says what was looked for,
     where, and what to do.
     """
+
+
+def check_size(size: int) -> int:
+    """The side of images as an int; raises DataError unless it is a whole number of 1
+    to MOST_SIDE.
+    """
+    try:
+        side = operator.index(None if isinstance(size, bool) else size)
+    except TypeError:
+        side = 0
+    if not 1 <= side <= MOST_SIDE:
+        raise DataError(
+            f"image_size={size!r} must be a whole number of pixels, from 1 to "
+            f"{MOST_SIDE}"
+        )
+    return side
+
+
+def check_labels_of(where: str, labels: np.ndarray) -> np.ndarray:
+    """Labels (n,) as int64; raises DataError unless they are whole numbers of 0 to
+    MOST_CLASSES - 1. `where` says where they stand.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{where} has labels of type {labels.dtype} and shape {labels.shape}; "
+            "expected one whole number an image"
+        )
+    wrong = labels[(labels < 0) | (labels >= MOST_CLASSES)]
+    if len(wrong):
+        raise DataError(
+            f"{where} has the label {wrong[0]}; classes count from 0, and there may be "
+            f"{MOST_CLASSES:,} of them"
+        )
+    return labels.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -23,7 +63,7 @@ class Dataset:
     `flip`: a mirrored image is as good as the original. `note`: a caveat that belongs
     beside every score taken against these images.
 
-    Raises DataError for a label that is no class.
+    Raises DataError for arrays of another type or shape, and a label that is no class.
     """
 
     name: str
@@ -34,11 +74,30 @@ class Dataset:
     note: str = ""
 
     def __post_init__(self):
-        wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.class_names))]
+        images, labels = self.images, self.labels
+        for field, value, kinds in (("images", images, "u"), ("labels", labels, "iu")):
+            if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+                raise DataError(
+                    f"{field} of {self.name!r} are {_kind(value)}; expected a numpy "
+                    "array: images (n, C, H, W) uint8, labels (n,) int64"
+                )
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or 0 in images.shape
+            or labels.shape != images.shape[:1]
+        ):
+            raise DataError(
+                f"{self.name!r} has images {images.dtype} of shape {images.shape} and "
+                f"labels of shape {labels.shape}; expected images (n, C, H, W) uint8 "
+                "with one label (n,) each, and at least one"
+            )
+        classes = len(self.class_names)
+        wrong = labels[(labels < 0) | (labels >= classes)]
         if len(wrong):
             raise DataError(
                 f"{self.name} has the label {wrong[0]}, which is none of its "
-                f"{len(self.class_names)} classes; labels count from 0"
+                f"{classes} classes; labels count from 0"
             )
 
     def __len__(self) -> int:
@@ -58,3 +117,7 @@ class Dataset:
         """The images as floats (n, C, H, W) in [-1,1]."""
         # a copy: bytes may be memory-mapped, and read-only
         return to_floats(torch.tensor(self.images))
+
+
+def _kind(value: object) -> str:
+    return str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__

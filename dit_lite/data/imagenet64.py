@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -9,8 +11,10 @@ import numpy as np
 
 from ..resources import data_root
 from . import parquet
-from .dataset import DataError, Dataset
+from .dataset import DataError, Dataset, check_labels_of
 from .store import store
+
+NUMBER = re.compile(r"train_data_batch_(\d{1,4})$")
 
 
 def imagenet64(split: str = "train") -> Dataset:
@@ -64,20 +68,46 @@ def _batches(name: str, files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
             OSError,
             EOFError,
             BadZipFile,
+            MemoryError,
             TypeError,
             ValueError,
             KeyError,
+            NotImplementedError,
+            zlib.error,
         ) as error:
             raise DataError(
                 f"{file} is not a batch of downsampled ImageNet ({error}); "
                 "download it again"
             ) from None
 
+    numbers = [int(match[1]) for f in files if (match := NUMBER.search(f.stem))]
+    if missing := sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers)):
+        raise DataError(
+            f"{files[0].parent} lacks train_data_batch_{missing[0]}.npz: {len(files)} "
+            f"of at least {max(numbers)} batches are there; download the others too"
+        )
     # small, while the images are read on a miss only
-    labels = [read(file, "labels").astype(np.int64) - 1 for file in files]
-    pictures = (
-        pair
-        for file, k in zip(files, labels, strict=True)
-        for pair in zip(read(file, "data", 3, 64, 64), k, strict=True)
-    )
-    return store(name, files, pictures, (sum(map(len, labels)), 3, 64, 64))
+    labels = [_from_zero(str(file), read(file, "labels")) for file in files]
+
+    def pictures():
+        for file, known in zip(files, labels, strict=True):
+            images = read(file, "data", 3, 64, 64)
+            if images.dtype != np.uint8 or len(images) != len(known):
+                raise DataError(
+                    f"{file} is not a batch of downsampled ImageNet ({len(images)} "
+                    f"images of {images.dtype}, {len(known)} labels); download it "
+                    "again"
+                )
+            yield from images
+
+    labels_of_all = np.concatenate(labels)
+    files = [file.parent.resolve() / file.name for file in files]
+    return store(
+        name, files, pictures(), (len(labels_of_all), 3, 64, 64)
+    ), labels_of_all
+
+
+def _from_zero(where: str, labels: np.ndarray) -> np.ndarray:
+    """Labels that count from 1, counted from 0."""
+    whole = labels.dtype.kind in "iu"  # else refused below
+    return check_labels_of(where, labels.astype(np.int64) - 1 if whole else labels)

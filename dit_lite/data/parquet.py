@@ -5,25 +5,73 @@ pictures and a column of labels.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from .dataset import DataError
-from .store import decode, store
+from .dataset import MOST_CLASSES, DataError, check_labels_of
+from .names import printable
+from .pictures import decode
+from .store import store
 
 JPEG = b"\xff\xd8"  # how every JPEG begins
+SHARD = re.compile(r"-(\d+)-of-(\d+)$")
 
 
 def find(root: Path, splits: tuple[str, ...]) -> list[Path]:
     """The parquet files of the first of `splits` that is there, anywhere below
-    `root`.
+    `root` outside hidden folders.
+
+    Raises DataError for a set that lacks a shard, and for two sets of one split.
     """
     for split in splits:
-        if files := sorted(root.rglob(f"{split}-*.parquet")):
-            return files
+        files = sorted(
+            file
+            for file in root.rglob(f"{split}-*.parquet")
+            if file.is_file()
+            and not any(p.startswith(".") for p in file.relative_to(root).parts)
+        )
+        if files:
+            _require_whole(files)
+            return [file.parent.resolve() / file.name for file in files]
     return []
+
+
+def _require_whole(files: list[Path]) -> None:
+    """Files called NAME-00000-of-00002 are all there, once."""
+    sets: dict[tuple[Path, int | None], list[int]] = {}
+    for file in files:
+        shard = SHARD.search(file.stem)
+        total = int(shard[2]) if shard else None
+        sets.setdefault((file.parent, total), []).append(int(shard[1]) if shard else 0)
+    (folder, total), numbers = next(iter(sets.items()))
+    if len(sets) > 1:
+        (other, count) = list(sets)[1]
+        raise DataError(
+            f"two sets of one split: {_of(folder, total)} and {_of(other, count)}; "
+            "keep one of them"
+        )
+    if total is None:
+        return
+    missing = sorted(set(range(min(total, MOST_CLASSES))) - set(numbers))
+    if missing or len(numbers) != total:
+        name = SHARD.sub("", files[0].stem)
+        lacks = (
+            f"lacks {name}-{missing[0]:05}-of-{total:05}.parquet"
+            + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+            if missing
+            else f"has {len(numbers)} files that count themselves as {total}"
+        )
+        raise DataError(
+            f"{folder} {lacks}: {len(numbers)} of {total} files are there; download "
+            "the others too"
+        )
+
+
+def _of(folder: Path, total: int | None) -> str:
+    return f"{folder}/*.parquet" if total is None else f"{folder}/*-of-{total:05}"
 
 
 def read(
@@ -31,21 +79,26 @@ def read(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 3, size, size) uint8 and labels (n,) int64 of hub parquet files;
     needs pyarrow.
+
+    Raises DataError for files of another layout, pictures that cannot be read, and
+    labels that are no whole numbers or name more than MOST_CLASSES classes.
     """
     try:
+        import pyarrow
         import pyarrow.parquet as parquet
-        from pyarrow.types import is_struct
+        from pyarrow.types import is_integer, is_struct
     except ImportError:
         raise DataError(
             f"reading {files[0].name} needs pyarrow: pip install pyarrow"
         ) from None
+    unreadable = (OSError, ValueError, MemoryError, pyarrow.ArrowException)
 
     def open_table(file: Path) -> parquet.ParquetFile:
         try:
             table = parquet.ParquetFile(file)
-        except (OSError, ValueError) as error:
+            columns = {field.name: field.type for field in table.schema_arrow}
+        except unreadable as error:
             raise _broken(file, error) from None
-        columns = {field.name: field.type for field in table.schema_arrow}
         if missing := {column, "label"} - set(columns):
             raise DataError(
                 f"{file} has the columns {sorted(columns)}, not "
@@ -58,27 +111,43 @@ def read(
                 f"{file} has a column {column} of type {columns[column]}; "
                 "expected the hub layout, pictures as struct<bytes, path>"
             )
+        if not is_integer(columns["label"]):
+            raise DataError(
+                f"{file} has a column label of type {columns['label']}; expected whole "
+                "numbers, one an image"
+            )
         return table
 
-    def encoded(file: Path) -> Iterator[tuple[bytes, int]]:
+    def labels_of(file: Path) -> np.ndarray:
+        try:
+            labels = open_table(file).read(columns=["label"])["label"]
+        except unreadable as error:
+            raise _broken(file, error) from None
+        if labels.null_count:
+            raise DataError(
+                f"{file} has {labels.null_count} images without a label; remove them, "
+                "or take the split that has labels"
+            )
+        return check_labels_of(str(file), labels.to_numpy())
+
+    def encoded(file: Path) -> Iterator[bytes | None]:
         table = open_table(file)
         try:
-            for batch in table.iter_batches(batch_size=512, columns=[column, "label"]):
-                yield from zip(
-                    batch[column].field("bytes").to_pylist(),
-                    batch["label"].to_pylist(),
-                    strict=True,
-                )
-        except (OSError, ValueError) as error:
+            for batch in table.iter_batches(batch_size=512, columns=[column]):
+                yield from batch[column].field("bytes").to_pylist()
+        except unreadable as error:
             raise _broken(file, error) from None
 
-    rows = sum(open_table(file).metadata.num_rows for file in files)
+    # before any picture is decoded
+    labels = np.concatenate([labels_of(file) for file in files])
+    if not len(labels):
+        raise DataError(f"{files[0]} holds no images; download it again")
     pictures = (
-        (decode(code, size, f"row {i} of {file}"), label)
+        decode(code, size, f"row {i} of {file}")
         for file in files
-        for i, (code, label) in enumerate(encoded(file))
+        for i, code in enumerate(encoded(file))
     )
-    return store(name, files, pictures, (rows, 3, size, size))
+    return store(name, files, pictures, (len(labels), 3, size, size)), labels
 
 
 def caveat(name: str, files: list[Path], column: str) -> str:
@@ -111,16 +180,25 @@ def _broken(file: Path, error: Exception) -> DataError:
 
 def class_names(root: Path, known: int) -> tuple[str, ...]:
     """Names from a classes.json below `root` (a list of names, or of records with
-    "label" and "words"), else the class numbers.
+    "label" and "words") of `known` classes or more, else the class numbers.
+
+    Raises DataError for a file that is no such list.
     """
     for file in sorted(root.rglob("classes.json")):
-        entries = json.loads(file.read_text())
-        if isinstance(entries, list) and len(entries) == known:
-            if all(
-                isinstance(e, dict) and {"label", "words"} <= set(e) for e in entries
-            ):
-                entries = [
-                    e["words"] for e in sorted(entries, key=lambda e: e["label"])
-                ]
-            return tuple(str(e).split(",")[0] for e in entries)
+        try:
+            entries = json.loads(file.read_text())
+            if not isinstance(entries, list) or not known <= len(entries):
+                continue
+            if len(entries) > MOST_CLASSES:
+                raise ValueError(f"{len(entries):,} classes")
+            if all(isinstance(e, dict) for e in entries):
+                by_label = {e["label"]: e["words"] for e in entries}
+                entries = [by_label[k] for k in range(len(entries))]
+            names = tuple(e.split(",")[0] for e in entries)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{file} does not name classes ({error!r}); expected a list of names, "
+                'or of {"label": 0, "words": "tench"} with the labels 0, 1, 2 ...'
+            ) from None
+        return tuple(printable(name, str(file)) for name in names)
     return tuple(str(k) for k in range(known))

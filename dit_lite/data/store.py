@@ -1,67 +1,55 @@
 """Decoding once: pictures of any kind become one memory-mapped uint8 array, written
 whole or not at all.
+
+An array is kept under the names and the *content* of the files it was made of. Time
+and size would be faster and wrong: every bitmap of one size is as long as the other,
+and archives restore old times. Reading all files at each start would be right and
+slow: so a content once read is remembered under the size, the times and the inode of
+its file (unchanged.py), and read again when one of these moved.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
-import io
 import json
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..resources import data_root, page_is_built
+from ..resources import data_root, page_is_built, user_path
 from .dataset import DataError
+from .pictures import DECODER
+from .unchanged import fingerprint, settled
 
-
-def decode(encoded: bytes, size: int | None, where: str) -> np.ndarray:
-    """A picture file as (3, size, size) uint8: the largest centred square, resized
-    when `size` differs. Raises DataError naming `where`.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        picture = Image.open(io.BytesIO(encoded)).convert("RGB")
-    except UnidentifiedImageError:  # its own words name an object in memory
-        raise DataError(
-            f"{where} cannot be read as a picture (of no kind that is known); "
-            "remove or replace it"
-        ) from None
-    except Exception as error:  # a decoder raises whatever it stumbles over
-        raise DataError(
-            f"{where} cannot be read as a picture ({error}); remove or replace it"
-        ) from None
-    if size is not None and picture.size != (size, size):
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        picture = picture.resize(
-            (size, size),
-            Image.Resampling.LANCZOS,
-            box=(left, top, left + side, top + side),
-        )
-    return np.asarray(picture).transpose(2, 0, 1)
+LOCKS, SEEN = "locks", "seen"
 
 
 def writable_cache() -> Path:
     """A folder for decoded arrays: below the data root, or below the user's cache
     when the root is read-only.
     """
-    for place in (
-        data_root() / "decoded",
-        Path.home() / ".cache" / "dit_lite" / "decoded",
-        Path(tempfile.gettempdir()) / "dit_lite" / "decoded",
-    ):
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(place, os.W_OK):
-            return place
+    places = [lambda: data_root() / "decoded"]
+    places.append(lambda: user_path("~/.cache/dit_lite/decoded", "cache"))
+    places.append(lambda: Path(tempfile.gettempdir()) / "dit_lite" / "decoded")
+    for place in places:
+        # no such folder, no right to it, no home, no temporary folder
+        with contextlib.suppress(OSError, ValueError):
+            folder = place()
+            for inside in (LOCKS, SEEN):
+                (folder / inside).mkdir(parents=True, exist_ok=True)
+            if all(os.access(at, os.W_OK) for at in (folder, folder / LOCKS)):
+                return folder
     raise DataError(
         "no folder to keep decoded images in; set DIT_LITE_DATA to one that can "
         "be written"
@@ -71,48 +59,265 @@ def writable_cache() -> Path:
 def store(
     name: str,
     sources: Sequence[Path],
-    pictures: Iterable[tuple[np.ndarray, int]],
+    pictures: Iterable[np.ndarray],
     shape: tuple[int, ...],
-) -> tuple[np.ndarray, np.ndarray]:
-    """The decoded images (n, C, H, W) and labels (n,), from the cache or written there
+) -> np.ndarray:
+    """The decoded images (n, C, H, W), memory-mapped: from the cache, or written there
     now.
 
-    The cache is keyed on the paths, sizes and modification times of `sources`, so that
-    changed files are decoded again. `pictures` is only consumed on a miss.
+    `pictures` is only consumed when the cache does not hold what `sources` (absolute
+    paths) contain; of several processes that need the same, one decodes and the others
+    wait. Raises DataError when the disk is full, or a source changed on the way.
     """
-    stamp = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in sources] + [
-        shape
-    ]
-    key = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
     folder = writable_cache()
-    images_at, labels_at = (
-        folder / f"{name}-{key}.npy",
-        folder / f"{name}-{key}.labels.npy",
-    )
-    if not (images_at.exists() and labels_at.exists()):
-        parts = [at.with_suffix(f".part{os.getpid()}") for at in (images_at, labels_at)]
-        labels = np.zeros(shape[0], dtype=np.int64)
+    name = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:60]
+    before = _stats(sources)
+    key = _key(folder, sources, before, shape)
+    images_at = folder / f"{name}-{key}.npy"
+    if (found := _open(images_at, shape)) is not None:
+        return found
+    with _alone(folder, key, name) as alone:
+        if (found := _open(images_at, shape)) is None:  # another process has made it
+            _remove_remains(folder, key if alone else None)
+            _write(images_at, _counted(name, pictures, shape[0]), shape)
+            if _stats(sources) != before:
+                images_at.unlink(missing_ok=True)
+                raise DataError(
+                    f"the files of {name} changed while they were read; run it again "
+                    "when they are complete"
+                )
+            found = np.load(images_at, mmap_mode="r")
+    return found
+
+
+def _stats(sources: Sequence[Path]) -> list[tuple[str, ...]]:
+    try:
+        return [(str(path), *fingerprint(path)) for path in sources]
+    except OSError as error:
+        raise DataError(
+            f"{error.filename} cannot be read ({error.strerror}); run it again when "
+            "the files are complete"
+        ) from None
+
+
+def _key(folder: Path, sources: Sequence[Path], stats: list, shape: tuple) -> str:
+    """The name of a content: of the paths, the bytes in them, the shape and the
+    decoder.
+    """
+    memo = folder / SEEN / _digest([DECODER, shape, stats])
+    with contextlib.suppress(OSError, ValueError):
+        if re.fullmatch("[0-9a-f]{24}", known := memo.read_text()):
+            return known
+    contents = []
+    for path in tqdm(
+        sources, "looking for changes", unit="file", leave=False, delay=2,
+        disable=page_is_built(),
+    ):  # fmt: skip
         try:
-            images = np.lib.format.open_memmap(
-                parts[0], mode="w+", dtype=np.uint8, shape=shape
+            with open(path, "rb") as file:
+                contents.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be read ({error.strerror or error}); give yourself "
+                "the right to, or remove it"
+            ) from None
+    paths = [str(path) for path in sources]
+    key = _digest([DECODER, shape, list(zip(paths, contents, strict=True))])
+    if settled(stats):
+        # a memory that cannot be kept costs time, nothing else
+        with contextlib.suppress(OSError):
+            _put(memo, key.encode())
+    return key
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:24]
+
+
+def _put(path: Path, content: bytes) -> None:
+    """A small file, whole or not at all."""
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def _open(images_at: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The array at a path, None where there is none; a damaged one is named and
+    removed.
+    """
+    about_at = images_at.with_suffix(".json")
+    if not images_at.exists():
+        return None
+    try:
+        about = json.loads(about_at.read_text())
+        now = fingerprint(images_at)
+        known = about["fingerprint"] == list(now) and about["settled"]
+        images = np.load(images_at, mmap_mode="r", allow_pickle=False)
+        if images.shape != tuple(shape) or images.dtype != np.uint8:
+            raise ValueError(f"it holds {images.dtype} of shape {images.shape}")
+        if not known:
+            with open(images_at, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != about["sha256"]:
+                    raise ValueError("its checksum differs")
+            with contextlib.suppress(OSError):
+                _describe(images_at, about["sha256"])
+        return images
+    except FileNotFoundError:  # killed between the two renames
+        return None
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        warnings.warn(
+            f"the decoded images {images_at} are damaged ({error}); they are made "
+            "again",
+            stacklevel=4,
+        )
+        with contextlib.suppress(OSError):
+            images_at.unlink()
+        return None
+
+
+def _describe(images_at: Path, checksum: str) -> None:
+    now = fingerprint(images_at)
+    about = {"sha256": checksum, "fingerprint": now, "settled": settled([now])}
+    _put(images_at.with_suffix(".json"), json.dumps(about).encode())
+
+
+def _write(images_at: Path, pictures: Iterable[np.ndarray], shape: tuple) -> None:
+    """Write an array beside its place and rename it. It is written, not mapped: a full
+    disk is then an error of a function, and no signal.
+    """
+    size, part = int(np.prod(shape, dtype=object)), None
+    try:
+        handle, part = tempfile.mkstemp(
+            prefix=f".{images_at.stem}.", suffix=".part", dir=images_at.parent
+        )
+        with open(handle, "wb") as file:
+            _reserve(file, size, images_at.parent)
+            writer = _Hashing(file)
+            np.lib.format.write_array_header_1_0(
+                writer, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
             )
-            bar = tqdm(
-                pictures,
-                total=shape[0],
-                desc=f"decoding {name}",
-                unit="image",
-                leave=False,
-                disable=page_is_built(),
+            count = 0
+            for picture in pictures:
+                if picture.shape != shape[1:] or picture.dtype != np.uint8:
+                    raise DataError(
+                        f"picture {count} is {picture.dtype} of shape {picture.shape}; "
+                        f"expected uint8 of {shape[1:]}"
+                    )
+                writer.write(np.ascontiguousarray(picture).data)
+                count += 1
+            if count != shape[0]:
+                raise DataError(
+                    f"{count:,} pictures were read where {shape[0]:,} were announced; "
+                    "run it again when the files are complete"
+                )
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, images_at)
+        _describe(images_at, writer.digest.hexdigest())
+    except OSError as error:
+        free = shutil.disk_usage(images_at.parent).free
+        raise DataError(
+            f"cannot keep the decoded images in {images_at.parent} "
+            f"({error.strerror or error}): they need {size / 1e6:,.1f} MB, and "
+            f"{free / 1e6:,.1f} MB are free; make room, choose a smaller image_size, "
+            "or set DIT_LITE_DATA to another disk"
+        ) from None
+    finally:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)
+
+
+class _Hashing:
+    """A file that knows the checksum of what was written to it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, content) -> int:
+        self.digest.update(content)
+        return self.file.write(content)
+
+
+def _reserve(file: BinaryIO, size: int, folder: Path) -> None:
+    """Take the room of the whole array now, so that a full disk is known before an
+    hour of decoding. Raises OSError.
+    """
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size + 128)
+        except OSError as error:
+            # file systems that cannot promise room
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+    elif shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _counted(
+    name: str, pictures: Iterable[np.ndarray], count: int
+) -> Iterator[np.ndarray]:
+    return tqdm(
+        pictures, f"decoding {name}", count, unit="image", leave=False,
+        disable=page_is_built(),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, key: str, name: str) -> Iterator[bool]:
+    """One process at a time decodes the images of a key. The lock is one of the
+    kernel and ends with its process, however that ends; process numbers are not
+    unique where containers share a disk. Without such locks (False) all decode for
+    themselves, into files of their own.
+    """
+    lock_at = folder / LOCKS / f"{key}.lock"
+    usable = os.access(lock_at, os.W_OK) or not lock_at.exists()  # else another user's
+    with open(lock_at, "ab") if usable else contextlib.nullcontext() as lock:
+        held = _locked(lock) if lock else None
+        if held is False:
+            warnings.warn(
+                f"another process is decoding {name}; waiting for it", stacklevel=4
             )
-            for i, (picture, label) in enumerate(bar):
-                images[i], labels[i] = picture, label
-            images.flush()
-            del images
-            with open(parts[1], "wb") as file:
-                np.save(file, labels)
-            os.replace(parts[1], labels_at)
-            os.replace(parts[0], images_at)
-        finally:
-            for part in parts:
-                part.unlink(missing_ok=True)
-    return np.load(images_at, mmap_mode="r"), np.load(labels_at)
+            held = _locked(lock, wait=True)
+        yield bool(held)
+
+
+def _locked(file: BinaryIO, wait: bool = False) -> bool | None:
+    """Lock a file for as long as it is open: True, or False when another process has
+    it; None where files cannot be locked.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # file systems without locks
+        return None
+    return True
+
+
+def _remove_remains(folder: Path, own: str | None, patience: float = 86_400) -> None:
+    """Remove what dead processes have left half written: the files of a key that
+    nobody has locked; where nothing can be locked, those of yesterday. This process
+    has locked the key `own`.
+    """
+    for part in folder.glob(".*.part"):
+        key = part.name.split(".")[-3].rsplit("-", 1)[-1]
+        with contextlib.suppress(OSError):
+            if key == own:
+                part.unlink()
+                continue
+            with open(folder / LOCKS / f"{key}.lock", "ab") as lock:
+                free = _locked(lock)
+                if free is None:
+                    free = time.time() - part.stat().st_mtime > patience
+                if free:
+                    part.unlink()

@@ -1,9 +1,13 @@
 import io
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from dit_lite import TrainConfig, sample, train
 from dit_lite.data import DataError, folder, load_data
 
 
@@ -37,26 +41,83 @@ def save(path, array, **kw):
     Image.fromarray(array).save(path, **kw)
 
 
-def test_pictures_of_any_kind_become_square_rgb(photos):
-    wide = np.zeros((10, 30, 3), dtype=np.uint8)
-    wide[:, 10:20] = 200
-    save(photos / "cat" / "d.png", wide)
-    save(photos / "cat" / "e.png", np.full((9, 9), 100, dtype=np.uint8))
-    save(photos / "cat" / "f.gif", np.full((9, 9), 50, dtype=np.uint8))
-    save(photos / "cat" / "g.jpg", np.full((9, 9, 3), 25, dtype=np.uint8))
-    save(photos / "cat" / "h.webp", np.full((1, 5, 4), 128, dtype=np.uint8))
-    images = folder(photos, 10).images
-    assert (images[3] == 200).all()  # the centred square
-    assert (images[4] == 100).all()
-    assert (images[5] == 50).all()
-    assert np.abs(images[6].astype(int) - 25).max() < 3
-    assert images[7].shape == (3, 10, 10)
-
-
-def test_files_that_are_no_pictures_and_hidden_folders_are_passed_over(photos):
+def test_what_is_no_picture_is_passed_over_and_said_once(photos):
     (photos / "cat" / "notes.txt").write_text("not a picture")
+    (photos / "cat" / "._a.png").write_bytes(b"what a Mac leaves on other disks")
+    (photos / "cat" / ".git" / "deep").mkdir(parents=True)
+    (photos / "cat" / ".git" / "deep" / "x.png").write_bytes(b"")
+    (photos / "cat" / "gone.png").symlink_to("nowhere.png")
+    os.mkfifo(photos / "dog" / "pipe.png")
     (photos / ".thumbnails").mkdir()
-    assert len(folder(photos, 16)) == 5
+    (photos / "__MACOSX").mkdir()
+    (photos / "loose.jpg").write_bytes(b"")
+    with pytest.warns(UserWarning, match="passed over") as said:
+        assert len(folder(photos, 16)) == 5
+    (message,) = (str(w.message) for w in said)
+    for words in (
+        f"{photos}: passed over: ",
+        "4 hidden (a name that begins with . or __)",
+        "1 of other kinds",
+        "2 links that lead nowhere, or no ordinary files",
+        "1 pictures beside the class folders",
+    ):
+        assert words in message
+
+
+@pytest.mark.parametrize("suffix", sorted({*IMG_EXTENSIONS, ".gif", ".JPEG", ".jfif"}))
+def test_what_torchvision_takes_for_a_picture_is_one(root, tmp_path, suffix):
+    (tmp_path / "p" / "a").mkdir(parents=True)
+    kind = {".jfif": "JPEG", ".jpeg": "JPEG"}.get(suffix.lower())
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(tmp_path / "p" / "a" / f"1{suffix}", kind)
+    assert folder(tmp_path / "p", 4).images.shape == (1, 3, 4, 4)
+
+
+def test_the_classes_are_those_of_torchvision(photos, pixels, png):
+    (photos / "Zebra").mkdir()
+    (photos / "Zebra" / "10.png").write_bytes(png(pixels(1, 16)[0]))
+    (photos / "Zebra" / "9.png").write_bytes(png(pixels(1, 16)[0]))
+    theirs, ours = ImageFolder(photos), folder(photos, 16)
+    assert ours.class_names == tuple(theirs.classes)
+    assert ours.labels.tolist() == theirs.targets
+    for (picture, _), image in zip(theirs, ours.images, strict=True):
+        assert np.array_equal(np.asarray(picture).transpose(2, 0, 1), image)
+
+
+def test_linked_folders_are_followed_and_loops_end(photos, tmp_path, pixels, png):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep" / "d.png").write_bytes(png(pixels(1, 16)[0]))
+    (photos / "bird").symlink_to(tmp_path / "elsewhere")
+    (photos / "cat" / "linked").symlink_to(tmp_path / "elsewhere")
+    (photos / "cat" / "again").symlink_to(photos / "cat")
+    (photos / "dog" / "more" / "above").symlink_to(photos / "dog")
+    with pytest.warns(UserWarning, match="2 links to a folder that was read already"):
+        data = folder(photos, 16)
+    assert data.class_names == ("bird", "cat", "dog")
+    assert np.bincount(data.labels).tolist() == [1, 4, 2]
+
+
+def test_a_picture_relabelled_by_a_link_is_relabelled(root, tmp_path, pixels, png):
+    pool = tmp_path / "pool.png"
+    pool.write_bytes(png(pixels(1, 16)[0]))
+    for name in "ab":
+        (tmp_path / "p" / name).mkdir(parents=True)
+    (tmp_path / "p" / "a" / "1.png").symlink_to(pool)
+    (tmp_path / "p" / "b" / "2.png").symlink_to(pool)
+    assert folder(tmp_path / "p", 16).labels.tolist() == [0, 1]
+
+
+def test_frames_after_the_first_are_said_to_be_left_out(photos):
+    frames = [Image.new("RGB", (16, 16), (k, k, k)) for k in (10, 200)]
+    for name in ("d.gif", "e.webp", "f.tif"):
+        frames[0].save(
+            photos / "cat" / name,
+            save_all=True,
+            append_images=frames[1:],
+            lossless=True,
+        )
+    with pytest.warns(UserWarning, match="read in part: 3 animated or of several"):
+        images = folder(photos, 16).images
+    assert (images[3:6] == 10).all()
 
 
 def test_a_changed_picture_is_decoded_again(photos, pixels, png):
@@ -88,15 +149,55 @@ def test_no_pictures(root, tmp_path):
     assert "CLASS/PICTURE.png" in refusal(tmp_path / "empty")
 
 
-def test_loose_pictures(root, tmp_path, pixels, png):
+def test_pictures_without_class_folders_are_one_class(root, tmp_path, pixels, png):
     (tmp_path / "loose").mkdir()
-    (tmp_path / "loose" / "a.png").write_bytes(png(pixels(1, 16)[0]))
-    assert "one folder a class" in refusal(tmp_path / "loose")
+    for i, image in enumerate(pixels(3, 16)):
+        (tmp_path / "loose" / f"{i}.png").write_bytes(png(image))
+    data = folder(tmp_path / "loose", 16)
+    assert (data.class_names, data.labels.tolist()) == (("loose",), [0, 0, 0])
+    assert np.array_equal(data.images, pixels(3, 16))
 
 
-def test_a_single_class(photos):
+def test_a_single_class_can_be_trained(photos, tmp_path):
     (photos / "cat").rename(photos / "dog" / "cats")
-    assert "single class folder, 'dog'" in refusal(photos)
+    config = TrainConfig(
+        data=str(photos), image_size=8, steps=2, batch_size=2, out=str(tmp_path / "run"),
+        changes=dict(width=16, depth=1, heads=2, patch_size=4), device="cpu",
+    )  # fmt: skip
+    assert folder(photos, 16).class_names == ("dog",)
+    model = train(config).model
+    assert sample(model, [0], steps=1).shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_splits_are_no_classes(photos, nested, tmp_path):
+    if nested:
+        (tmp_path / "set").mkdir()
+        photos.rename(tmp_path / "set" / "train")
+        said = refusal(tmp_path / "set")
+    else:
+        (photos / "cat").rename(photos / "train")
+        (photos / "dog" / "more" / "b.png").rename(photos / "dog" / "b.png")
+        (photos / "dog" / "more").rmdir()
+        (photos / "dog").rename(photos / "Test")
+        said = refusal(photos)
+    assert "which are splits and no classes; give one of them" in said
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u2028b", "a\u202eb", b"\xff"])
+def test_a_class_with_a_control_character_is_refused(photos, name):
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)  # no text in UTF-8
+    (photos / "cat").rename(photos / name)
+    said = refusal(photos)
+    assert "control character" in said
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("size", [0, -1, 4097, 10**9, 16.0, "16", None, True])
+def test_a_side_that_no_image_has_is_refused(photos, size):
+    with pytest.raises(DataError, match=r"image_size=.* from 1 to 4096"):
+        folder(photos, size)
 
 
 def test_an_empty_class(photos):

@@ -112,7 +112,9 @@ def test_a_broken_batch_is_named(root, pixels, kind):
     if kind == "other names":
         np.savez(file, pictures=np.zeros(3))
     elif kind == "other shape":
-        np.savez(file, data=np.zeros((3, 100), dtype=np.uint8), labels=np.ones(3))
+        np.savez(
+            file, data=np.zeros((3, 100), dtype=np.uint8), labels=np.ones(3, np.int64)
+        )
     else:
         file.write_bytes(
             {
@@ -244,3 +246,110 @@ def test_a_label_that_is_no_class_is_refused(root, pixels, write_parquet):
     write_parquet(root / "cifar10" / "train-0.parquet", pixels(2, 32), [0, 10], "img")
     with pytest.raises(DataError, match="label 10"):
         cifar10()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (["00000-of-00002"], "lacks train-00001-of-00002.parquet: 1 of 2 files"),
+        (["00001-of-00002"], "lacks train-00000-of-00002.parquet: 1 of 2 files"),
+        (["00002-of-00005"], "lacks train-00000-of-00005.parquet and 3 more: 1 of 5"),
+        (["00000-of-00001", "00000-of-00002", "00001-of-00002"], "two sets of one"),
+        (["00000-of-00001", "0"], "two sets of one split"),
+        (["00000-of-00001", "copy/train-00000-of-00001"], "two sets of one split"),
+        (["00000-of-99999999999"], "lacks train-00001-of-99999999999.parquet"),
+    ],
+)
+def test_a_set_that_lacks_a_shard_is_refused(root, pixels, write_parquet, there, said):
+    for name in there:
+        name = name if "/" in name else f"train-{name}"
+        at = root / "cifar10" / f"{name}.parquet"
+        write_parquet(at, pixels(2, 32), [0, 1], "img")
+    with pytest.raises(DataError, match=said):
+        cifar10()
+
+
+def test_what_a_download_left_in_hidden_folders_is_no_shard(
+    root, pixels, write_parquet
+):
+    for place in ("", ".cache/huggingface/download"):
+        at = root / "cifar10" / place / "train-00000-of-00001.parquet"
+        write_parquet(at, pixels(2, 32), [0, 1], "img")
+    assert len(cifar10()) == 2
+
+
+def test_a_missing_official_batch_is_named(root, pixels):
+    for i in (1, 3):
+        write_batch(
+            root / "imagenet64" / f"train_data_batch_{i}.npz", pixels(1, 64), [1]
+        )
+    with pytest.raises(DataError, match=r"lacks train_data_batch_2\.npz"):
+        imagenet64()
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (pa.array([0, 10**9], pa.int64()), "the label 1000000000"),
+        (pa.array([0, 2**63], pa.uint64()), "the label 9223372036854775808"),
+        (pa.array([0, -(2**40)], pa.int64()), "the label -1099511627776"),
+        (pa.array([0, None], pa.int64()), "1 images without a label"),
+        (pa.array([0.0, 1.5], pa.float64()), "column label of type double"),
+        (pa.array(["0", "1"]), "column label of type string"),
+        (pa.array([True, False]), "column label of type bool"),
+    ],
+    ids=["billion", "unsigned", "negative", "null", "float", "text", "bool"],
+)
+@pytest.mark.parametrize("data", [cifar10, imagenet64])
+def test_a_label_that_no_set_has_is_refused_before_a_picture_is_read(
+    root, monkeypatch, data, labels, said
+):
+    monkeypatch.setattr("dit_lite.data.parquet.decode", None)
+    column = "img" if data is cifar10 else "image"
+    file = root / data.__name__ / "train-0.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.table({column: [{"bytes": b""}] * 2, "label": labels}), file)
+    with pytest.raises(DataError, match=said):
+        data()
+
+
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.int32(), pa.uint64()])
+def test_labels_may_be_of_any_whole_type(root, png, pixels, kind):
+    file = root / "cifar10" / "train-0.parquet"
+    file.parent.mkdir(parents=True)
+    rows = [{"bytes": png(image), "path": ""} for image in pixels(2, 32)]
+    pq.write_table(pa.table({"img": rows, "label": pa.array([9, 0], kind)}), file)
+    assert cifar10().labels.tolist() == [9, 0]
+    assert cifar10().labels.dtype == np.int64
+
+
+def test_an_empty_table_is_refused(root, write_parquet, pixels):
+    at = root / "imagenet64" / "train-0.parquet"
+    write_parquet(at, pixels(1, 64), [0], "image")
+    pq.write_table(pq.read_table(at).slice(0, 0), at)
+    with pytest.raises(DataError, match=r"train-0\.parquet holds no images"):
+        imagenet64()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "does not name classes"),
+        ("[1, 2, 3]", "does not name classes"),
+        ('[{"label": 0}, {"label": 1}]', "does not name classes"),
+        ('[{"label": 7, "words": "a"}, {"label": 1, "words": "b"}]', "0, 1, 2 ..."),
+        ('["a", "b\\u0007"]', "control character"),
+        (json.dumps(["a", "b" * 300]), "a name of 300 characters"),
+        (b"\xff", "does not name classes"),
+    ],
+)
+def test_class_names_of_strangers_are_checked(
+    root, pixels, write_parquet, content, said
+):
+    write_parquet(
+        root / "imagenet64" / "train-0.parquet", pixels(2, 64), [0, 1], "image"
+    )
+    names = root / "imagenet64" / "classes.json"
+    names.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=said):
+        imagenet64()

@@ -1,3 +1,5 @@
+import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -5,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from dit_lite.data import cifar10
+from dit_lite.data import DataError, cifar10, folder
+from dit_lite.data.pictures import DECODER
 from dit_lite.data.store import store, writable_cache
 from dit_lite.resources import data_root
 
@@ -17,8 +21,11 @@ def source(root, tmp_path) -> Path:
     return tmp_path / "source"
 
 
+SHAPE = (3, 1, 2, 2)
+
+
 def pictures(n: int = 3):
-    return [(np.full((1, 2, 2), i, dtype=np.uint8), 10 + i) for i in range(n)]
+    return [np.full((1, 2, 2), i, dtype=np.uint8) for i in range(n)]
 
 
 def never():
@@ -26,20 +33,87 @@ def never():
     yield
 
 
+def first_pixels(images) -> list[int]:
+    return images[:, 0, 0, 0].tolist()
+
+
+def remains(root) -> list[str]:
+    return [file.name for file in (root / "decoded").iterdir() if file.is_file()]
+
+
+@pytest.fixture
+def rested(monkeypatch):
+    """Files are old enough for their times to say whether they changed."""
+    monkeypatch.setattr("dit_lite.data.unchanged.TICK", -1000.0)
+
+
 def test_pictures_are_decoded_once(source):
-    images, labels = store("a", [source], pictures(), (3, 1, 2, 2))
-    again, same_labels = store("a", [source], never(), (3, 1, 2, 2))
+    images = store("a", [source], pictures(), SHAPE)
+    again = store("a", [source], never(), SHAPE)
     assert isinstance(again, np.memmap)
     assert np.array_equal(images, again)
-    assert np.array_equal(images[:, 0, 0, 0], [0, 1, 2])
-    assert labels.tolist() == same_labels.tolist() == [10, 11, 12]
+    assert first_pixels(images) == [0, 1, 2]
 
 
-def test_a_changed_source_is_decoded_again(source):
-    store("a", [source], pictures(), (3, 1, 2, 2))
-    os.utime(source, ns=(1, 1))
+def test_other_content_of_the_same_size_and_time_is_decoded_again(source):
+    status = source.stat()
+    store("a", [source], pictures(), SHAPE)
+    source.write_text("PICTURES")
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert source.stat().st_size == status.st_size
     with pytest.raises(AssertionError, match="decoded twice"):
-        store("a", [source], never(), (3, 1, 2, 2))
+        store("a", [source], never(), SHAPE)
+
+
+def test_the_same_content_at_another_time_is_not_decoded_again(source):
+    store("a", [source], pictures(), SHAPE)
+    os.utime(source, ns=(1, 1))
+    assert first_pixels(store("a", [source], never(), SHAPE)) == [0, 1, 2]
+
+
+def test_files_that_rested_are_not_read_again(source, rested, monkeypatch):
+    store("a", [source], pictures(), SHAPE)
+    opened = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(
+        "hashlib.file_digest",
+        lambda file, kind: opened.append(file) or digest(file, kind),
+    )
+    store("a", [source], never(), SHAPE)
+    assert not opened
+    source.write_text("PICTURES")
+    store("a", [source], pictures(), SHAPE)
+    assert len(opened) == 1
+
+
+def test_two_projects_share_no_pixels(root, tmp_path, monkeypatch):
+    """Each has pictures/a/1.bmp of the same size and time, seen from its own folder."""
+    found = []
+    for name, value in (("one", 10), ("two", 200)):
+        at = tmp_path / name / "pictures" / "a" / "1.bmp"
+        at.parent.mkdir(parents=True)
+        Image.new("RGB", (4, 4), (value,) * 3).save(at)
+        os.utime(at, (1, 1))
+        monkeypatch.chdir(tmp_path / name)
+        found.append(int(folder("pictures", 4).images[0, 0, 0, 0]))
+    assert found == [10, 200]
+
+
+@pytest.mark.parametrize("change", ["decoder", "shape", "order"])
+def test_the_key_knows_the_decoder_the_shape_and_the_order(
+    source, tmp_path, monkeypatch, change
+):
+    (tmp_path / "other").write_text("more")
+    sources, shape = [source, tmp_path / "other"], SHAPE
+    store("a", sources, pictures(), shape)
+    if change == "decoder":
+        monkeypatch.setattr("dit_lite.data.store.DECODER", DECODER + 1)
+    elif change == "shape":
+        shape = (3, 1, 4, 4)
+    else:
+        sources = sources[::-1]
+    with pytest.raises(AssertionError, match="decoded twice"):
+        store("a", sources, never(), shape)
 
 
 def test_a_decoding_that_fails_leaves_nothing(source, root):
@@ -48,9 +122,26 @@ def test_a_decoding_that_fails_leaves_nothing(source, root):
         raise ValueError("broken picture")
 
     with pytest.raises(ValueError, match="broken picture"):
-        store("a", [source], failing(), (3, 1, 2, 2))
-    assert not list((root / "decoded").iterdir())
-    assert store("a", [source], pictures(), (3, 1, 2, 2))[1].tolist() == [10, 11, 12]
+        store("a", [source], failing(), SHAPE)
+    assert not remains(root)
+    assert first_pixels(store("a", [source], pictures(), SHAPE)) == [0, 1, 2]
+
+
+def test_a_source_that_changes_on_the_way_is_refused(source, root):
+    def changing():
+        source.write_text("something else")
+        yield from pictures()
+
+    with pytest.raises(DataError, match="changed while they were read"):
+        store("a", [source], changing(), SHAPE)
+    assert first_pixels(store("a", [source], pictures(), SHAPE)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_another_number_of_pictures_is_refused(source, root, count):
+    with pytest.raises(DataError, match=f"{count} pictures were read where 3"):
+        store("a", [source], pictures(count), SHAPE)
+    assert not remains(root)
 
 
 KILLED = """
@@ -63,33 +154,181 @@ def pictures():
     for i in range(3):
         if i == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
-        yield np.full((1, 2, 2), 99, dtype=np.uint8), 99
+        yield np.full((1, 2, 2), 99, dtype=np.uint8)
 
 real = os.replace
-def replace(*args):
-    replace.calls += 1
-    if replace.calls == int(sys.argv[3]):
+def replace(part, at):
+    if str(at).endswith(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-    real(*args)
-replace.calls = 0
+    real(part, at)
 os.replace = replace
 store("a", [Path(sys.argv[1])], pictures(), (3, 1, 2, 2))
 """
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(("picture", "rename"), [(2, 0), (-1, 1), (-1, 2)])
-def test_a_decoding_that_is_killed_is_not_mistaken_for_a_whole_one(
-    source, picture, rename
+@pytest.mark.parametrize(
+    ("picture", "rename"), [(0, "none"), (2, "none"), (-1, ".npy"), (-1, ".json")]
+)
+@pytest.mark.parametrize("same", [True, False])
+def test_a_decoding_that_is_killed_leaves_nothing_and_is_not_taken_for_a_whole_one(
+    source, root, picture, rename, same, tmp_path
 ):
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(source), str(picture), str(rename)],
+        [sys.executable, "-c", KILLED, str(source), str(picture), rename],
         capture_output=True,
     )
     assert killed.returncode == -9, killed.stderr.decode()
-    images, labels = store("a", [source], pictures(), (3, 1, 2, 2))
-    assert np.array_equal(images[:, 0, 0, 0], [0, 1, 2])
-    assert labels.tolist() == [10, 11, 12]
+    if rename == ".npy":
+        assert any(name.endswith(".part") for name in remains(root))
+    if not same:
+        (tmp_path / "other").write_text("other pictures")
+        source = tmp_path / "other"
+    images = store("a", [source], pictures(), SHAPE)
+    assert first_pixels(images) == [0, 1, 2]
+    assert not any(name.endswith(".part") for name in remains(root))
+
+
+TOGETHER = """
+import os, sys, time
+from pathlib import Path
+import numpy as np
+os.getpid = lambda: 7  # the first process of every container
+from dit_lite.data.store import store
+
+def pictures():
+    for i in range(200):
+        Path(sys.argv[2]).open("a").write("x")
+        time.sleep(0.001)
+        yield np.full((1, 2, 2), i, dtype=np.uint8)
+
+images = store("a", [Path(sys.argv[1])], pictures(), (200, 1, 2, 2))
+assert images[:, 0, 0, 0].tolist() == list(range(200))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("locks", [True, False])
+def test_processes_of_the_same_number_decode_side_by_side(source, tmp_path, locks):
+    """Once, where the disk has locks; each for itself, where it has none."""
+    script = TOGETHER if locks else TOGETHER.replace(
+        "from dit_lite.data.store import store",
+        "import fcntl\ndef no(*a): raise OSError(37, 'No locks available')\n"
+        "fcntl.flock = no\nfrom dit_lite.data.store import store",
+    )  # fmt: skip
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(source), str(tmp_path / "count")],
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    errors = [job.communicate()[1].decode() for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0, 0], "\n".join(errors)
+    decoded = (tmp_path / "count").stat().st_size
+    assert decoded == 200 if locks else decoded >= 200
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from dit_lite.data.store import store
+
+if sys.argv[2] == "limit":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+if sys.argv[3] == "unreserved":
+    import os
+    del os.posix_fallocate
+    import shutil
+    shutil.disk_usage = lambda place, real=shutil.disk_usage: real(place)._replace(free=1 << 40)
+
+shape = (int(sys.argv[4]), 3, 64, 64)
+pictures = (np.full(shape[1:], 1, np.uint8) for _ in range(shape[0]))
+try:
+    store("a", [Path(sys.argv[1])], pictures, shape)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("reserved", ["reserved", "unreserved"])
+def test_a_full_disk_is_an_error_and_leaves_nothing(source, root, reserved):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(source), "limit", reserved, "200"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for words in (
+        f"cannot keep the decoded images in {root / 'decoded'} (File too large)",
+        "they need 2.5 MB, and",
+        "make room, choose a smaller image_size, or set DIT_LITE_DATA",
+    ):
+        assert words in done.stdout
+    assert not remains(root)
+
+
+def test_the_room_is_taken_before_the_first_picture(source, monkeypatch):
+    def full(handle, start, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        store("a", [source], never(), SHAPE)
+
+
+def truncated(file):
+    os.truncate(file, file.stat().st_size - 1)
+
+
+def flipped(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def flipped_and_dated_back(file):
+    before = file.stat()
+    flipped(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+def pickled(file):
+    np.save(file, np.array([{}], dtype=object), allow_pickle=True)
+
+
+def of_another_shape(file):
+    np.save(file, np.zeros((1, 1, 2, 2), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncated, flipped, flipped_and_dated_back, emptied, pickled, of_another_shape],
+)
+def test_a_damaged_array_is_named_and_made_again(source, root, rested, damage):
+    store("a", [source], pictures(), SHAPE)
+    store("a", [source], never(), SHAPE)
+    (file,) = (root / "decoded").glob("*.npy")
+    damage(file)
+    with pytest.warns(UserWarning, match=rf"{file} are damaged \(.*made again"):
+        images = store("a", [source], pictures(), SHAPE)
+    assert first_pixels(images) == [0, 1, 2]
+    assert first_pixels(store("a", [source], never(), SHAPE)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"fingerprint": 1}', "\0"])
+def test_a_damaged_description_of_an_array_is_no_harm(source, root, content):
+    store("a", [source], pictures(), SHAPE)
+    (file,) = (root / "decoded").glob("*.json")
+    file.write_text(content)
+    with pytest.warns(UserWarning, match="are damaged"):
+        images = store("a", [source], pictures(), SHAPE)
+    assert first_pixels(images) == [0, 1, 2]
 
 
 def test_a_root_that_cannot_be_written_falls_back_to_the_cache_of_the_user(
