@@ -244,7 +244,8 @@ def test_a_preset_takes_changes_and_refuses_unknown_ones():
         preset("S/2"), image_size=64, qk_norm=True
     )
     with pytest.raises(
-        ConfigError, match="preset='XS/2' is not known; choose one of: S/2"
+        ConfigError,
+        match=r"preset='XS/2' is not known; did you mean 'S/2'\? choose one of: S/2",
     ):
         preset("XS/2")
     with pytest.raises(

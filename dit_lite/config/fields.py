@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
+import numbers
 import operator
 import os
 from collections.abc import Callable
@@ -17,12 +19,25 @@ class ConfigError(ValueError):
 
 
 def choose(name: str, value, choices) -> None:
-    """Raise ConfigError unless `value` is one of `choices`."""
-    if value not in tuple(choices):  # a tuple takes a value of any type
+    """Raise ConfigError, with the name that was perhaps meant, unless `value` is one of
+    `choices`.
+    """
+    choices = tuple(choices)
+    # types first: an array is equal to nothing, element by element
+    if not any(isinstance(value, type(one)) and value == one for one in choices):
         raise ConfigError(
-            f"{name}={value!r} is not known; choose one of: "
-            f"{', '.join(map(str, choices))}"
+            f"{name}={value!r} is not known; {did_you_mean(value, choices)}choose one "
+            f"of: {', '.join(map(str, choices))}"
         )
+
+
+def did_you_mean(value, choices) -> str:
+    """did you mean 'heun'? " where one of the names is near, else ""."""
+    if isinstance(value, str):
+        known = {str(choice).lower(): str(choice) for choice in choices}
+        if near := difflib.get_close_matches(value.lower(), known, 1):
+            return f"did you mean {known[near[0]]!r}? "
+    return ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,9 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number between low and high, which are allowed unless open."""
+    """A finite number between low and high, which are allowed unless open; also one
+    of numpy's.
+    """
 
     low: float
     high: float
@@ -61,10 +78,11 @@ class Number:
     open_high: bool = False
 
     def __call__(self, name: str, value) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise ConfigError(
                 f"{name}={value!r} must be a number, got {type(value).__name__}"
             )
+        value = int(value) if isinstance(value, numbers.Integral) else float(value)
         above = self.low < value if self.open_low else self.low <= value
         below = value < self.high if self.open_high else value <= self.high
         if not (math.isfinite(value) and above and below):

@@ -65,6 +65,8 @@ class Denoiser:
         self.path, self.objective = PATHS[config.path], config.objective
         self.null = null_like(config, labels)
         self.channels, self.show = config.channels, show
+        weights = next(model.parameters(), None)
+        self.dtype = torch.float32 if weights is None else weights.dtype
         self.calls = 0  # network evaluations an image
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
@@ -72,11 +74,11 @@ class Denoiser:
         times = torch.full((x.shape[0],), max(t, 0.0), device=x.device)
         if self.guidance != 1 and self.interval[0] <= t <= self.interval[1]:
             both = self.model(
-                torch.cat([x, x]),
+                torch.cat([x, x]).to(self.dtype),
                 torch.cat([times, times]),
                 torch.cat([self.labels, self.null]),
             )
-            conditional, unconditional = both.float().chunk(2)
+            conditional, unconditional = both.to(x.dtype).chunk(2)
             output = guide(
                 unconditional[:, : self.channels],
                 conditional[:, : self.channels],
@@ -84,7 +86,8 @@ class Denoiser:
             )
             self.calls += 2
         else:
-            conditional = self.model(x, times, self.labels).float()
+            conditional = self.model(x.to(self.dtype), times, self.labels)
+            conditional = conditional.to(x.dtype)
             output = conditional[:, : self.channels]
             self.calls += 1
         variance = (

@@ -11,14 +11,18 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..config import CHOICES, choose
+from ..config import CHOICES, DiTConfig, choose
+from ..config.fields import Number, Whole
 from ..model.inputs import read_condition
 from ..resources import page_is_built
 from .guidance import Denoiser, unchanged
+from .noise import ImageNoise
 from .original import Original
 from .paths import PATHS
 from .samplers import SAMPLERS, State
 from .times import time_grid
+
+COUNT, SEED, GUIDANCE = Whole(1), Whole(0), Number(0, float("inf"))
 
 
 def start_time(path: str, objective: str) -> float:
@@ -40,6 +44,7 @@ def trajectory(
     interval: tuple[float, float] = (0.0, 1.0),
     noise: Tensor | None = None,
     original: Original | None = None,
+    first: int = 0,
 ) -> Iterator[tuple[Denoiser, State]]:
     """Walk from noise to images, one step at a time.
 
@@ -47,57 +52,46 @@ def trajectory(
     image that the model saw in it, both in the model's own units (`to_images` turns
     them into [-1,1]); `denoiser.calls` counts the network evaluations so far. `noise`
     (B, C, H, W) replaces the seeded start; an `original` is where the walk starts from,
-    noised with it (see editing.py). Arguments and errors as in `sample`.
+    noised with it (see editing.py); `first` is the index of the first image among
+    those of the seed. Arguments and errors as in `sample`.
     """
-    config = model.config
+    config = denoiser_config(model)
     choose("sampler", sampler, CHOICES["sampler"])
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps={steps!r} must be a whole number of at least 1")
-    if (
-        isinstance(guidance, bool)
-        or not isinstance(guidance, (int, float))
-        or not 0 <= guidance < float("inf")
-    ):
-        raise ValueError(
-            f"guidance={guidance!r} must be a number of at least 0 (1: none)"
-        )
+    steps, guidance = COUNT("steps", steps), GUIDANCE("guidance", guidance)
     if guidance != 1 and not config.null_class:
         raise ValueError(
             f"guidance={guidance} needs a null class, and this model was trained "
             "without one (label_dropout=0); use guidance=1"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed={seed!r} must be a whole number of at least 0")
-    low, high = interval
-    if not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"interval={interval} must be two times with 0 <= low <= high <= 1"
-        )
+    seed, first = SEED("seed", seed), SEED("first", first)
+    interval = _interval(interval)
     labels = read_condition(config, labels)
-    device = next(model.parameters()).device
+    device, dtype = _place(model)
     shape = (len(labels), config.channels, config.image_size, config.image_size)
-    # on the CPU: the same images on every device
-    generator = torch.Generator().manual_seed(seed % 2**63)
+    drawn = ImageNoise(seed, len(labels), shape[1:], first)
 
     def draw() -> Tensor:
-        return torch.randn(shape, generator=generator).to(device)
+        return drawn().to(device, dtype)
 
-    if noise is not None and tuple(noise.shape) != shape:
-        raise ValueError(f"noise has shape {tuple(noise.shape)}; expected {shape}")
+    if noise is not None and (
+        not isinstance(noise, Tensor) or tuple(noise.shape) != shape
+    ):
+        got = tuple(noise.shape) if isinstance(noise, Tensor) else type(noise).__name__
+        raise ValueError(f"noise has shape {got}; expected {shape}")
     x = draw()
     if noise is not None:
-        x = noise.to(device)
-    first, show = start_time(config.path, config.objective), unchanged
+        x = noise.to(device, dtype)
+    start, show = start_time(config.path, config.objective), unchanged
     if original is not None:
-        first, x, show = original.begin(config, x, first)
+        start, x, show = original.begin(config, x, start)
     last = PATHS[config.path].last
-    if (first - last) / steps < 1e-5:
+    if (start - last) / steps < 1e-5:
         raise ValueError(
-            f"{steps} steps from t={first:g} to {last:g} are too close to tell "
+            f"{steps} steps from t={start:g} to {last:g} are too close to tell "
             "apart; take fewer steps, or a larger strength"
         )
     denoise = Denoiser(model, labels.to(device), guidance, interval, show)
-    times = time_grid(first, last, steps)
+    times = time_grid(start, last, steps)
     for t, state, x0 in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
         yield denoise, (t, show(state, t), x0)
 
@@ -125,16 +119,14 @@ def walk(
     """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W)
     replaces the seeded start. Arguments and errors as there.
     """
-    config = model.config
+    config = denoiser_config(model)
     passed = list(
         trajectory(model, labels, steps, guidance, sampler, seed, noise=noise)
     )
     states, beliefs = ([state[i].cpu() for _, state in passed] for i in (1, 2))
-    start = (
-        torch.randn(states[0].shape, generator=torch.Generator().manual_seed(seed))
-        if noise is None
-        else noise.cpu()
-    )
+    if noise is None:
+        noise = ImageNoise(SEED("seed", seed), len(states[0]), states[0].shape[1:])()
+    start = noise.to(states[0])
     times = [
         start_time(config.path, config.objective),
         *(state[0] for _, state in passed),
@@ -174,38 +166,65 @@ def sample(
 
     labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none;
     `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
-    dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device; the same seed
-    gives the same images. More than `batch_size` labels are worked off in parts. With
-    an `original` the images of `edit` and `inpaint` are made. `progress` shows a bar
-    over the parts. Raises ValueError or TypeError for labels out of range, an unknown
-    sampler, or guidance on a model without a null class.
+    dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device. Image i of a
+    seed is the same however many are asked for, and in parts of whatever `batch_size`
+    they are worked off. With an `original` the images of `edit` and `inpaint` are made;
+    `progress` shows a bar. Raises ValueError or TypeError for labels out of range, an
+    unknown sampler, or guidance on a model without a null class.
     """
-    labels = read_condition(model.config, labels)
-    if batch_size < 1:
-        raise ValueError(
-            f"batch_size={batch_size} must be a whole number of at least 1"
-        )
+    config = denoiser_config(model)
+    labels = read_condition(config, labels)
+    batch_size, steps = COUNT("batch_size", batch_size), COUNT("steps", steps)
     batches = labels.split(batch_size)
     originals = (
         [None] * len(batches)
         if original is None
-        else original.fit(model.config, len(labels)).split(batch_size)
+        else original.fit(config, len(labels)).split(batch_size)
     )
-    parts = []
-    pairs = list(zip(batches, originals, strict=True))
-    bar = tqdm(pairs, "sampling", leave=False, disable=not progress or page_is_built())
-    for i, (batch, given) in enumerate(bar):
-        for _, (_, x, _) in trajectory(
-            model,
-            batch,
-            steps,
-            guidance,
-            sampler,
-            seed + 1_000_003 * i,
-            interval,
-            original=given,
-        ):
-            last = x
-        images = to_images(last, model.config)
-        parts.append(images if given is None else given.keep(images, given.images))
+    parts, done = [], 0
+    with tqdm(
+        total=len(labels) * steps, desc="sampling", unit="image step", leave=False,
+        disable=not progress or page_is_built(),
+    ) as bar:  # fmt: skip
+        for batch, given in zip(batches, originals, strict=True):
+            for _, (_, x, _) in trajectory(
+                model, batch, steps, guidance, sampler, seed, interval, None, given,
+                done,
+            ):  # fmt: skip
+                last = x
+                bar.update(len(batch))
+            done += len(batch)
+            images = to_images(last, config)
+            parts.append(images if given is None else given.keep(images, given.images))
     return torch.cat(parts)
+
+
+def denoiser_config(model: nn.Module) -> DiTConfig:
+    """The configuration of a model; raises TypeError for what is none."""
+    config = getattr(model, "config", None)
+    if not isinstance(model, nn.Module) or not isinstance(config, DiTConfig):
+        raise TypeError(
+            f"model is a {type(model).__name__}; pass a DiT, for example "
+            'dit_lite.load("digits"), and of a wrapped one model.module'
+        )
+    return config
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Where a model computes, and in which type of number its states are kept: that of
+    the weights, but no coarser than float32.
+    """
+    weights = next(model.parameters())
+    return weights.device, torch.promote_types(weights.dtype, torch.float32)
+
+
+def _interval(interval) -> tuple[float, float]:
+    try:
+        low, high = (GUIDANCE("a time of interval", t) for t in interval)
+    except (TypeError, ValueError):
+        low, high = 1, 0
+    if not 0 <= low <= high <= 1:
+        raise ValueError(
+            f"interval={interval!r} must be two times with 0 <= low <= high <= 1"
+        )
+    return low, high

@@ -83,6 +83,7 @@ def at_hand(value: Tensor) -> bool:
         value.device.type == "cpu"
         and type(value) is Tensor
         and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
     )
 
 
@@ -96,7 +97,7 @@ def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
         given = _in_numbers(config, given, name)
     try:
         y = torch.as_tensor(given)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(
             f"{name}={given!r} are not numbers; pass {kind.one} for each image"
         ) from None

@@ -14,6 +14,7 @@ from dit_lite.diffusion import (
     to_images,
     trajectory,
 )
+from dit_lite.diffusion.noise import ImageNoise
 
 LABELS = [2, 0]
 PATH_OBJECTIVE = [
@@ -60,7 +61,7 @@ def test_near_strength_zero_the_image_comes_back(alive, name, path, objective):
 
 def test_editing_starts_from_the_noised_image(alive):
     model = alive(std=0.1, data_mean=0.1, data_std=0.5)
-    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(7))
+    noise = ImageNoise(7, 2, (1, 8, 8))()
     x, times = 0.6 * (pictures() - 0.1) / 0.5 + 0.4 * noise, torch.linspace(0.4, 0, 5)
     with torch.no_grad():
         for t, r in pairwise(times):
@@ -88,7 +89,7 @@ def test_inpainting_keeps_what_is_known_and_ignores_what_stood_elsewhere(
 
 def test_inpainting_is_the_loop_that_replaces_known_pixels_after_every_step(alive):
     model = alive()
-    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(7))
+    noise = ImageNoise(7, 2, (1, 8, 8))()
     known, x, times = HALF.expand(8, 8), noise, torch.linspace(1, 0, 6)
     with torch.no_grad():
         for t, r in pairwise(times):
@@ -107,7 +108,7 @@ def test_inpainting_is_the_loop_that_replaces_known_pixels_after_every_step(aliv
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_on_the_way_known_pixels_hold_the_noised_original(alive, name):
     model = alive(std=0.1)
-    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(3))
+    noise = ImageNoise(3, 2, (1, 8, 8))()
     original = Original(pictures(), 0.8, HALF.expand(8, 8))
     passed = [
         state

@@ -18,6 +18,7 @@ from dit_lite.diffusion import (
     trajectory,
     walk,
 )
+from dit_lite.diffusion.noise import ImageNoise
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -50,7 +51,7 @@ def test_every_sampler_makes_images_with_every_path(alive, name, path, objective
 def test_euler_is_the_plain_loop(alive):
     model = alive(std=0.1)
     y, times = torch.tensor([2, 0]), torch.linspace(1, 0, 9)
-    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(7))
+    x = ImageNoise(7, 2, (1, 8, 8))()
     with torch.no_grad():
         for t, r in pairwise(times):
             v, null = (
@@ -89,12 +90,58 @@ def test_sampling_leaves_the_global_generator_and_the_mode_alone(alive):
     assert torch.is_grad_enabled()
 
 
-def test_many_labels_are_worked_off_in_parts(alive):
-    model = alive(std=0.1)
-    images = sample(model, [0, 1, 0, 2, 1], steps=2, batch_size=2, seed=4)
-    assert images.shape == (5, 1, 8, 8)
-    assert torch.equal(images[:2], sample(model, [0, 1], steps=2, seed=4))
-    assert not torch.equal(images[0], images[2])  # each part has noise of its own
+@pytest.mark.parametrize("sampler", ["euler", "ddpm"])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 500])
+def test_an_image_depends_on_its_index_and_the_seed_alone(alive, sampler, batch_size):
+    model, labels = alive(std=0.1), [0, 1, 0, 2, 1]
+    how = dict(steps=3, seed=4, sampler=sampler)
+    images = sample(model, labels, **how)
+    torch.testing.assert_close(
+        sample(model, labels, batch_size=batch_size, **how), images
+    )
+    for n in range(1, 5):
+        torch.testing.assert_close(sample(model, labels[:n], **how), images[:n])
+    assert not torch.equal(images[0], images[2])  # the same class
+
+
+def test_noise_of_an_image_is_drawn_again_at_each_call():
+    noise = ImageNoise(3, 4, (1, 5, 5))
+    first, second = noise(), noise()
+    assert not torch.equal(first, second)
+    alone = ImageNoise(3, 2, (1, 5, 5), first=1)
+    assert torch.equal(alone(), first[1:3])
+    assert torch.equal(alone(), second[1:3])
+
+
+def test_images_of_near_seeds_share_no_noise():
+    keys = {
+        generator.initial_seed() % 2**32  # all that torch's generator takes of a seed
+        for seed in range(20)
+        for generator in ImageNoise(seed, 5_000, (1,)).generators
+    }
+    assert len(keys) == 20 * 5_000
+
+
+def test_noise_is_standard_normal_and_independent_between_images():
+    noise = ImageNoise(0, 4_000, (64,))().double()
+    assert abs(noise.mean()) < 4 / noise.numel() ** 0.5
+    assert abs(noise.var() - 1) < 4 * (2 / noise.numel()) ** 0.5
+    between = (noise[1:] * noise[:-1]).mean(1)  # neighbours of one seed
+    assert abs(between.mean()) < 4 / (64 * len(between)) ** 0.5
+    assert between.abs().max() < 6 / 64**0.5
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_models_of_any_float_type_draw_the_same_images(alive, name, dtype):
+    model = alive(std=0.05)
+    how = dict(steps=4, sampler=name, guidance=2.0)
+    found = sample(model.to(dtype), [0, 2], **how)
+    assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    # alive() makes it again from its seed
+    expected = sample(alive(std=0.05), [0, 2], **how).to(found.dtype)
+    tolerance = {torch.bfloat16: 0.05, torch.float16: 0.01}.get(dtype, 1e-4)
+    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +152,12 @@ def test_many_labels_are_worked_off_in_parts(alive):
         torch.tensor([2, 0]),
         torch.tensor([2, 0], dtype=torch.int32),
         np.array([2, 0]),
+        [np.int64(2), np.uint8(0)],
+        *(np.array([2, 0], kind) for kind in ("u1", "u2", "u4", "u8", "i1", "i2")),
+        *(
+            torch.tensor([2, 0]).to(kind)
+            for kind in (torch.uint8, torch.uint16, torch.uint32, torch.uint64)
+        ),
     ],
     ids=str,
 )
@@ -112,6 +165,23 @@ def test_labels_may_come_in_any_integer_form(alive, labels):
     model = alive(std=0.1)
     assert torch.equal(
         sample(model, labels, steps=2), sample(model, torch.tensor([2, 0]), steps=2)
+    )
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int32])
+def test_numbers_may_be_those_of_numpy(alive, kind):
+    model = alive(std=0.1)
+    theirs = dict(
+        steps=kind(2), seed=kind(3), batch_size=kind(1), guidance=np.float32(1.5),
+        interval=(np.float64(0), kind(1)),
+    )  # fmt: skip
+    assert torch.equal(
+        sample(model, [2, 0], **theirs),
+        sample(model, [2, 0], steps=2, seed=3, batch_size=1, guidance=1.5),
+    )
+    assert torch.equal(
+        sample(model, [1], steps=2, guidance=kind(2)),
+        sample(model, [1], steps=2, guidance=2),
     )
 
 
@@ -150,7 +220,7 @@ def test_sampling_starts_where_the_objective_has_an_answer(path, objective):
 @torch.no_grad()
 def test_given_noise_replaces_the_seeded_start(alive):
     model = alive(std=0.1)
-    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(9))
+    noise = ImageNoise(9, 2, (1, 8, 8))()
     *_, (_, (_, given, _)) = trajectory(model, [0, 1], 3, seed=1, noise=noise)
     *_, (_, (_, seeded, _)) = trajectory(model, [0, 1], 3, seed=9)
     assert torch.equal(given, seeded)
@@ -168,10 +238,7 @@ def test_a_walk_records_what_sampling_passes(alive, name):
         recorded.times.double(), time_grid(1.0, 0.0, 4), rtol=0, atol=1e-6
     )
     assert recorded.states.shape == recorded.beliefs.shape == (5, 2, 1, 8, 8)
-    assert torch.equal(
-        recorded.states[0],
-        torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(5)),
-    )
+    assert torch.equal(recorded.states[0], ImageNoise(5, 2, (1, 8, 8))())
     assert torch.equal(
         to_images(recorded.states[-1], model.config),
         sample(model, [0, 2], steps=4, sampler=name, seed=5),
@@ -254,7 +321,24 @@ WRONG = [
     (dict(steps=0), ValueError, ["steps=0", "at least 1"]),
     (dict(steps=2.0), ValueError, ["steps=2.0", "whole number"]),
     (dict(steps=True), ValueError, ["steps=True", "whole number"]),
-    (dict(guidance=-1), ValueError, ["guidance=-1", "at least 0"]),
+    (dict(guidance=-1), ValueError, ["guidance=-1", "[0, inf]"]),
+    (dict(guidance=float("inf")), ValueError, ["guidance=inf"]),
+    (dict(guidance=[1, 2]), ValueError, ["guidance=[1, 2]", "a number"]),
+    (dict(model=None), TypeError, ["model is a NoneType", 'dit_lite.load("digits")']),
+    (dict(model=torch.nn.Linear(1, 1)), TypeError, ["model is a Linear"]),
+    (dict(labels=[2**64]), TypeError, ["labels=[18446744073709551616]"]),
+    (
+        dict(labels=np.array([2**64 - 1], np.uint64)),
+        ValueError,
+        ["label 18446744073709551615 is out of range"],
+    ),
+    (dict(sampler="huen"), ConfigError, ["did you mean 'heun'?"]),
+    (dict(sampler=["heun"]), ConfigError, ["sampler=['heun'] is not known"]),
+    (dict(interval=0.5), ValueError, ["interval=0.5", "two times"]),
+    (dict(interval=(0, 1, 1)), ValueError, ["interval=(0, 1, 1)", "two times"]),
+    (dict(interval=("a", 1)), ValueError, ["interval=('a', 1)", "two times"]),
+    (dict(batch_size=1.5), ValueError, ["batch_size=1.5", "whole number"]),
+    (dict(batch_size=None), ValueError, ["batch_size=None", "whole number"]),
     (dict(guidance=float("nan")), ValueError, ["guidance=nan"]),
     (dict(guidance="2"), ValueError, ["guidance='2'", "number"]),
     (dict(interval=(0.7, 0.2)), ValueError, ["interval=(0.7, 0.2)", "low <= high"]),
@@ -270,7 +354,7 @@ WRONG = [
 )
 def test_a_wrong_argument_is_refused_with_the_way_out(alive, changes, kind, said):
     with pytest.raises(kind) as error:
-        sample(alive(), **dict(labels=[0], steps=2) | changes)
+        sample(**dict(model=alive(), labels=[0], steps=2) | changes)
     for words in said:
         assert words in str(error.value)
 

@@ -72,7 +72,7 @@ def test_states_are_kept_at_equal_shares_of_the_steps(model):
         ("seeds are empty", {"seeds": []}),
         ("guidances are empty", {"guidances": ()}),
         ("label 4 is out of range", {"classes": [4]}),
-        ("steps=0 must be", {"steps": [0]}),
+        ("steps=0 is too small", {"steps": [0]}),
         ("guidance=-1", {"guidances": [-1]}),
     ],
 )
