@@ -169,7 +169,10 @@ def test_experiment_list_shows_state(capsys):
         ),
         (["sample", "--checkpoint", "digits", "--count", "0"], "at least 1"),
         (["evaluate", "--checkpoint", "nope"], "no model"),
-        (["evaluate", "--checkpoint", "digits", "--samples", "0"], "samples=0 must be"),
+        (
+            ["evaluate", "--checkpoint", "digits", "--samples", "0"],
+            "samples=0 is too small",
+        ),
         (
             [
                 "evaluate",

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 import typing
 from collections.abc import Sequence
+
+from .outcome import outcome
 
 #: In the order in which --help lists them.
 COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment")
@@ -26,19 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped by Ctrl-C.
     """
     options = build_parser().parse_args(arguments)
-    try:
-        return options.run(options) or 0
-    except KeyboardInterrupt as stop:
-        return _say(options, str(stop) or "stopped", 130)
-    except (ValueError, TypeError, FileNotFoundError) as error:
-        from ..training import DivergedError
-
-        return _say(options, str(error), 1 if isinstance(error, DivergedError) else 2)
-
-
-def _say(options: argparse.Namespace, text: str, status: int) -> int:
-    print(f"dit_lite {options.command}: {' '.join(text.split())}", file=sys.stderr)
-    return status
+    return outcome(lambda: options.run(options), options.command)
 
 
 def build_parser() -> Parser:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..config import CHOICES
+from ..resources import user_path
+from ..strict_json import to_json
 from .flags import add_sampling
 
 SUMMARY = "score the samples of a model beside real images"
@@ -60,9 +61,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="n",
         help="draws for the interval of a score (default: 50)",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="JSON", help="a file for the report"
-    )
+    parser.add_argument("--out", metavar="JSON", help="a file for the report")
     parser.add_argument(
         "--json", action="store_true", help="print JSON instead of a table"
     )
@@ -72,8 +71,6 @@ def run(options: argparse.Namespace) -> None:
     """Sample a model and score the images against real ones, with intervals, and
     beside the same scores of real images.
     """
-    import json
-
     from ..data import DATASETS
     from ..evaluation.report import evaluate_model
     from ..files import write
@@ -81,8 +78,9 @@ def run(options: argparse.Namespace) -> None:
     from ..training.checkpoint import load
     from ..training.precision import pick_device
 
-    if options.out and options.out.is_dir():
-        raise ValueError(f"--out {options.out} is a directory; name a file")
+    out = user_path(options.out, "out") if options.out else None
+    if out and out.is_dir():
+        raise ValueError(f"--out {out} is a directory; name a file")
     model = load(options.checkpoint, pick_device("auto"))
     samples = (
         options.samples
@@ -118,7 +116,7 @@ def run(options: argparse.Namespace) -> None:
         progress=True,
         **asked,
     )
-    text = json.dumps(report.to_dict(), indent=2)
-    if options.out:
-        write(options.out, (text + "\n").encode())
+    text = to_json(report.to_dict(), indent=2)
+    if out:
+        write(out, (text + "\n").encode())
     print(text if options.json else report)

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Sequence
 
 from ..config import CHOICES, RECIPE_FIELDS
+from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 
 #: What a flag is called and says here, where that is not what the field is called and
 #: says.
@@ -83,22 +84,22 @@ def add_sampling(parser) -> None:
     parser.add_argument(
         "--guidance",
         type=float,
-        default=1.5,
+        default=GUIDANCE,
         metavar="W",
-        help="guidance weight, 1 for none (default: 1.5)",
+        help=f"guidance weight, 1 for none (default: {GUIDANCE})",
     )
     parser.add_argument(
         "--steps",
         type=int,
-        default=25,
+        default=STEPS,
         metavar="S",
-        help="sampling steps (default: 25)",
+        help=f"sampling steps (default: {STEPS})",
     )
     parser.add_argument(
         "--sampler",
-        default="heun",
+        default=SAMPLER,
         metavar="NAME",
-        help=f"one of {', '.join(CHOICES['sampler'])} (default: heun)",
+        help=f"one of {', '.join(CHOICES['sampler'])} (default: {SAMPLER})",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the noise (default: 0)"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
+from ..resources import user_path
 from .flags import add_sampling
+from .grid import FORMATS, check_grid, write_grid
 
-SUMMARY = "make images and write them as a PNG grid"
+SUMMARY = "make images and write them as one picture"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +38,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         default="grid.png",
-        metavar="PNG",
-        help="where the grid goes: a row for each class or caption (default: grid.png)",
+        metavar="FILE",
+        help="where the grid goes, a row for each class or caption; its end says the "
+        "kind: "
+        f"{', '.join(FORMATS)} (default: grid.png)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make images with a trained model and write them as one PNG, a row for each
+    """Make images with a trained model and write them as one picture, a row for each
     class.
     """
     from ..diffusion import sample
@@ -53,8 +56,11 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(
             f"--count {options.count} is too small; ask for at least 1 image"
         )
+    out = user_path(options.out, "out")
     model = load(options.checkpoint)
-    wanted = conditions(model.config, options.label, options.caption)
+    config = model.config
+    wanted = conditions(config, options.label, options.caption)
+    check_grid(out, config.image_size, config.channels, len(wanted), options.count)
     labels = [y for y in wanted for _ in range(options.count)]
     images = sample(
         model,
@@ -63,8 +69,9 @@ def run(options: argparse.Namespace) -> None:
         guidance=options.guidance,
         sampler=options.sampler,
         seed=options.seed,
+        progress=True,
     )
-    write_grid(images, options.count, Path(options.out))
+    write_grid(images, options.count, out)
     print(
         f"{options.out}: {len(wanted)} x {options.count} images of {options.checkpoint}"
     )
@@ -109,37 +116,3 @@ def class_number(label: str, names: Sequence[str], shown: int = 10) -> int:
         f"label {label!r} is no class of this model; {some}: "
         f"{', '.join(f'{names[k]} ({k})' for k in near)}"
     )
-
-
-def write_grid(images, columns: int, path: Path) -> None:
-    """Write images (n, C, H, W) in [-1,1] as one PNG with `columns` images a row;
-    small images are enlarged without smoothing.
-    """
-    from einops import rearrange
-
-    try:
-        from PIL import Image
-    except ImportError:
-        raise FileNotFoundError(
-            "writing a PNG needs pillow: pip install pillow"
-        ) from None
-    from torch.nn.functional import pad
-
-    from ..data.pixels import to_bytes
-
-    pixels = to_bytes(images.cpu())
-    pixels = pad(pixels, (1, 1, 1, 1), value=128)
-    if pixels.shape[1] not in (1, 3):
-        raise ValueError(f"images have {pixels.shape[1]} channels; a PNG takes 1 or 3")
-    grid = (
-        rearrange(pixels, "(r c) k h w -> (r h) (c w) k", c=columns).squeeze(-1).numpy()
-    )
-    zoom = max(1, 64 // images.shape[-1])
-    picture = Image.fromarray(grid)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.resize(
-            (picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST
-        ).save(path, format="PNG")
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror or error}") from None

@@ -26,8 +26,8 @@ def choose(name: str, value, choices) -> None:
     # types first: an array is equal to nothing, element by element
     if not any(isinstance(value, type(one)) and value == one for one in choices):
         raise ConfigError(
-            f"{name}={value!r} is not known; {did_you_mean(value, choices)}choose one "
-            f"of: {', '.join(map(str, choices))}"
+            f"{name}={value!r} is not known; choose one of: "
+            f"{', '.join(map(str, choices))}{did_you_mean(value, choices)}"
         )
 
 
@@ -36,7 +36,7 @@ def did_you_mean(value, choices) -> str:
     if isinstance(value, str):
         known = {str(choice).lower(): str(choice) for choice in choices}
         if near := difflib.get_close_matches(value.lower(), known, 1):
-            return f"did you mean {known[near[0]]!r}? "
+            return f" (did you mean {known[near[0]]!r}?)"
     return ""
 
 

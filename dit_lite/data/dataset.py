@@ -113,10 +113,10 @@ class Dataset:
             class_names=self.class_names,
         )
 
-    def floats(self) -> Tensor:
-        """The images as floats (n, C, H, W) in [-1,1]."""
+    def floats(self, some: slice | np.ndarray = slice(None)) -> Tensor:
+        """The images, or `some` of them, as floats (n, C, H, W) in [-1,1]."""
         # a copy: bytes may be memory-mapped, and read-only
-        return to_floats(torch.tensor(self.images))
+        return to_floats(torch.tensor(self.images[some]))
 
 
 def _kind(value: object) -> str:

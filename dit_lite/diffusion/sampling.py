@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from ..config import CHOICES, DiTConfig, choose
 from ..config.fields import Number, Whole
 from ..model.inputs import read_condition
+from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 from ..resources import page_is_built
 from .guidance import Denoiser, unchanged
 from .noise import ImageNoise
@@ -22,7 +23,7 @@ from .paths import PATHS
 from .samplers import SAMPLERS, State
 from .times import time_grid
 
-COUNT, SEED, GUIDANCE = Whole(1), Whole(0), Number(0, float("inf"))
+WHOLE, SEED, WEIGHT = Whole(1), Whole(0), Number(0, float("inf"))
 
 
 def start_time(path: str, objective: str) -> float:
@@ -37,9 +38,9 @@ def start_time(path: str, objective: str) -> float:
 def trajectory(
     model: nn.Module,
     labels: Sequence[int] | Tensor,
-    steps: int = 50,
-    guidance: float = 1.5,
-    sampler: str = "heun",
+    steps: int = STEPS,
+    guidance: float = GUIDANCE,
+    sampler: str = SAMPLER,
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
     noise: Tensor | None = None,
@@ -57,7 +58,7 @@ def trajectory(
     """
     config = denoiser_config(model)
     choose("sampler", sampler, CHOICES["sampler"])
-    steps, guidance = COUNT("steps", steps), GUIDANCE("guidance", guidance)
+    steps, guidance = WHOLE("steps", steps), WEIGHT("guidance", guidance)
     if guidance != 1 and not config.null_class:
         raise ValueError(
             f"guidance={guidance} needs a null class, and this model was trained "
@@ -112,8 +113,8 @@ class Walk(NamedTuple):
 
 @torch.no_grad()
 def walk(
-    model: nn.Module, labels: Sequence[int] | Tensor, steps: int = 50,
-    guidance: float = 1.5, sampler: str = "heun", seed: int = 0,
+    model: nn.Module, labels: Sequence[int] | Tensor, steps: int = STEPS,
+    guidance: float = GUIDANCE, sampler: str = SAMPLER, seed: int = 0,
     noise: Tensor | None = None,
 ) -> Walk:  # fmt: skip
     """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W)
@@ -153,9 +154,9 @@ def to_images(x: Tensor, config) -> Tensor:
 def sample(
     model: nn.Module,
     labels: Sequence[int] | Tensor,
-    steps: int = 50,
-    guidance: float = 1.5,
-    sampler: str = "heun",
+    steps: int = STEPS,
+    guidance: float = GUIDANCE,
+    sampler: str = SAMPLER,
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
     batch_size: int = 500,
@@ -174,7 +175,7 @@ def sample(
     """
     config = denoiser_config(model)
     labels = read_condition(config, labels)
-    batch_size, steps = COUNT("batch_size", batch_size), COUNT("steps", steps)
+    batch_size, steps = WHOLE("batch_size", batch_size), WHOLE("steps", steps)
     batches = labels.split(batch_size)
     originals = (
         [None] * len(batches)
@@ -183,7 +184,7 @@ def sample(
     )
     parts, done = [], 0
     with tqdm(
-        total=len(labels) * steps, desc="sampling", unit="image step", leave=False,
+        total=len(labels) * steps, desc="sampling", unit="image step", leave=False, delay=1,
         disable=not progress or page_is_built(),
     ) as bar:  # fmt: skip
         for batch, given in zip(batches, originals, strict=True):
@@ -220,7 +221,7 @@ def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 def _interval(interval) -> tuple[float, float]:
     try:
-        low, high = (GUIDANCE("a time of interval", t) for t in interval)
+        low, high = (WEIGHT("a time of interval", t) for t in interval)
     except (TypeError, ValueError):
         low, high = 1, 0
     if not 0 <= low <= high <= 1:

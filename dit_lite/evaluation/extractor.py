@@ -4,14 +4,18 @@ probabilities the scores are computed from.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from ..config import choose
+from ..data import Dataset
+from ..resources import page_is_built
 from ..training.precision import pick_device
 from .classifier import load_classifier
 from .inception import Inception
@@ -99,6 +103,33 @@ def extract(extractor: Extractor, images: Tensor, batch_size: int = 500) -> Extr
         extractor.name,
         images.shape[-1],
     )
+
+
+def extract_real(
+    extractor: Extractor, data: Dataset, batch_size: int = 500, progress: bool = False
+) -> Extracted:
+    """What an extractor sees in a whole data set, of which only a batch at a time is
+    held as floats. Raises what `extract` raises.
+    """
+    parts = []
+    with (
+        tqdm(
+            total=len(data), desc=f"looking at {data.name}", unit="image", leave=False,
+            disable=not progress or page_is_built(),
+        ) as bar,
+        warnings.catch_warnings(),
+    ):  # fmt: skip
+        # a batch of bright pictures is not on the scale [0,1]: these were bytes
+        warnings.filterwarnings("ignore", message="images lie in")
+        for start in range(0, len(data), batch_size):
+            images = data.floats(slice(start, start + batch_size))
+            parts.append(extract(extractor, images, batch_size))
+            bar.update(len(images))
+    features, probabilities, kept, lost, name, size = zip(*parts, strict=True)
+    return Extracted(
+        torch.cat(features), torch.cat(probabilities), torch.cat(kept), sum(lost),
+        name[0], size[0],
+    )  # fmt: skip
 
 
 def digits_judge() -> Extractor:

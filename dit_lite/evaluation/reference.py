@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..data import Dataset
 from ..files import read_tensors, write_tensors
-from .extractor import Extractor, extract
+from .extractor import Extracted, Extractor, extract, extract_real
 
 
 class ReferenceError(ValueError):
@@ -80,10 +81,24 @@ def make_reference(
             f"{seen.lost} of {len(images)} real images of {name!r} hold NaN or "
             "infinity; repair the data"
         )
+    return _reference(name, seen, labels, note)
+
+
+def data_reference(
+    name: str, data: Dataset, extractor: Extractor, progress: bool = False
+) -> Reference:
+    """The reference of a whole data set, a batch at a time. Raises what `extract`
+    raises.
+    """
+    seen = extract_real(extractor, data, progress=progress)
+    return _reference(name, seen, torch.from_numpy(data.labels), data.note)
+
+
+def _reference(name: str, seen: Extracted, labels: Tensor, note: str) -> Reference:
     return Reference(
         name,
-        extractor.name,
-        images.shape[-1],
+        seen.extractor,
+        seen.image_size,
         seen.features,
         seen.probabilities,
         torch.as_tensor(labels),

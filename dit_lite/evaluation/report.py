@@ -4,6 +4,7 @@ that a reader needs to trust it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
@@ -13,17 +14,21 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..config import choose
+from ..config.fields import Whole
+from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 from ..data import DATASETS, Dataset, load_data
 from ..diffusion import sample, trajectory
+from ..diffusion.sampling import denoiser_config
 from ..model.dit import DiT
 from ..pretrained import Origin
 from ..training.ema import reach
 from .classification_accuracy_score import LEARNERS, classification_score
+from .estimate import estimate, in_words
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .intervals import Interval
 from .label_penalty import LabelPenalty, label_penalty
 from .measure import SCORES, measure, real_against_real
-from .reference import Reference, ReferenceError, load_reference, make_reference
+from .reference import Reference, ReferenceError, data_reference, load_reference
 from .sample_size import halves
 from .scores import Scores, ScoreTable
 
@@ -39,6 +44,8 @@ NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
 #: Of n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer
 #: than FEWEST real images say nothing, ENOUGH give 5 points.
 FEWEST, ENOUGH = 50, 400
+REHEARSED = 5_000
+COUNT = Whole(1, 10_000_000)
 
 
 @dataclass(frozen=True)
@@ -148,25 +155,25 @@ class Report:
 
 
 class Real(NamedTuple):
-    """Real images (n, C, H, W) in [-1,1] with labels (n,), what tables say of them,
-    and the data set that they are.
-    """
+    """Real images, and what tables call them."""
 
     name: str
-    images: Tensor
-    labels: Tensor
-    note: str
     data: Dataset
+
+    def some(self, index: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Images (n, C, H, W) in [-1,1] and labels (n,)."""
+        index = index.numpy() if isinstance(index, Tensor) else index
+        return self.data.floats(index), torch.from_numpy(self.data.labels[index])
 
 
 def evaluate_model(
     model: DiT,
     data: str | None = None,
     samples: int = 1000,
-    guidance: float = 1.5,
+    guidance: float = GUIDANCE,
     interval: tuple[float, float] = (0.0, 1.0),
-    steps: int = 25,
-    sampler: str = "heun",
+    steps: int = STEPS,
+    sampler: str = SAMPLER,
     seed: int = 0,
     extractor: str | None = None,
     reference: str | Reference | None = None,
@@ -190,37 +197,36 @@ def evaluate_model(
     when every sample is NaN, and what `sample` and `load_data` refuse; ReferenceError
     for statistics of another extractor or resolution, or fewer than FEWEST images.
     """
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise ValueError(f"samples={samples!r} must be a whole number of at least 1")
-    name, split = (
-        ("", "train") if isinstance(reference, Reference) else _named(reference or "")
-    )
+    config = denoiser_config(model)
+    samples, repeats = COUNT("samples", samples), COUNT("repeats", repeats)
+    steps, seed = COUNT("steps", steps), Whole(0)("seed", seed)
+    named = isinstance(reference, Reference)
+    name, split = ("", "train") if named else _named(reference or "")
     data = data or (origin.data if origin else name or _recognise(model))
     names = _wanted(scores, data, extractor)
-    seer, real = _opened(extractor or JUDGES.get(data, "inception-v3")), None
-    if isinstance(reference, Reference):
-        real = _real(data, split, model)
-        against = reference.require(seer.name, model.config.image_size, seer.dimension)
-        if against.name != real.name:
-            raise ReferenceError(
-                f"the reference is of {against.name!r}, the model of "
-                f"{real.name!r}; make it with training_reference({data!r})"
-            )
-    elif reference and not name:
-        against = load_reference(reference, seer, model.config.image_size)
-    else:
-        real = _real(name or data, split, model)
-        against = make_reference(real.name, real.images, real.labels, seer, real.note)
-    if len(against) < FEWEST:
-        raise ReferenceError(
-            f"the reference {against.name!r} has {len(against)} images, too few "
-            "for any score: of so few a share is known to "
-            f"{100 / len(against) ** 0.5:.0f} points in 100; have {FEWEST} or "
-            f"more, better {ENOUGH}"
-        )
-    labels = torch.arange(samples) % model.config.num_classes
+    seer = _opened(extractor or JUDGES.get(data, "inception-v3"))
+    real = None if reference and not (named or name) else _real(
+        name or data, split, model
+    )  # fmt: skip
+    against = _seen(reference, real, seer, data, config.image_size)
+    labels = torch.arange(samples) % config.num_classes
     calls = network_calls(model, sampler, steps, guidance, interval)
-    images = _draw(model, labels, steps, guidance, sampler, seed, interval, progress)
+    if progress:
+        to_see = real.data if against is None else None
+        seconds = estimate(model, samples, calls, seer, to_see)
+        look = f", and {len(to_see):,} real images to look at" if to_see else ""
+        tqdm.write(
+            f"{samples:,} samples of {calls} network calls each{look}: about "
+            f"{in_words(seconds)}",
+            file=sys.stderr,
+        )
+    if against is None:
+        against = data_reference(real.name, real.data, seer, progress)
+    if scores is not None:
+        _rehearse(names, against, labels, repeats, seed)
+    images = sample(
+        model, labels, steps, guidance, sampler, seed, interval, progress=progress
+    ).cpu()
     made = extract(seer, images)
     always = tuple(interval) == (0.0, 1.0)
     how = dict(
@@ -268,19 +274,47 @@ def evaluate_model(
     )
 
 
+def _seen(
+    reference: str | Reference | None,
+    real: Real | None,
+    seer: Extractor,
+    data: str,
+    image_size: int,
+) -> Reference | None:
+    """The reference as somebody has seen it before, None where real images are still
+    to be looked at. Raises ReferenceError for one that does not fit, and for too few
+    images, seen or not.
+    """
+    against = None
+    if isinstance(reference, Reference):
+        against = reference.require(seer.name, image_size, seer.dimension)
+        if against.name != real.name:
+            raise ReferenceError(
+                f"the reference is of {against.name!r}, the model of "
+                f"{real.name!r}; make it with training_reference({data!r})"
+            )
+    elif real is None:
+        against = load_reference(reference, seer, image_size)
+    name, count = (
+        (real.name, len(real.data)) if against is None else (against.name, len(against))
+    )
+    if count < FEWEST:
+        raise ReferenceError(
+            f"the reference {name!r} has {count} images, too few "
+            "for any score: of so few a share is known to "
+            f"{100 / max(1, count) ** 0.5:.0f} points in 100; have {FEWEST} or "
+            f"more, better {ENOUGH}"
+        )
+    return against
+
+
 def training_reference(data: str) -> Reference:
     """The training images of a data set with a judge, as that judge sees them:
     `evaluate_model(..., reference=)` takes it, where many reports share it.
     """
     choose("data set with a judge", data, JUDGES)
     images = load_data(data, "train")
-    return make_reference(
-        f"{images.name} train",
-        images.floats(),
-        torch.from_numpy(images.labels),
-        _opened(JUDGES[data]),
-        images.note,
-    )
+    return data_reference(f"{images.name} train", images, _opened(JUDGES[data]))
 
 
 @torch.no_grad()
@@ -377,36 +411,39 @@ def _real(name: str, split: str, model: DiT) -> Real:
                 f"the reference {name!r} has {field}={theirs!r}, the model "
                 f"{mine!r}; choose the data that the model was trained on"
             )
-    return Real(
-        f"{data.name} {split}" if name in DATASETS else data.name,
-        data.floats(),
-        torch.from_numpy(data.labels),
-        data.note,
-        data,
-    )
+    return Real(f"{data.name} {split}" if name in DATASETS else data.name, data)
 
 
-def _draw(
-    model: DiT,
-    labels: Tensor,
-    steps: int,
-    guidance: float,
-    sampler: str,
-    seed: int,
-    interval: tuple[float, float],
-    progress: bool,
-) -> Tensor:
-    """The images of `sample`, in the parts in which it works, so that a bar can tell
-    how far it is.
+def _rehearse(
+    names: Sequence[str], against: Reference, labels: Tensor, repeats: int, seed: int
+) -> None:
+    """Score as many images as will be made, with real ones in their place: what a
+    score refuses, it refuses before they are made, and not hours later. Large sets are
+    taken at their word: none is too few, and scoring them takes long.
     """
-    parts = tqdm(labels.split(500), desc="sampling", unit="batch", disable=not progress)
-    return torch.cat(
-        [
-            sample(
-                model, part, steps, guidance, sampler, seed + 1_000_003 * i, interval
-            ).cpu()
-            for i, part in enumerate(parts)
-        ]
+    if "CAS" in names and len(labels) < (classes := int(against.labels.max()) + 1):
+        raise ValueError(
+            f"score='cas' learns {classes} classes, and {len(labels)} samples leave "
+            f"some without any; use at least {classes}"
+        )
+    if len(labels) > REHEARSED:
+        return
+    generator = torch.Generator().manual_seed(seed)
+    index = torch.randint(len(against), (len(labels),), generator=generator)
+    features = against.features[index]
+    # no two images are quite alike
+    noise = torch.randn(features.shape, generator=generator, dtype=features.dtype)
+    stand_ins = Extracted(
+        features + 1e-3 * features.std() * noise,
+        against.probabilities[index],
+        torch.ones(len(labels), dtype=torch.bool),
+        0,
+        against.extractor,
+        against.image_size,
+    )
+    fewest = min(repeats, 20)  # which is what a level of 95 % asks for
+    measure(
+        "samples", against, stand_ins, labels, [n for n in names if n != "CAS"], fewest
     )
 
 
@@ -419,7 +456,7 @@ def _cas(
 
     def learned(images: Tensor, labels: Tensor) -> Interval:
         return classification_score(
-            LEARNERS[data], images, labels, *_real(data, "test", model)[1:3], seed
+            LEARNERS[data], images, labels, *_real(data, "test", model).some(), seed
         )
 
     def of_real() -> Interval:
@@ -428,8 +465,8 @@ def _cas(
                 "real images to learn from are those of the training set; use it "
                 "as the reference"
             )
-        _, (others, answers) = halves(real.images, real.labels, seed=seed)
-        return learned(others[: len(images)], answers[: len(images)])
+        _, (others,) = halves(torch.arange(len(real.data)), seed=seed)
+        return learned(*real.some(others[: len(images)]))
 
     return [lambda: learned(images, labels), of_real]
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 from .intervals import Interval
 
+WIDTH = 100  # columns of a table: a terminal beside an editor
+
 
 class MixedScoresError(ValueError):
     """Rows that cannot be compared: another extractor, reference or resolution."""
@@ -124,9 +126,9 @@ class ScoreTable:
             [
                 heading,
                 "",
-                *_aligned(scores),
+                *_tables(scores),
                 "",
-                *_aligned(made),
+                *_tables(made),
                 "",
                 *self._notes(levels),
             ]
@@ -185,6 +187,21 @@ def _shown(value: object) -> str:
         if isinstance(value, float)
         else str(value)
     )
+
+
+def _tables(rows: list[list[str]]) -> list[str]:
+    """One table, or several below each other that repeat the first column, so that no
+    line is wider than WIDTH.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines, taken = [], 1
+    while taken < len(widths):
+        room, first = WIDTH - widths[0], taken
+        while taken < len(widths) and (room := room - 2 - widths[taken]) >= 0:
+            taken += 1
+        taken = max(taken, first + 1)  # a column that is too wide stands alone
+        lines += ["", *_aligned([[row[0], *row[first:taken]] for row in rows])]
+    return lines[1:]
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

@@ -332,7 +332,7 @@ WRONG = [
         ValueError,
         ["label 18446744073709551615 is out of range"],
     ),
-    (dict(sampler="huen"), ConfigError, ["did you mean 'heun'?"]),
+    (dict(sampler="huen"), ConfigError, ["(did you mean 'heun'?)"]),
     (dict(sampler=["heun"]), ConfigError, ["sampler=['heun'] is not known"]),
     (dict(interval=0.5), ValueError, ["interval=0.5", "two times"]),
     (dict(interval=(0, 1, 1)), ValueError, ["interval=(0, 1, 1)", "two times"]),

@@ -7,8 +7,11 @@ import torch
 from PIL import Image
 
 import dit_lite
+from dit_lite.data import Dataset
 from dit_lite.evaluation import (
+    Interval,
     ReferenceError,
+    extract,
     load_extractor,
     make_reference,
     real_images,
@@ -17,7 +20,9 @@ from dit_lite.evaluation import (
     training_reference,
 )
 from dit_lite.evaluation import report as reporting
+from dit_lite.evaluation.extractor import extract_real
 from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
+from dit_lite.strict_json import to_json
 from dit_lite.pretrained import Origin
 
 QUICK = dict(samples=30, steps=2, sampler="ddim", repeats=21)
@@ -45,8 +50,8 @@ def broken(monkeypatch):
     """A function that makes sampling return NaN for the chosen images."""
 
     def break_(some):
-        def sample(model, labels, *how):
-            images = dit_lite.sample(model, labels, *how)
+        def sample(model, labels, *how, **more):
+            images = dit_lite.sample(model, labels, *how, **more)
             images[some] = torch.nan
             return images
 
@@ -99,13 +104,6 @@ def test_a_report_survives_json(shipped):
     assert values["worst_class"] == min(shipped.by_class)
     assert {"samples", "guidance", "steps", "sampler", "seed"} <= set(values)
     assert [row["row"] for row in values["rows"]] == ["samples", "real against real"]
-
-
-def test_the_images_are_those_of_sample(monkeypatch, alive):
-    model = alive(std=0.1, num_classes=10)
-    labels = torch.arange(600) % 10
-    found = reporting._draw(model, labels, 1, 1.0, "euler", 3, (0.0, 1.0), False)
-    assert torch.equal(found, dit_lite.sample(model, labels, 1, 1.0, "euler", 3))
 
 
 def test_too_few_samples_leave_scores_out_with_the_reason(untrained):
@@ -188,7 +186,7 @@ def test_few_images_are_said_to_be_few(shipped):
 def test_a_reference_of_too_few_images_is_refused_before_sampling(
     untrained, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(reporting, "_draw", None)
+    monkeypatch.setattr(reporting, "sample", None)
     images, labels = real_images("test")
     save_reference(
         make_reference(
@@ -311,7 +309,7 @@ def test_data_of_another_shape_or_other_classes_are_refused(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (dict(samples=0), "samples=0 must be a whole number of at least 1"),
+        (dict(samples=0), "samples=0 is too small; it must be at least 1"),
         (
             dict(scores=["fid"]),
             "score='fid' is not known; choose one of: frechet, kernel, inception",
@@ -331,7 +329,7 @@ def test_data_of_another_shape_or_other_classes_are_refused(
             "score='cas' needs a classifier that learns the classes of 'birds'; "
             "there is one for: digits",
         ),
-        (dict(guidance=-1), "guidance=-1 must be"),
+        (dict(guidance=-1), "guidance=-1 is out of range"),
         (dict(repeats=3, scores=["precision"]), "repeats=3 are too few"),
     ],
 )
@@ -380,3 +378,79 @@ def test_a_caveat_of_the_data_stands_under_the_table(untrained, monkeypatch):
         )
         == 1
     )
+
+
+@pytest.mark.parametrize("score", ["frechet", "precision", "cas"])
+def test_what_a_score_refuses_it_refuses_before_sampling(untrained, monkeypatch, score):
+    monkeypatch.setattr(
+        reporting, "sample", lambda *_, **__: pytest.fail("sampled for nothing")
+    )
+    with pytest.raises(ValueError, match=r"too few|at least"):
+        evaluate_model(untrained, **QUICK | dict(samples=4), scores=[score])
+
+
+def test_a_score_that_refuses_nothing_is_not_refused_early(shipped):
+    found = evaluate_model(
+        dit_lite.load("digits"), samples=140, steps=3, sampler="dpmpp_2m", repeats=21,
+        guidance=2.0, interval=(0.2, 0.8), seed=5, scores=["frechet", "coverage"],
+    )  # fmt: skip
+    for name in ("Fréchet", "coverage"):
+        assert found.samples.values[name] == shipped.samples.values[name]
+
+
+def test_real_images_are_looked_at_in_parts(untrained, monkeypatch):
+    data, seer = reporting.load_data("digits"), load_extractor("digits-judge")
+    most = []
+    floats = Dataset.floats
+    monkeypatch.setattr(
+        Dataset,
+        "floats",
+        lambda self, some: most.append(floats(self, some)) or most[-1],
+    )
+    found = extract_real(seer, data, batch_size=100)
+    assert max(map(len, most)) == 100
+    assert sum(map(len, most)) == len(data)
+    monkeypatch.undo()
+    whole = extract(seer, data.floats())
+    torch.testing.assert_close(found.features, whole.features)
+    torch.testing.assert_close(found.probabilities, whole.probabilities)
+
+
+def test_a_batch_of_bright_pictures_is_not_taken_for_another_scale():
+    bright = np.full((3, 1, 8, 8), 200, np.uint8)
+    data = Dataset("bright", bright, np.arange(3), ("a", "b", "c"))
+    assert len(extract_real(load_extractor("digits-judge"), data).features) == 3
+
+
+def test_what_it_will_take_is_said_first(untrained, capsys):
+    evaluate_model(untrained, **QUICK, scores=["precision"], progress=True)
+    said = capsys.readouterr().err
+    assert (
+        "30 samples of 4 network calls each, and 1,442 real images to look at: about"
+    ) in said.split("sampling")[0]
+
+
+def test_tables_are_at_most_a_hundred_columns_wide(shipped):
+    lines = str(shipped).split("In brackets")[0].splitlines()
+    assert max(map(len, lines)) <= 100
+    for name in (*NAMES.values(), "images seen", "guidance"):
+        assert sum(
+            name in line.split("  ") or f" {name} " in f" {line} " for line in lines
+        )
+
+
+def test_a_report_is_json_also_where_a_score_is_nan(shipped):
+    broken = dataclasses.replace(
+        shipped,
+        samples=dataclasses.replace(
+            shipped.samples,
+            values={"precision": Interval(float("nan"), 0.0, float("inf"), 0.95, "x")},
+        ),
+    )
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    values = json.loads(to_json(broken.to_dict()), parse_constant=refuse)
+    assert values["precision"] is None
+    assert values["rows"][0]["values"]["precision"]["high"] is None

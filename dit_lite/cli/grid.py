@@ -1,0 +1,92 @@
+"""Images as one picture file, a row for each class."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from ..config.fields import did_you_mean
+
+#: End of the name -> Pillow's format, what else it needs, and its largest side.
+FORMATS = {
+    ".png": ("PNG", {}, 1_000_000),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}, 65_500),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}, 65_500),
+    ".webp": ("WEBP", {"lossless": True}, 16_383),
+    ".bmp": ("BMP", {}, 65_500),
+    ".tif": ("TIFF", {"compression": "tiff_deflate"}, 65_500),
+    ".tiff": ("TIFF", {"compression": "tiff_deflate"}, 65_500),
+}
+#: A grid of more pixels is no picture to look at, and would fill the memory.
+MOST_PIXELS = 200_000_000
+FRAME, SHOWN = 1, 64  # pixels around an image; small images are enlarged to about this
+
+
+def check_grid(
+    path: Path, image_size: int, channels: int, rows: int, columns: int
+) -> None:
+    """Raise ValueError unless `rows` x `columns` images can be written at `path`: what
+    would be refused after an hour of sampling is refused before it.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(
+            f"out={str(path)!r} does not say which kind of picture; end it with one "
+            f"of: {', '.join(FORMATS)}{did_you_mean(suffix, FORMATS)}"
+        )
+    if path.is_dir():
+        raise ValueError(f"out={str(path)!r} is a directory; name a file")
+    if channels not in (1, 3):
+        raise ValueError(
+            f"images have {channels} channels; a picture takes 1 or 3; use "
+            "dit_lite.sample, which returns the numbers"
+        )
+    side = (image_size + 2 * FRAME) * _zoom(image_size)
+    width, height = columns * side, rows * side
+    if max(width, height) > FORMATS[suffix][2] or width * height > MOST_PIXELS:
+        raise ValueError(
+            f"{rows:,} x {columns:,} images would be a picture of {width:,} x "
+            f"{height:,} pixels, too large for {suffix}; ask for fewer at once"
+        )
+
+
+def write_grid(images, columns: int, path: Path) -> None:
+    """Write images (n, C, H, W) in [-1,1] as one picture with `columns` images a row,
+    of the kind that the end of its name says; small images are enlarged without
+    smoothing. Raises ValueError for what `check_grid` refuses, and DivergedError for
+    images that hold NaN or infinity, of which nothing is written.
+    """
+    from einops import rearrange
+    from torch.nn.functional import pad
+
+    from ..data.pixels import to_bytes
+    from ..training import DivergedError
+    from ..training.checkpoint import write
+
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FileNotFoundError(
+            "writing a picture needs pillow: pip install pillow"
+        ) from None
+    check_grid(path, images.shape[-1], images.shape[1], len(images) // columns, columns)
+    if lost := int((~images.isfinite().flatten(1).all(1)).sum()):
+        raise DivergedError(
+            f"{lost} of {len(images)} images hold NaN or infinity, so that {path} was "
+            "not written: the model has diverged; use an earlier checkpoint"
+        )
+    pixels = pad(to_bytes(images.cpu()), (FRAME,) * 4, value=128)
+    grid = rearrange(pixels, "(r c) k h w -> (r h) (c w) k", c=columns).squeeze(-1)
+    zoom = _zoom(images.shape[-1])
+    picture = Image.fromarray(grid.numpy())
+    picture = picture.resize(
+        (picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST
+    )
+    kind, how, _ = FORMATS[path.suffix.lower()]
+    encoded = io.BytesIO()
+    picture.save(encoded, format=kind, **how)
+    write(path, encoded.getvalue())
+
+
+def _zoom(image_size: int) -> int:
+    return max(1, SHOWN // image_size)

@@ -1,0 +1,72 @@
+"""How a command ends: its status, and the one line that says why."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+
+from ..system import in_one_line
+
+DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
+
+
+def outcome(run: Callable[[], int | None], command: str) -> int:
+    """Run a command: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C. What went
+    wrong, and what the package remarks, is one line each on standard error.
+
+    Only errors that name their way out end like this: a mistake of the package itself
+    keeps its traceback, which its authors need.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that knows no é
+            stream.reconfigure(errors="backslashreplace")
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def remark(message, category, *where, **how):
+            if issubclass(category, UserWarning):
+                print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+            else:
+                shown(message, category, *where, **how)
+
+        warnings.showwarning = remark
+        return _run(run, command)
+
+
+def _run(run: Callable[[], int | None], command: str) -> int:
+    def say(text: str, status: int) -> int:
+        print(f"dit_lite {command}: {' '.join(text.split())}", file=sys.stderr)
+        return status
+
+    try:
+        return run() or DONE
+    except KeyboardInterrupt as stop:
+        return say(str(stop) or "stopped", STOPPED)
+    except BrokenPipeError:  # `| head` has read enough; nothing more is for it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        # ours say it all, and have no number
+        text = str(error) if error.errno is None else in_one_line(error)
+        return say(text, WRONG)
+    except ImportError as error:
+        if (error.name or "").split(".")[0] == "dit_lite":
+            raise
+        return say(f"{error}; install it with pip", FAILED)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        return say(f"the memory is full{reason}; ask for less at once", FAILED)
+    except (ValueError, TypeError) as error:
+        from ..training import DivergedError
+
+        return say(str(error), FAILED if isinstance(error, DivergedError) else WRONG)
+    except RuntimeError as error:
+        if not type(error).__name__.startswith("OutOfMemory"):
+            raise
+        return say(
+            f"the memory of the GPU is full ({str(error).splitlines()[0]}); ask for "
+            "less at once, such as a smaller --batch-size",
+            FAILED,
+        )

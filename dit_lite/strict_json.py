@@ -1,0 +1,23 @@
+"""JSON as other programs read it: without the words NaN and Infinity, which the
+standard does not know (RFC 8259 section 6).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """A value as JSON; what is not a finite number becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return value

@@ -1,0 +1,47 @@
+"""What the operating system says, in one line that names the file, the reason and the
+way out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+WAYS_OUT = {
+    "EACCES": "give yourself the right to it, or choose another place",
+    "EPERM": "give yourself the right to it, or choose another place",
+    "EROFS": "choose a place that can be written",
+    "EISDIR": "name a file, not a directory",
+    "ENOTDIR": "a part of the path is a file: choose another path",
+    "ENOENT": "look for a misspelling",
+    "ENAMETOOLONG": "choose a shorter name",
+    "ELOOP": "the links lead in a circle: remove one of them",
+    "EEXIST": "remove it, or choose another name",
+    "ENOTEMPTY": "empty it, or choose another name",
+    "ENOSPC": "make room, or choose another disk",
+    "EDQUOT": "make room, or choose another disk",
+    "EFBIG": "the limit on the size of files is reached: raise it, or write less",
+    "EMFILE": "too many files are open: raise the limit (ulimit -n)",
+    "EINVAL": "choose another path",
+}
+LONGEST = 120
+
+
+def in_one_line(error: OSError) -> str:
+    """An error of the system as a sentence of this package: what it was about, what is
+    wrong, what to do.
+    """
+    reason = error.strerror or str(error) or type(error).__name__
+    where = "" if error.filename is None else f"{shortened(error.filename)}: "
+    code = errno.errorcode.get(error.errno or 0, "")
+    way_out = WAYS_OUT.get(code, "try again, or choose another place")
+    return f"{where}{' '.join(reason.split())}; {way_out}"
+
+
+def shortened(path: object) -> str:
+    """A path as it is shown in a message: its middle left out where it is too long."""
+    text = os.fsdecode(path) if isinstance(path, (bytes, os.PathLike)) else str(path)
+    text = text.encode("utf-8", "backslashreplace").decode()  # no halves of characters
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]}...{text[-LONGEST // 3 :]}"
+    return text
