@@ -17,6 +17,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="held-out pictures of the same classes: the loss on them goes into the "
         "card",
     )
+    parser.add_argument(
+        "--renew",
+        action="store_true",
+        help="write what was measured anew into a card that is there, and keep what "
+        "you wrote",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -24,16 +30,20 @@ def run(options: argparse.Namespace) -> None:
     length of the training, scores of report.json, picture samples.png. What only you
     can know stands there in capitals.
     """
-    from ..evaluation.cards import CARD, model_card
+    from ..evaluation.cards import CARD, model_card, renewed
     from ..files import write
     from ..pretrained import directory_of
 
     directory = directory_of(options.checkpoint)
     out = directory / CARD
+    old = None
     if out.exists():
-        raise ValueError(
-            f"{out} is already there; rename it first, so that nothing that you "
-            "wrote is lost"
-        )
-    write(out, model_card(directory, options.held_out).encode())
-    print(f"{out}: fill in what stands in capitals")
+        if not options.renew:
+            raise ValueError(
+                f"{out} is already there; rename it first, so that nothing that you "
+                "wrote is lost, or use --renew, which keeps it"
+            )
+        old = out.read_text()
+    card = model_card(directory, options.held_out)
+    write(out, (card if old is None else renewed(card, old, out)).encode())
+    print(f"{out}: " + ("renewed" if old else "fill in what stands in capitals"))

@@ -16,6 +16,7 @@ from .fields import (
     known_fields,
     setting,
 )
+from .names import fault_of
 
 #: The most numbers that a table of positions, N tokens of width D, may hold. With the
 #: bounds of the fields it keeps a file from elsewhere from asking for more than any
@@ -28,6 +29,11 @@ def _names(name: str, value) -> tuple[str, ...]:
         raise ConfigError(
             f"{name}={value!r} must be a tuple of names, one per class, or ()"
         )
+    for i, one in enumerate(value):
+        if not isinstance(one, str):
+            raise ConfigError(f"{name}[{i}]={one!r} must be a string")
+        if fault := fault_of(one):
+            raise ConfigError(f"{name}[{i}]={one[:40]!r} has {fault}; rename the class")
     return tuple(value)
 
 

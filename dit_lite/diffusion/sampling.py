@@ -184,8 +184,8 @@ def sample(
     )
     parts, done = [], 0
     with tqdm(
-        total=len(labels) * steps, desc="sampling", unit="image step", leave=False, delay=1,
-        disable=not progress or page_is_built(),
+        total=len(labels) * steps, desc="sampling", unit="image step", leave=False,
+        delay=1, disable=not progress or page_is_built(),
     ) as bar:  # fmt: skip
         for batch, given in zip(batches, originals, strict=True):
             for _, (_, x, _) in trajectory(

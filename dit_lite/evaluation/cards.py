@@ -16,8 +16,11 @@ from ..training.checkpoint import load
 from ..training.ema import reach
 from ..training.run_directory import METRICS
 from .label_penalty import LabelPenalty, label_penalty
+from .markdown import code, literal, plain
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
+#: Between these stands what dit_lite has written; Markdown does not show them.
+MARKS = "<!-- dit_lite: measured -->", "<!-- dit_lite: end of what is measured -->"
 
 
 def model_card(directory: str | Path, held_out: str | None = None) -> str:
@@ -35,7 +38,8 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
     model, origin = load(directory), origin_of(directory)
     c, parameters = model.config, sum(p.numel() for p in model.parameters())
     lines = [
-        f"# {directory.resolve().name}",
+        MARKS[0],
+        f"# {plain(directory.resolve().name)}",
         "A class-conditional Diffusion Transformer for images of "
         f"{c.image_size}x{c.image_size}x{c.channels} in {c.num_classes} classes: "
         f"patch {c.patch_size} ({c.tokens} tokens), width {c.width}, {c.depth} "
@@ -43,7 +47,11 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
     ]
     if (directory / GRID).exists():
         lines.append(f"![uncurated samples, a row a class]({GRID})")
-    facts = [f"- **Classes** {', '.join(c.class_names)}."] if c.class_names else []
+    facts = (
+        [f"- **Classes** {', '.join(map(plain, c.class_names))}."]
+        if c.class_names
+        else []
+    )
     if origin:
         average = (
             (
@@ -54,29 +62,55 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
             else "weights as they are"
         )
         facts.append(
-            f"- **Trained on** `{origin.data}`, {origin.images_seen:,} images "
+            f"- **Trained on** {code(origin.data)}, {origin.images_seen:,} images "
             f"seen, objective {c.objective} on the {c.path} path, {average}."
         )
     if (directory / METRICS).exists():
-        last = json.loads((directory / METRICS).read_text().splitlines()[-1])
-        facts.append(
-            f"- **Training** took {last['step']:,} steps and "
-            f"{last['seconds']:,.0f} s; the last loss was {last['loss']:.4f}."
-        )
+        facts.append(_training(directory / METRICS))
     lines.append("\n".join(facts))
     scores, losses = (
         _report(directory / REPORT) if (directory / REPORT).exists() else ([], [])
     )
     lines += scores or ["- **How good** the samples are: NOT MEASURED."]
     lines += _losses(asdict(_held_out(model, held_out))) if held_out else losses
+    lines.append(MARKS[1])
     lines.append(
         "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER "
         "THEY MAY BE USED FOR THIS.\n"
-        f'- **Use** `dit_lite.load("{directory.as_posix()}")`. It draws what its '
-        "pictures show, and nothing else.\n"
+        f"- **Use** {code(f'dit_lite.load({literal(directory.as_posix())})')}. It "
+        "draws what its pictures show, and nothing else.\n"
         "- **Licence** of the weights: CHOOSE ONE THAT THE PICTURES ALLOW."
     )
     return "\n\n".join(lines) + "\n"
+
+
+def _training(file: Path) -> str:
+    try:
+        last = json.loads(file.read_text().splitlines()[-1])
+        return (
+            f"- **Training** took {last['step']:,} steps and "
+            f"{last['seconds']:,.0f} s; the last loss was {last['loss']:.4f}."
+        )
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{file} holds no lines of metrics ({error!r}); put the file of this run "
+            "back, or remove it"
+        ) from None
+
+
+def renewed(card: str, old: str, where: Path) -> str:
+    """An `old` card in which what was measured is that of the new `card`, and what was
+    written by hand stays: all outside the two marks. Raises ConfigError for a text
+    without them.
+    """
+    begin, end = (old.find(mark) for mark in MARKS)
+    if begin < 0 or end < begin:
+        raise ConfigError(
+            f"{where} lacks the marks {MARKS[0]} and {MARKS[1]} between which a card "
+            "is renewed; rename it, and write the card anew"
+        )
+    measured = card[card.index(MARKS[0]) : card.index(MARKS[1])]
+    return old[:begin] + measured + old[end:]
 
 
 def _held_out(model: DiT, name: str) -> LabelPenalty:
@@ -103,7 +137,10 @@ def _report(file: Path) -> tuple[list[str], list[str]]:
             rows[0],
             list(dict.fromkeys(name for row in rows for name in row["values"])),
         )
-        table = [f"| | images | {' | '.join(names)} |", f"|{'---|' * (len(names) + 2)}"]
+        table = [
+            f"| | images | {' | '.join(map(plain, names))} |",
+            f"|{'---|' * (len(names) + 2)}",
+        ]
         for row in rows:
             values = (row["values"].get(name) for name in names)
             cells = [
@@ -112,14 +149,18 @@ def _report(file: Path) -> tuple[list[str], list[str]]:
                 else f"{v['value']:.4g} [{v['low']:.4g}, {v['high']:.4g}]"
                 for v in values
             ]
-            table.append(f"| {row['row']} | {row['samples']:,} | {' | '.join(cells)} |")
+            table.append(
+                f"| {plain(row['row'])} | {row['samples']:,} | {' | '.join(cells)} |"
+            )
         how = (
             f"guidance {first['guidance']:g}, {first['steps']} steps of "
-            f"{first['sampler']}, {first['network_calls']} network calls an image"
+            f"{plain(first['sampler'])}, {first['network_calls']:,} network calls "
+            "an image"
         )
         against = (
             f"against {first['reference_count']:,} images of "
-            f"{first['reference']} in the features of {first['extractor']}"
+            f"{plain(first['reference'])} in the features of "
+            f"{plain(first['extractor'])}"
         )
         losses = _losses(report["loss"]) if "loss" in report else []
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -129,7 +170,7 @@ def _report(file: Path) -> tuple[list[str], list[str]]:
     return [
         (
             f"- **How good** {how}; {against}; 95 % intervals over samples. "
-            f"{first['note']}"
+            f"{plain(first['note'])}"
         ).rstrip(),
         "\n".join(table),
     ], losses
@@ -138,11 +179,11 @@ def _report(file: Path) -> tuple[list[str], list[str]]:
 def _losses(loss: dict) -> list[str]:
     """Losses by the label that the model was given, as a table."""
     rows = [
-        f"| {label} | {mean:.4f} ± {error:.4f} |"
+        f"| {plain(label)} | {mean:.4f} ± {error:.4f} |"
         for label, (mean, error) in loss["losses"].items()
     ]
     return [
-        f"- **Loss** ({loss['objective']}) on {loss['images']:,} images of "
-        f"`{loss['of']}`, with standard errors:",
+        f"- **Loss** ({plain(loss['objective'])}) on {loss['images']:,} images of "
+        f"{code(loss['of'])}, with standard errors:",
         "\n".join(["| label given | loss |", "|---|---|", *rows]),
     ]

@@ -339,7 +339,7 @@ def test_an_empty_table_is_refused(root, write_parquet, pixels):
         ('[{"label": 0}, {"label": 1}]', "does not name classes"),
         ('[{"label": 7, "words": "a"}, {"label": 1, "words": "b"}]', "0, 1, 2 ..."),
         ('["a", "b\\u0007"]', "control character"),
-        (json.dumps(["a", "b" * 300]), "a name of 300 characters"),
+        (json.dumps(["a", "b" * 300]), "a name with 300 characters"),
         (b"\xff", "does not name classes"),
     ],
 )

@@ -1,13 +1,18 @@
 import dataclasses
 import json
+import re
+from html import unescape
 
 import pytest
+from markdown_it import MarkdownIt
 
-from dit_lite import ConfigError, load, train
+from dit_lite import ConfigError, DiT, load, train
 from dit_lite.cli import main
 from dit_lite.data import digits
 from dit_lite.evaluation import label_penalty
 from dit_lite.evaluation.cards import model_card
+from dit_lite.training import save_model
+from dit_lite.training.checkpoint import Origin
 
 
 @pytest.fixture
@@ -128,4 +133,99 @@ def test_what_was_written_by_hand_is_kept(run, capsys):
 def test_a_file_that_is_no_report_is_refused(run):
     (run / "report.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"report.json is no report .*evaluate --out"):
+        model_card(run)
+
+
+HOSTILE = {
+    "tag": "<script>alert(1)</script>",
+    "link": "[x](javascript:alert(1))",
+    "image": "![x](https://evil.example/x.png)",
+    "address": "see https://evil.example or www.evil.example",
+    "cell": "a | b | c",
+    "code": "`` ` x",
+    "mathematics": "$x$ {cite}`y`",
+    "emphasis": "*a* _b_ ~~c~~",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_class_names_of_strangers_do_nothing_in_a_card(tiny, tmp_path, kind):
+    name = HOSTILE[kind]
+    names = (name, "b", "c")
+    (tmp_path / "run").mkdir()
+    save_model(DiT(tiny(class_names=names)), tmp_path / "run", Origin(name, 1, 0.5, 1))
+    card = model_card(tmp_path / "run")
+    html = MarkdownIt("gfm-like").render(card)
+    for tag in ("<script", "<a ", "<img", "<em>", "<s>", "<strong>a"):
+        assert tag not in html.replace("<strong>Classes", ""), tag
+    text = html_of(html)
+    assert " ".join(name.split()) in text.replace("\u200b", ""), "it is shown as it is"
+
+
+def html_of(html: str) -> str:
+    """The text that a browser shows."""
+    return unescape(re.sub(r"<[^>]*>", "", html))
+
+
+@pytest.mark.parametrize("field", ["row", "sampler", "reference", "extractor", "note"])
+def test_a_report_of_a_stranger_does_nothing_in_a_card(run, field):
+    asked = (
+        "--samples",
+        "30",
+        "--steps",
+        "1",
+        "--scores",
+        "precision",
+        "--repeats",
+        "21",
+    )
+    main(
+        [
+            "evaluate",
+            "--checkpoint",
+            str(run),
+            *asked,
+            "--out",
+            str(run / "report.json"),
+        ]
+    )
+    report = json.loads((run / "report.json").read_text())
+    report["rows"][0][field] = "x\n\n# Forged\n\n<script>a</script> | [b](c)"
+    (run / "report.json").write_text(json.dumps(report))
+    html = MarkdownIt("gfm-like").render(model_card(run))
+    assert html.count("<h1>") == 1
+    assert not {"<script", "<a "} & set(re.findall("<script|<a ", html))
+    assert "# Forged" in html_of(html)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "a\u202eb", 7, "x" * 256])
+def test_a_class_that_cannot_be_printed_is_refused(tiny, name):
+    with pytest.raises(ConfigError, match=r"class_names\[1\]="):
+        tiny(class_names=("a", name, "c"))
+
+
+def test_a_card_can_be_renewed_and_keeps_what_was_written_by_hand(run, capsys):
+    command = ["card", "--checkpoint", str(run)]
+    assert main(command) == 0
+    written = (run / "README.md").read_text()
+    mine = written.replace("CHOOSE ONE THAT THE PICTURES ALLOW.", "MIT.")
+    (run / "README.md").write_text("My own words.\n\n" + mine + "\nAnd more.\n")
+    (run / "samples.png").write_bytes(b"")
+    assert main([*command, "--renew"]) == 0
+    card = (run / "README.md").read_text()
+    assert card.startswith("My own words.\n\n")
+    assert card.endswith("\nAnd more.\n")
+    assert "MIT." in card
+    assert "samples.png" in card
+    assert "samples.png" not in written
+    (run / "README.md").write_text("mine")
+    assert main([*command, "--renew"]) == 2
+    assert "lacks the marks" in capsys.readouterr().err
+    assert (run / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "nonsense", '{"step": "x"}'])
+def test_metrics_that_are_none_are_refused(run, content):
+    (run / "metrics.jsonl").write_text(content)
+    with pytest.raises(ConfigError, match=r"metrics.jsonl holds no lines of metrics"):
         model_card(run)
