@@ -27,7 +27,8 @@ from .files import (
     write,
     write_tensors,
 )
-from .resources import resource
+from .resources import resource, user_path
+from .system import in_one_line
 from .wrappers import bare, clean, weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -116,7 +117,7 @@ def directory_of(name_or_directory: str | Path) -> Path:
     that is both.
     """
     name = str(name_or_directory)
-    here = Path(name_or_directory).expanduser()
+    here = user_path(name_or_directory, "name_or_directory")
     if name not in shipped():
         return here
     shipped_at = resource("data/checkpoints") / name
@@ -165,7 +166,7 @@ def load_config(name_or_directory: str | Path) -> DiTConfig:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+        raise CheckpointError(f"cannot read {in_one_line(error)}") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is not JSON ({error}); use another copy"

@@ -4,9 +4,9 @@ does "shapes", which is generated; the other sets are found or downloaded.
 
 from __future__ import annotations
 
-from ..config import ConfigError
+from ..config import ConfigError, choose
 from .cifar10 import cifar10
-from .dataset import DataError, Dataset
+from .dataset import DataError, Dataset, check_size
 from .digits import digits
 from .folder import folder
 from .imagenet64 import imagenet64
@@ -33,13 +33,12 @@ def load_data(
     resized (32 when not given); the other sets have a fixed size. Raises ConfigError or
     DataError (both ValueError), saying what was looked for and what to do.
     """
-    splits = SPLITS.get(name, ("train", "test"))
-    if split not in splits:
-        raise ConfigError(f"split={split!r} is not known; choose {' or '.join(splits)}")
-    if name not in DATASETS:
-        if image_size is None:
-            image_size = 32
-        return folder(name, image_size)
+    known = isinstance(name, str) and name in DATASETS
+    choose("split", split, SPLITS.get(name if known else "", ("train", "test")))
+    if image_size is not None:
+        image_size = check_size(image_size)
+    if not known:
+        return folder(name, 32 if image_size is None else image_size)
     data = DATASETS[name](split)
     if image_size not in (None, data.shape["image_size"]):
         raise ConfigError(

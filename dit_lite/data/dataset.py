@@ -92,7 +92,15 @@ class Dataset:
                 f"labels of shape {labels.shape}; expected images (n, C, H, W) uint8 "
                 "with one label (n,) each, and at least one"
             )
-        classes = len(self.class_names)
+        names = self.class_names
+        if not isinstance(names, (tuple, list)) or any(
+            not isinstance(one, str) for one in names
+        ):
+            raise DataError(
+                f"class_names={names!r} of {self.name!r} must be a tuple of strings, "
+                "one a class"
+            )
+        classes = len(names)
         wrong = labels[(labels < 0) | (labels >= classes)]
         if len(wrong):
             raise DataError(

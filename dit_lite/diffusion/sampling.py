@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 
 from ..config import CHOICES, DiTConfig, choose
 from ..config.fields import Number, Whole
-from ..model.inputs import read_condition
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
+from ..model.inputs import read_condition
 from ..resources import page_is_built
 from .guidance import Denoiser, unchanged
 from .noise import ImageNoise
@@ -23,7 +23,7 @@ from .paths import PATHS
 from .samplers import SAMPLERS, State
 from .times import time_grid
 
-WHOLE, SEED, WEIGHT = Whole(1), Whole(0), Number(0, float("inf"))
+WHOLE, SEED, WEIGHT = Whole(1), Whole(0), Number(0, 1e9)
 
 
 def start_time(path: str, objective: str) -> float:
@@ -176,6 +176,11 @@ def sample(
     config = denoiser_config(model)
     labels = read_condition(config, labels)
     batch_size, steps = WHOLE("batch_size", batch_size), WHOLE("steps", steps)
+    if original is not None and not isinstance(original, Original):
+        raise TypeError(
+            f"original is a {type(original).__name__}; pass an Original, or use edit "
+            "or inpaint, which make one"
+        )
     batches = labels.split(batch_size)
     originals = (
         [None] * len(batches)

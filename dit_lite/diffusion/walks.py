@@ -11,8 +11,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..config.fields import Whole
 from ..model.inputs import read_condition
-from .sampling import to_images, walk
+from .noise import ImageNoise
+from .sampling import SEED, WEIGHT, WHOLE, denoiser_config, to_images, walk
 
 
 class Walks(NamedTuple):
@@ -45,29 +47,17 @@ def walks(
     sampler, seed)` makes, the noise of "ddpm" apart. Raises ValueError for fewer than
     two states or an empty list, and what `sample` raises.
     """
-    if isinstance(states, bool) or not isinstance(states, int) or states < 2:
-        raise ValueError(
-            f"states={states!r} must be a whole number of at least 2, the first "
-            "and the last"
-        )
-    for name, values in {
-        "classes": classes,
-        "guidances": guidances,
-        "steps": steps,
-        "seeds": seeds,
-    }.items():
-        if not len(values):
-            raise ValueError(f"{name} are empty; give at least one")
-    config, seeds = model.config, list(seeds)
-    y = read_condition(config, classes)  # (K,), or (K, M)
+    config = denoiser_config(model)
+    states = Whole(2, 10_000)("states", states)  # the first and the last
+    checks = {"guidances": WEIGHT, "steps": WHOLE, "seeds": SEED}
+    given = {"guidances": guidances, "steps": steps, "seeds": seeds}
+    guidances, steps, seeds = (
+        _each(name, given[name], check) for name, check in checks.items()
+    )
+    y = read_condition(config, classes, "classes")  # (K,), or (K, M)
     shape = (config.channels, config.image_size, config.image_size)
     # (R, C, H, W)
-    noise = torch.stack(
-        [
-            torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-            for seed in seeds
-        ]
-    )
+    noise = torch.stack([ImageNoise(seed, 1, shape)()[0] for seed in seeds])
     labels = torch.cat([y] * len(seeds))  # (R K,), or (R K, M)
     noise = noise.repeat_interleave(len(y), 0)  # (R K, C, H, W)
     taken = [[i * count // (states - 1) for i in range(states)] for count in steps]
@@ -99,3 +89,16 @@ def walks(
         rearrange(torch.tensor(taken), apart),
         *images,
     )
+
+
+def _each(name: str, values, check) -> list:
+    """Every value of a list, checked; raises ValueError for an empty one, and TypeError
+    for what is no list.
+    """
+    try:
+        values = list(values)
+    except TypeError:
+        raise TypeError(f"{name}={values!r} must be a list of numbers") from None
+    if not values:
+        raise ValueError(f"{name} are empty; give at least one")
+    return [check(f"one of {name}", value) for value in values]

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..config import choose
-from ..config.fields import Whole
+from ..config.fields import Text, Whole
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 from ..data import DATASETS, Dataset, load_data
 from ..diffusion import sample, trajectory
@@ -46,6 +46,11 @@ NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
 FEWEST, ENOUGH = 50, 400
 REHEARSED = 5_000
 COUNT = Whole(1, 10_000_000)
+
+
+def _name(field: str, value) -> str | None:
+    """A name or a path as a string, or None."""
+    return None if value is None else Text("a name or a path")(field, value)
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,9 @@ def evaluate_model(
     config = denoiser_config(model)
     samples, repeats = COUNT("samples", samples), COUNT("repeats", repeats)
     steps, seed = COUNT("steps", steps), Whole(0)("seed", seed)
+    data, extractor = _name("data", data), _name("extractor", extractor)
     named = isinstance(reference, Reference)
+    reference = reference if named else _name("reference", reference)
     name, split = ("", "train") if named else _named(reference or "")
     data = data or (origin.data if origin else name or _recognise(model))
     names = _wanted(scores, data, extractor)
@@ -357,6 +364,10 @@ def _wanted(
             for name in NAMES.values()
             if (judged or name != "accuracy") and (data in LEARNERS or name != "CAS")
         ]
+    if not isinstance(scores, (list, tuple)):
+        raise TypeError(
+            f"scores={scores!r} must be a list of names, from: {', '.join(NAMES)}"
+        )
     for name in scores:
         choose("score", name, NAMES)
     if "accuracy" in scores and not judged:

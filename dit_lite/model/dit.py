@@ -60,6 +60,11 @@ class DiT(Pretrained, nn.Module):
 
     def __init__(self, config: DiTConfig):
         super().__init__()
+        if not isinstance(config, DiTConfig):
+            raise TypeError(
+                f"config is a {type(config).__name__}; pass a DiTConfig, for example "
+                'dit_lite.preset("S/2")'
+            )
         self.config = config
         block, layers = CONDITIONING[config.conditioning], range(config.depth)
         self.embed = PatchEmbed(config.patch_size, config.channels, config.width)

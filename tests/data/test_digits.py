@@ -62,6 +62,6 @@ def test_a_named_set_has_its_own_size_and_splits():
     ):
         load_data("digits", image_size=16)
     with pytest.raises(
-        ConfigError, match="split='val' is not known; choose train or test"
+        ConfigError, match="split='val' is not known; choose one of: train, test"
     ):
         load_data("digits", "val")
