@@ -121,4 +121,5 @@ class DiT(Pretrained, nn.Module):
             tokens = block(tokens, context)  # (B, prefix + N, D)
         tokens = self.final(tokens[:, context.prefix :], context)  # (B, N, P*P*C_out)
         P, C_out = self.config.patch_size, self.config.out_channels
-        return unpatchify(tokens, P, C_out)  # (B, C_out, H, W)
+        grid = self.config.grid
+        return unpatchify(tokens, P, C_out, grid)  # (B, C_out, H, W)

@@ -106,6 +106,9 @@ def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
     whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
     if whole != (kind.dtype == torch.int64):
         raise TypeError(f"{name} have dtype {y.dtype}; pass {kind.one} for each image")
+    if y.dtype == torch.uint64:  # what int64 cannot hold comes out negative
+        y = y.long()
+        y = torch.where(y < 0, torch.iinfo(torch.int64).max, y)
     y = y.to(kind.dtype)
     check_shape(config, y, len(y) if y.ndim else 1, name)
     kind.check_values(config, y)
@@ -145,7 +148,7 @@ def check_shape(config: DiTConfig, y: Tensor, B: int, name: str = "y") -> None:
         )
     if (
         y.ndim != 1 + len(sizes)
-        or len(y) != B
+        or y.shape[0] != B  # not len, which a traced batch cannot tell
         or not all(n in allowed for n, allowed in zip(y.shape[1:], sizes, strict=True))
     ):
         most = ", ".join(map(str, [B, *(allowed[-1] for allowed in sizes)]))

@@ -37,8 +37,17 @@ _BLOCK = {
     "mlp.fc2": "mlp.2",
     "adaLN_modulation.1": "modulation.1",
 }
+#: What wrappers put before a name: DDP, torch.compile, activation checkpointing.
+_WRAPPED = re.compile(r"(module|_orig_mod|_checkpoint_wrapped_module)\.")
 _BLOCK_NUMBER = re.compile(r"blocks\.(\d+)\.")
 _PATCH, _POSITION = "x_embedder.proj.weight", "pos_embed"
+#: Tensors whose shapes say how large the model is, and their axes.
+_NDIM = {
+    _POSITION: 3,
+    "final_layer.linear.bias": 1,
+    "y_embedder.embedding_table.weight": 2,
+    "blocks.0.mlp.fc1.weight": 2,
+}
 
 
 def _block_names(depth: int) -> dict[str, str]:
@@ -66,7 +75,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
             f"state_dict is a {type(state_dict).__name__}; pass the weights "
             "themselves, for example torch.load(file, weights_only=True)"
         )
-    state = {name.removeprefix("module."): value for name, value in state_dict.items()}
+    state = {_WRAPPED.sub("", str(name)): value for name, value in state_dict.items()}
     depth = 1 + max(
         (int(match[1]) for match in map(_BLOCK_NUMBER.match, state) if match), default=0
     )
@@ -85,12 +94,35 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
             f"state_dict has {unknown[0]!r}, which a released DiT checkpoint "
             "does not have"
         )
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(
+                f"{name} is {kind}; expected a tensor of floats: pass the weights of "
+                "a released DiT checkpoint as they are"
+            )
+        if not value.isfinite().all():
+            raise ValueError(
+                f"{name} holds NaN or infinity; the checkpoint is damaged: use another "
+                "copy"
+            )
     if state[_PATCH].ndim != 4:
         raise ValueError(
             f"{_PATCH} has shape {tuple(state[_PATCH].shape)}; expected the "
             "kernel of a convolution, (D, C, P, P)"
         )
-    width, channels, patch, _ = state[_PATCH].shape
+    width, channels, patch, other = state[_PATCH].shape
+    if patch != other or not state[_PATCH].numel():
+        raise ValueError(
+            f"{_PATCH} has shape {tuple(state[_PATCH].shape)}; expected square "
+            "patches, (D, C, P, P)"
+        )
+    for name, ndim in _NDIM.items():
+        if state[name].ndim != ndim or not state[name].numel():
+            raise ValueError(
+                f"{name} has shape {tuple(state[name].shape)}; expected {ndim} axes, "
+                "none of them empty"
+            )
     if heads is None:
         heads = HEADS.get(width)
     if heads is None:
@@ -114,7 +146,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
         learn_variance=out_channels == 2 * channels, path="ddpm", objective="eps",
         position="sincos",
     )  # fmt: skip
-    table = state[_POSITION].reshape(-1, width).float()
+    table = state[_POSITION].flatten(0, 1).float()
     if table.shape != (config.tokens, width):
         raise ValueError(
             f"pos_embed has shape {tuple(state[_POSITION].shape)}; expected (1, "
@@ -125,7 +157,9 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     }
     with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
         model = DiT(config)
-    if not torch.allclose(table, sincos_table(config.grid, width), atol=1e-3):
+    # as exact as its type of number: bf16 rounds sines to 1/256
+    atol = max(1e-3, torch.finfo(state[_POSITION].dtype).eps)
+    if not torch.allclose(table, sincos_table(config.grid, width), atol=atol):
         raise ValueError(
             "pos_embed is not the sin-cos table of the released models: the "
             "checkpoint was trained with other positions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -27,15 +28,19 @@ def patchify(x: Tensor, patch_size: int) -> Tensor:
     )
 
 
-def unpatchify(tokens: Tensor, patch_size: int, channels: int) -> Tensor:
+def unpatchify(
+    tokens: Tensor, patch_size: int, channels: int, grid: int | None = None
+) -> Tensor:
     """Put flattened patches back together, the exact inverse of `patchify` for square
     images.
 
-    tokens (B, N, P*P*C) -> (B, C, H, W) with H = W = P*sqrt(N). Raises ValueError when
-    N is not a square or the token has another size.
+    tokens (B, N, P*P*C) -> (B, C, H, W) with H = W = P*sqrt(N). `grid` is sqrt(N),
+    for who knows it: a model that is traced has no N to take the root of. Raises
+    ValueError when N is not a square or the token has another size.
     """
-    grid = round(tokens.shape[1] ** 0.5) if tokens.ndim == 3 else 0
-    if (
+    if grid is None:
+        grid = round(tokens.shape[1] ** 0.5) if tokens.ndim == 3 else 0
+    if not torch.jit.is_tracing() and (
         tokens.ndim != 3
         or grid * grid != tokens.shape[1]
         or tokens.shape[2] != patch_size**2 * channels

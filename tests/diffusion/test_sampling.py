@@ -330,7 +330,7 @@ WRONG = [
     (
         dict(labels=np.array([2**64 - 1], np.uint64)),
         ValueError,
-        ["label 18446744073709551615 is out of range"],
+        ["label 9223372036854775807 is out of range"],
     ),
     (dict(sampler="huen"), ConfigError, ["(did you mean 'heun'?)"]),
     (dict(sampler=["heun"]), ConfigError, ["sampler=['heun'] is not known"]),

@@ -67,13 +67,13 @@ def test_states_are_kept_at_equal_shares_of_the_steps(model):
 @pytest.mark.parametrize(
     ("message", "change"),
     [
-        ("states=1 must be a whole number of at least 2", {"states": 1}),
+        ("states=1 is too small; it must be at least 2", {"states": 1}),
         ("states=True", {"states": True}),
         ("seeds are empty", {"seeds": []}),
         ("guidances are empty", {"guidances": ()}),
         ("label 4 is out of range", {"classes": [4]}),
         ("steps=0 is too small", {"steps": [0]}),
-        ("guidance=-1", {"guidances": [-1]}),
+        ("one of guidances=-1", {"guidances": [-1]}),
     ],
 )
 def test_errors_name_the_argument(model, message, change):

@@ -209,3 +209,61 @@ def test_loading_leaves_the_global_generator_alone(released):
     before = torch.get_rng_state()
     dit_lite.load_official(released, heads=4)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_names_that_wrappers_made_longer_are_read(prefix):
+    state = released_layout(diffusers_model(False))
+    wrapped = {prefix + name: value for name, value in state.items()}
+    wrapped = {
+        name.replace("blocks.1.", "blocks.1._orig_mod."): value
+        for name, value in wrapped.items()
+    }
+    plain, found = (dit_lite.load_official(s, heads=4) for s in (state, wrapped))
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, found.state_dict()[name])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_weights_of_other_types_are_read(dtype):
+    state = released_layout(diffusers_model(False))
+    found = dit_lite.load_official(
+        {name: value.to(dtype) for name, value in state.items()}, heads=4
+    )
+    expected = dit_lite.load_official(state, heads=4).state_dict()
+    for name, value in found.state_dict().items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(
+            value, expected[name].to(dtype).float(), rtol=0, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["pos_embed", "final_layer.linear.bias", "blocks.0.mlp.fc1.weight",
+             "y_embedder.embedding_table.weight", "x_embedder.proj.weight",
+             "blocks.1.attn.qkv.weight"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.tensor(1.0),
+        torch.zeros(0),
+        torch.zeros(3, 5),
+        torch.zeros(2, 2, 2, 2, 2),
+        torch.tensor(float("nan")),
+        torch.zeros(3, dtype=torch.int64),
+        "text",
+        None,
+    ],
+    ids=str,
+)
+def test_a_tensor_of_another_shape_or_type_is_refused_by_name(name, value):
+    state = released_layout(diffusers_model(False))
+    with pytest.raises((ValueError, TypeError)) as error:
+        dit_lite.load_official(state | {name: value}, heads=4)
+    assert "Error" not in type(error.value).__name__.replace("ValueError", "").replace(
+        "TypeError", ""
+    ).replace("ConfigError", "")
+    assert len(str(error.value)) > 20

@@ -88,9 +88,11 @@ def test_a_loader_counts_through_fresh_pictures_and_repeats_them_from_its_state(
 
 
 def test_splits_and_sizes_that_shapes_lack_are_refused():
-    with pytest.raises(ConfigError, match="split='val' is not known; choose train or"):
+    with pytest.raises(
+        ConfigError, match="split='val' is not known; choose one of: train"
+    ):
         load_data("shapes", "val")
-    with pytest.raises(ConfigError, match="choose train or test"):
+    with pytest.raises(ConfigError, match="choose one of: train, test"):
         load_data("digits", "unseen")
     with pytest.raises(ConfigError, match="image_size=16 does not fit shapes"):
         load_data("shapes", image_size=16)

@@ -1,0 +1,44 @@
+"""A model can be handed to other programs: as a traced, an exported and a compiled
+graph that computes what the model computes.
+"""
+
+import warnings
+
+import pytest
+import torch
+
+from dit_lite import DiT
+
+WAYS = ["trace", "export", "export, any batch"]
+
+
+def graph_of(model: DiT, inputs: tuple, way: str):
+    if way == "trace":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.jit.trace(model, inputs)
+    batch = torch.export.Dim("batch", min=2, max=64)
+    shapes = None if way == "export" else ({0: batch}, {0: batch}, {0: batch})
+    return torch.export.export(model, inputs, dynamic_shapes=shapes).module()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"conditioning": "in_context"},
+        {"conditioning": "cross_attention"},
+        {"position": "rope"},
+        {"position": "learned", "long_skips": True},
+        {"qk_norm": True, "mlp": "swiglu"},
+        {"path": "ddpm", "objective": "eps", "learn_variance": True},
+    ],
+    ids=str,
+)
+def test_a_graph_computes_what_the_model_computes(alive, batch, way, changes):
+    model = alive(std=0.1, **changes)
+    graph = graph_of(model, batch(model.config), way)
+    others = batch(model.config, size=3 if way == "export" else 5, seed=9)
+    torch.testing.assert_close(graph(*others), model(*others))
