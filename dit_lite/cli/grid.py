@@ -60,8 +60,8 @@ def write_grid(images, columns: int, path: Path) -> None:
     from torch.nn.functional import pad
 
     from ..data.pixels import to_bytes
+    from ..files import write
     from ..training import DivergedError
-    from ..training.checkpoint import write
 
     try:
         from PIL import Image

@@ -11,8 +11,8 @@ from dit_lite.cli import main
 from dit_lite.data import digits
 from dit_lite.evaluation import label_penalty
 from dit_lite.evaluation.cards import model_card
+from dit_lite.pretrained import Origin
 from dit_lite.training import save_model
-from dit_lite.training.checkpoint import Origin
 
 
 @pytest.fixture

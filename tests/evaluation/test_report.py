@@ -22,8 +22,8 @@ from dit_lite.evaluation import (
 from dit_lite.evaluation import report as reporting
 from dit_lite.evaluation.extractor import extract_real
 from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
-from dit_lite.strict_json import to_json
 from dit_lite.pretrained import Origin
+from dit_lite.strict_json import to_json
 
 QUICK = dict(samples=30, steps=2, sampler="ddim", repeats=21)
 
