@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -136,14 +137,20 @@ def _digest(value: object) -> str:
 
 def _put(path: Path, content: bytes) -> None:
     """A small file, whole or not at all."""
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    part = _part_of(path)
     try:
-        with open(handle, "wb") as file:
+        with open(part, "xb") as file:
             file.write(content)
         os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> Path:
+    """A name that nobody else has, for a file that is being written. It is opened with
+    "x", so that no link is followed, and with the rights that the user gives to files.
+    """
+    return path.with_name(f".{path.stem}.{secrets.token_hex(8)}.part")
 
 
 def _open(images_at: Path, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -190,12 +197,9 @@ def _write(images_at: Path, pictures: Iterable[np.ndarray], shape: tuple) -> Non
     """Write an array beside its place and rename it. It is written, not mapped: a full
     disk is then an error of a function, and no signal.
     """
-    size, part = int(np.prod(shape, dtype=object)), None
+    size, part = int(np.prod(shape, dtype=object)), _part_of(images_at)
     try:
-        handle, part = tempfile.mkstemp(
-            prefix=f".{images_at.stem}.", suffix=".part", dir=images_at.parent
-        )
-        with open(handle, "wb") as file:
+        with open(part, "xb") as file:
             _reserve(file, size, images_at.parent)
             writer = _Hashing(file)
             np.lib.format.write_array_header_1_0(
@@ -229,8 +233,7 @@ def _write(images_at: Path, pictures: Iterable[np.ndarray], shape: tuple) -> Non
             "or set DIT_LITE_DATA to another disk"
         ) from None
     finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 class _Hashing:

@@ -357,3 +357,13 @@ def test_the_environment_names_the_data_root(monkeypatch, root, tmp_path):
     assert data_root() == tmp_path / "home" / "sets"
     monkeypatch.delenv("DIT_LITE_DATA")
     assert data_root().parts[-2:] == ("data", "cache")
+
+
+def test_decoded_images_have_the_rights_that_the_user_gives_to_files(source, root):
+    before = os.umask(0o027)
+    try:
+        store("a", [source], pictures(), SHAPE)
+    finally:
+        os.umask(before)
+    for file in (root / "decoded").glob("a-*"):
+        assert oct(file.stat().st_mode & 0o777) == oct(0o640)
