@@ -123,7 +123,7 @@ def _in_numbers(config: DiTConfig, given, name: str):
         return given
     if config.condition != "caption":
         raise TypeError(
-            f"{name} are strings, and this model takes condition="
+            f"{name}={given!r} are strings, and this model takes condition="
             f"{config.condition!r}; pass {CONDITIONS[config.condition].one} for each "
             "image"
         )
