@@ -16,14 +16,12 @@ import dataclasses
 import torch
 from torch import nn
 
-from ..config import DiTConfig
-
 
 def fan_in_growth(model: nn.Module) -> dict[str, float]:
     """{name of a linear map's weight: its fan-in over that at the base width}: 1 where
     the input does not grow. Only for a model with `config.base_width`.
     """
-    base = base_shapes(model.config)
+    base = base_shapes(model)
     return {
         f"{name}.weight": layer.in_features / base[name].in_features
         for name, layer in model.named_modules()
@@ -31,16 +29,15 @@ def fan_in_growth(model: nn.Module) -> dict[str, float]:
     }
 
 
-def base_shapes(config: DiTConfig) -> dict[str, nn.Module]:
+def base_shapes(model: nn.Module) -> dict[str, nn.Module]:
     """The modules of the same model at its base width, without values."""
-    from .dit import DiT
-
+    config = model.config
     small = dataclasses.replace(
         config, width=config.base_width, heads=config.base_heads or config.heads,
         base_width=None, base_heads=None,
     )  # fmt: skip
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        return dict(DiT(small).named_modules())
+        return dict(type(model)(small).named_modules())
 
 
 @torch.no_grad()
@@ -48,7 +45,7 @@ def rescale(model: nn.Module) -> None:
     """Turn a fresh standard start into that of muP: every matrix as large as at the
     base width, divided by the root of its fan-in's growth.
     """
-    growth, base = fan_in_growth(model), base_shapes(model.config)
+    growth, base = fan_in_growth(model), base_shapes(model)
     for name, layer in model.named_modules():
         if not isinstance(layer, nn.Linear):
             continue
