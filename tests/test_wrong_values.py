@@ -107,8 +107,8 @@ CALLS = {
             seed=0, noise=None,
         ),
     ),
-    "walks": (
-        diffusion.walks,
+    "trajectory_grid": (
+        diffusion.trajectory_grid,
         lambda: dict(
             model=tiny_model(), classes=[0], guidances=[1.0], steps=[1], seeds=[0],
             states=2, sampler="euler",

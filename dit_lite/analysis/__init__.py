@@ -10,9 +10,10 @@ from .equal_cost import loss_after
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .influence import influence
+from .label_schedule import LabelSchedule
 from .linear_codes import energy_lost
 from .memory import saved_bytes
-from .modulations import hold_at_zero, not_told, vectors
+from .modulations import hold_at_null, hold_at_zero, modulation_vectors
 from .patch_borders import border_roughness
 from .probes import read_class, read_number
 from .scaling_laws import (
@@ -23,19 +24,18 @@ from .scaling_laws import (
     model_size,
 )
 from .search import Match, match, matched, search
-from .timed import Timed
 from .training_cost import training_cost
 from .trends import SHAPES, Fit, fit_shape, rank_correlation, slope
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
     "GROUPS", "READINGS", "SHAPES", "Coordinates", "Cost", "Costs", "Counted",
-    "ExactVelocity", "Fit", "Match", "ScalingError", "ScalingLaw", "ScalingWarning",
-    "Timed", "border_roughness", "coordinate_check", "cost_formulas", "count_macs",
-    "effective_support", "energy_lost", "entropy", "fit_scaling_law", "fit_shape",
-    "flops", "gradient_table", "group_norms", "hold_at_zero", "influence",
-    "initial_branches", "loss_after", "match", "matched", "mean_distance",
-    "median_seconds", "model_size", "not_told", "partial_by_chance", "rank_correlation",
-    "read_class", "read_number", "saved_bytes", "search", "set_modulation", "slope",
-    "training_cost", "vectors", "velocity_loss",
+    "ExactVelocity", "Fit", "LabelSchedule", "Match", "ScalingError", "ScalingLaw",
+    "ScalingWarning", "border_roughness", "coordinate_check", "cost_formulas",
+    "count_macs", "effective_support", "energy_lost", "entropy", "fit_scaling_law",
+    "fit_shape", "flops", "gradient_table", "group_norms", "hold_at_null",
+    "hold_at_zero", "influence", "initial_branches", "loss_after", "match", "matched",
+    "mean_distance", "median_seconds", "model_size", "modulation_vectors",
+    "partial_by_chance", "rank_correlation", "read_class", "read_number", "saved_bytes",
+    "search", "set_modulation", "slope", "training_cost", "velocity_loss",
 ]  # fmt: skip

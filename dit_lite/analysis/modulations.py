@@ -1,5 +1,5 @@
-"""Which of the vectors that a condition becomes carries the class: left untold in a
-trained model, or held at zero in training.
+"""Which of the vectors that a condition becomes carries the class: held at "no class"
+in a trained model, or at zero in training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..config import choose
 from ..model import Final, null_like
 
 
-def vectors(model: nn.Module) -> tuple[str, ...]:
+def modulation_vectors(model: nn.Module) -> tuple[str, ...]:
     """Names of the vectors that the condition becomes in a model, those of a block and
     those of the last layer: "shift 1" and so on, where 1 is the attention branch and 2
     the MLP branch, and "final shift".
@@ -41,19 +41,18 @@ def _modulations(model: nn.Module) -> list[tuple[nn.Module, tuple[str, ...]]]:
 
 
 @contextmanager
-def not_told(model: nn.Module, names: Collection[str]) -> Iterator[None]:
-    """Inside, the named `vectors` are computed from the time and "no class", whatever
-    the label; the others as ever.
+def hold_at_null(model: nn.Module, names: Collection[str]) -> Iterator[None]:
+    """Inside, the named `modulation_vectors` are computed from the time and "no class",
+    whatever the label; the others as ever.
 
     Raises ConfigError (a ValueError) for a name that the model does not have,
     ValueError for one without modulations or null class.
     """
     for name in names:
-        choose("a vector", name, vectors(model))
+        choose("a vector", name, modulation_vectors(model))
     if not model.config.null_class:
         raise ValueError(
-            "the model was trained without a null class, so it cannot be told "
-            '"no class"'
+            'the model was trained without a null class, so it has no "no class"'
         )
     null: list[Tensor] = []
 
@@ -87,14 +86,14 @@ def not_told(model: nn.Module, names: Collection[str]) -> Iterator[None]:
 
 
 def hold_at_zero(model: nn.Module, names: Collection[str]) -> None:
-    """Keep the named `vectors` of an untrained model at zero while it trains, by making
-    their gradients zero.
+    """Keep the named `modulation_vectors` of an untrained model at zero while it
+    trains, by making their gradients zero.
 
     This holds for optimisers that leave a weight of zero without a gradient where it
-    is, as AdamW does. Errors as in `not_told`.
+    is, as AdamW does. Errors as in `hold_at_null`.
     """
     for name in names:
-        choose("a vector", name, vectors(model))
+        choose("a vector", name, modulation_vectors(model))
     for modulation, own in _modulations(model):
         held = [i for i, name in enumerate(own) if name in names]
         for parameter in modulation[1].parameters():

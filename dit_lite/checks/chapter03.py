@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..analysis import Timed
+from ..analysis import LabelSchedule
 from ..config import preset
 from ..diffusion import sample
 from ..model import CONDITIONING, Context, DiT, Modulation
@@ -121,7 +121,7 @@ def telling_window(window) -> None:
         0 <= low <= high <= 1 and high - low <= 0.2 + 1e-9,
         f"({low:g}, {high:g}) must be two times in [0, 1], at most 0.2 apart.",
     )
-    right = told_within(low, high)
+    right = accuracy_with_class_within(low, high)
     require(
         right >= 0.85,
         f"Told the class from t = {high:g} to {low:g} only, the model draws it "
@@ -132,8 +132,8 @@ def telling_window(window) -> None:
 
 
 @torch.no_grad()
-def told_within(low: float, high: float, images: int = 200) -> float:
-    """Share of digits judged correct when the class is told only where low <= t <=
+def accuracy_with_class_within(low: float, high: float, images: int = 200) -> float:
+    """Share of digits judged correct when the class is given only where low <= t <=
     high, with guidance 2.
     """
     from ..evaluation import load_judge
@@ -143,9 +143,8 @@ def told_within(low: float, high: float, images: int = 200) -> float:
         return torch.where((low <= t) & (t <= high), y, 10)
 
     y = torch.arange(images) % 10
-    drawn = sample(
-        Timed(load("digits"), label), y, steps=20, guidance=2.0, sampler="euler", seed=4
-    )
+    model = LabelSchedule(load("digits"), label)
+    drawn = sample(model, y, steps=20, guidance=2.0, sampler="euler", seed=4)
     return (load_judge()(drawn).argmax(1) == y).float().mean().item()
 
 

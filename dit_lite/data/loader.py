@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..config import ConfigError
 from .dataset import Dataset
+from .pixels import to_floats
 
 
 class Loader:
@@ -124,7 +125,7 @@ class Loader:
         x, y = map(torch.as_tensor, (self.images[index], self.labels[index]))
         if not self.resident:
             x, y = self._send(x), self._send(y)
-        x = x.float().div_(127.5).sub_(1)
+        x = to_floats(x)
         if self.data.flip:
             chance = torch.rand(
                 self.batch_size, generator=generator, device=self.device

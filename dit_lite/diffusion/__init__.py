@@ -3,29 +3,22 @@
 from .editing import edit, inpaint
 from .exact import ExactDenoiser, LinearDenoiser
 from .guidance import Denoiser, Prediction, guide
+from .init_images import InitImages
 from .loss import diffusion_loss, variance_term
 from .mixture import GaussianMixture
 from .objectives import OBJECTIVES, convert, target, to_x0_eps
-from .original import Original
 from .paths import PATHS, Path, expand
 from .samplers import SAMPLERS, velocity
-from .sampling import (
-    Walk,
-    sample,
-    start_time,
-    to_images,
-    to_model_units,
-    trajectory,
-    walk,
-)
+from .sampling import Trajectory, record_trajectory, sample, start_time, trajectory
 from .times import TIMES, draw_times, time_grid
-from .walks import Walks, walks
+from .trajectory_grid import TrajectoryGrid, trajectory_grid
+from .units import to_images, to_model_units
 
 __all__ = [
     "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser",
-    "GaussianMixture", "LinearDenoiser", "Original", "Path", "Prediction", "Walk",
-    "Walks", "convert", "diffusion_loss", "draw_times", "edit", "expand", "guide",
-    "inpaint", "sample", "start_time", "target", "time_grid", "to_images",
-    "to_model_units", "to_x0_eps", "trajectory", "variance_term", "velocity", "walk",
-    "walks",
+    "GaussianMixture", "InitImages", "LinearDenoiser", "Path", "Prediction",
+    "Trajectory", "TrajectoryGrid", "convert", "diffusion_loss", "draw_times", "edit",
+    "expand", "guide", "inpaint", "record_trajectory", "sample", "start_time", "target",
+    "time_grid", "to_images", "to_model_units", "to_x0_eps", "trajectory",
+    "trajectory_grid", "variance_term", "velocity",
 ]  # fmt: skip

@@ -1,5 +1,5 @@
-"""Changing a picture with a model that only learned to make one: start from the
-noised picture, or keep a part of it.
+"""Editing images with a model that only learned to make them: start from the noised
+image, or keep a part of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .original import Original
+from .init_images import InitImages
 from .sampling import sample
 
 
@@ -29,7 +29,7 @@ def edit(
     outside (0,1], and what `sample` refuses. Source: SDEdit, 2108.01073 alg. 1, where
     the strength is called t0.
     """
-    return sample(model, labels, original=Original(images, strength), **how)
+    return sample(model, labels, init_images=InitImages(images, strength), **how)
 
 
 def inpaint(
@@ -40,8 +40,8 @@ def inpaint(
     strength: float = 1.0,
     **how,
 ) -> Tensor:
-    """Fill in what is not known: at every time the model is shown the noised original
-    in the known pixels, and its own state elsewhere.
+    """Fill in what is not known: at every time the model is shown the noised image in
+    the known pixels, and its own state elsewhere.
 
     images (B, C, H, W) in [-1,1], `known` (H, W) or (B, H, W) bool, True where a pixel
     is kept; labels (B,), `how` the other arguments of `sample`. Returns images (B, C,
@@ -52,4 +52,4 @@ def inpaint(
     mask of another type or shape, and what `edit` refuses. Source: 2011.13456 app. I.2
     for the replacement, 2201.09865 for its repetition.
     """
-    return sample(model, labels, original=Original(images, strength, known), **how)
+    return sample(model, labels, init_images=InitImages(images, strength, known), **how)

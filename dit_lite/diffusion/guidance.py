@@ -34,7 +34,7 @@ def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor
 
 
 def unchanged(x: Tensor, t: float) -> Tensor:
-    """The state itself: what the model is shown when nothing of the image is known."""
+    """The state itself: what the model sees when no pixel is known."""
     return x
 
 
@@ -44,7 +44,8 @@ class Denoiser:
 
     `interval` (low, high): guidance acts where low <= t <= high, elsewhere the plain
     conditional model answers (2404.07724). A guided answer costs two calls, made as one
-    pass over a doubled batch. `show` (x, t) -> x is what the model sees of the state x.
+    pass over a doubled batch. `impute` (x, t) -> x puts
+    known pixels into a state before the model sees it (inpainting).
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Denoiser:
         labels: Tensor,
         guidance: float = 1.0,
         interval: tuple[float, float] = (0.0, 1.0),
-        show: Callable[[Tensor, float], Tensor] = unchanged,
+        impute: Callable[[Tensor, float], Tensor] = unchanged,
     ):
         config = model.config
         self.model, self.labels, self.guidance, self.interval = (
@@ -64,13 +65,13 @@ class Denoiser:
         )
         self.path, self.objective = PATHS[config.path], config.objective
         self.null = null_like(config, labels)
-        self.channels, self.show = config.channels, show
+        self.channels, self.impute = config.channels, impute
         weights = next(model.parameters(), None)
         self.dtype = torch.float32 if weights is None else weights.dtype
         self.calls = 0  # network evaluations an image
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
-        x = self.show(x, t)
+        x = self.impute(x, t)
         times = torch.full((x.shape[0],), max(t, 0.0), device=x.device)
         if self.guidance != 1 and self.interval[0] <= t <= self.interval[1]:
             both = self.model(

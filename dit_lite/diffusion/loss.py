@@ -70,13 +70,13 @@ def variance_term(config, output: Tensor, x0: Tensor, x: Tensor, t: Tensor) -> T
 
     forward, width, weight = step(i)
     low, high = step(i.clamp(min=1))[1].log(), forward.log()
-    believed, _ = to_x0_eps(
+    x0_pred, _ = to_x0_eps(
         "eps", path, output[:, : config.channels].detach(), x, i / path.steps
     )
     log_variance = expand(low, x) + (output[:, config.channels :] + 1) / 2 * expand(
         high - low, x
     )
-    error = expand(width, x) + (expand(weight, x) * (x0 - believed)) ** 2
+    error = expand(width, x) + (expand(weight, x) * (x0 - x0_pred)) ** 2
     entropy = expand(torch.where(first, -1 - math.log(2 * math.pi), low), x)
     divergence = (log_variance - entropy - 1 + error / log_variance.exp()) / 2
     return divergence.flatten(1).mean(1) / math.log(2)

@@ -1,10 +1,10 @@
-"""From noise to images. A sampler is a generator: it walks down a list of times and
+"""From noise to images. A sampler is a generator: it goes down a list of times and
 yields every state it passes.
 
 Each takes (denoise, path, x, times, noise): `denoise(x, t)` gives a Prediction, `times`
 fall from noise to image, `noise()` draws fresh noise shaped like x. Each yields (t, x,
-x0): the time it has reached, the state there, and the image it believed in when it
-left.
+x0): the time it has reached, the state there, and the image it predicted before the
+step.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def heun(
 def ddim(
     denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
 ) -> Steps:
-    """Keep image and noise as they are believed to be, change the shares: a(r) x0 +
-    s(r) eps (2010.02502 eq. 12 with sigma = 0).
+    """Keep image and noise as predicted, change the shares: a(r) x0 + s(r) eps
+    (2010.02502 eq. 12 with sigma = 0).
     """
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)

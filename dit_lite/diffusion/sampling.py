@@ -17,11 +17,12 @@ from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 from ..model.inputs import read_condition
 from ..resources import page_is_built
 from .guidance import Denoiser, unchanged
+from .init_images import InitImages
 from .noise import ImageNoise
-from .original import Original
 from .paths import PATHS
 from .samplers import SAMPLERS, State
 from .times import time_grid
+from .units import to_images
 
 WHOLE, SEED, WEIGHT = Whole(1), Whole(0), Number(0, 1e9)
 
@@ -44,17 +45,17 @@ def trajectory(
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
     noise: Tensor | None = None,
-    original: Original | None = None,
+    init_images: InitImages | None = None,
     first: int = 0,
 ) -> Iterator[tuple[Denoiser, State]]:
-    """Walk from noise to images, one step at a time.
+    """Sample from noise to images, one step at a time.
 
     Yields (denoiser, (t, x, x0)) after every step: x (B, C, H, W) is the state, x0 the
-    image that the model saw in it, both in the model's own units (`to_images` turns
+    image predicted from it, both in the model's own units (`to_images` turns
     them into [-1,1]); `denoiser.calls` counts the network evaluations so far. `noise`
-    (B, C, H, W) replaces the seeded start; an `original` is where the walk starts from,
-    noised with it (see editing.py); `first` is the index of the first image among
-    those of the seed. Arguments and errors as in `sample`.
+    (B, C, H, W) replaces the seeded start; `init_images` are noised with it and started
+    from (see editing.py); `first` is the index of the first image among those of the
+    seed. Arguments and errors as in `sample`.
     """
     config = denoiser_config(model)
     choose("sampler", sampler, CHOICES["sampler"])
@@ -82,41 +83,41 @@ def trajectory(
     x = draw()
     if noise is not None:
         x = noise.to(device, dtype)
-    start, show = start_time(config.path, config.objective), unchanged
-    if original is not None:
-        start, x, show = original.begin(config, x, start)
+    start, impute = start_time(config.path, config.objective), unchanged
+    if init_images is not None:
+        start, x, impute = init_images.start(config, x, start)
     last = PATHS[config.path].last
     if (start - last) / steps < 1e-5:
         raise ValueError(
             f"{steps} steps from t={start:g} to {last:g} are too close to tell "
             "apart; take fewer steps, or a larger strength"
         )
-    denoise = Denoiser(model, labels.to(device), guidance, interval, show)
+    denoise = Denoiser(model, labels.to(device), guidance, interval, impute)
     times = time_grid(start, last, steps)
     for t, state, x0 in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
-        yield denoise, (t, show(state, t), x0)
+        yield denoise, (t, impute(state, t), x0)
 
 
-class Walk(NamedTuple):
-    """A recorded trajectory of S steps: times (S+1,) falling; states and beliefs (S+1,
+class Trajectory(NamedTuple):
+    """A recorded trajectory of S steps: times (S+1,) falling; states and x0_pred (S+1,
     B, C, H, W) in the model's units.
 
-    A belief is the image that the model saw in the state beside it; the last is the
-    finished image. `calls` counts network evaluations.
+    x0_pred is the image predicted from the state beside it; the last is the finished
+    image. `calls` counts network evaluations.
     """
 
     times: Tensor
     states: Tensor
-    beliefs: Tensor
+    x0_pred: Tensor
     calls: int
 
 
 @torch.no_grad()
-def walk(
+def record_trajectory(
     model: nn.Module, labels: Sequence[int] | Tensor, steps: int = STEPS,
     guidance: float = GUIDANCE, sampler: str = SAMPLER, seed: int = 0,
     noise: Tensor | None = None,
-) -> Walk:  # fmt: skip
+) -> Trajectory:  # fmt: skip
     """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W)
     replaces the seeded start. Arguments and errors as there.
     """
@@ -124,7 +125,7 @@ def walk(
     passed = list(
         trajectory(model, labels, steps, guidance, sampler, seed, noise=noise)
     )
-    states, beliefs = ([state[i].cpu() for _, state in passed] for i in (1, 2))
+    states, x0_pred = ([state[i].cpu() for _, state in passed] for i in (1, 2))
     if noise is None:
         noise = ImageNoise(SEED("seed", seed), len(states[0]), states[0].shape[1:])()
     start = noise.to(states[0])
@@ -132,22 +133,12 @@ def walk(
         start_time(config.path, config.objective),
         *(state[0] for _, state in passed),
     ]
-    return Walk(
+    return Trajectory(
         torch.tensor(times),
         torch.stack([start, *states]),
-        torch.stack([*beliefs, states[-1]]),
+        torch.stack([*x0_pred, states[-1]]),
         passed[-1][0].calls,
     )
-
-
-def to_model_units(images: Tensor, config) -> Tensor:
-    """Images in [-1,1] in the units in which a model of `config` sees them."""
-    return (images - config.data_mean) / config.data_std
-
-
-def to_images(x: Tensor, config) -> Tensor:
-    """From the model's units to images in [-1,1], clipped."""
-    return (x * config.data_std + config.data_mean).clamp(-1, 1)
 
 
 @torch.no_grad()
@@ -160,7 +151,7 @@ def sample(
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
     batch_size: int = 500,
-    original: Original | None = None,
+    init_images: InitImages | None = None,
     progress: bool = False,
 ) -> Tensor:
     """Make one image for each label.
@@ -169,39 +160,38 @@ def sample(
     `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
     dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device. Image i of a
     seed is the same however many are asked for, and in parts of whatever `batch_size`
-    they are worked off. With an `original` the images of `edit` and `inpaint` are made;
+    they are worked off. With `init_images` the images of `edit` and `inpaint` are made;
     `progress` shows a bar. Raises ValueError or TypeError for labels out of range, an
     unknown sampler, or guidance on a model without a null class.
     """
     config = denoiser_config(model)
     labels = read_condition(config, labels)
     batch_size, steps = WHOLE("batch_size", batch_size), WHOLE("steps", steps)
-    if original is not None and not isinstance(original, Original):
+    if init_images is not None and not isinstance(init_images, InitImages):
         raise TypeError(
-            f"original is a {type(original).__name__}; pass an Original, or use edit "
-            "or inpaint, which make one"
+            f"init_images is a {type(init_images).__name__}; pass InitImages, or use "
+            "edit or inpaint, which make them"
         )
     batches = labels.split(batch_size)
-    originals = (
-        [None] * len(batches)
-        if original is None
-        else original.fit(config, len(labels)).split(batch_size)
-    )
+    inits = [None] * len(batches)
+    if init_images is not None:
+        init_images.check_fits(config, len(labels))
+        inits = init_images.split(batch_size)
     parts, done = [], 0
     with tqdm(
         total=len(labels) * steps, desc="sampling", unit="image step", leave=False,
         delay=1, disable=not progress or page_is_built(),
     ) as bar:  # fmt: skip
-        for batch, given in zip(batches, originals, strict=True):
+        for batch, init in zip(batches, inits, strict=True):
             for _, (_, x, _) in trajectory(
-                model, batch, steps, guidance, sampler, seed, interval, None, given,
+                model, batch, steps, guidance, sampler, seed, interval, None, init,
                 done,
             ):  # fmt: skip
                 last = x
                 bar.update(len(batch))
             done += len(batch)
             images = to_images(last, config)
-            parts.append(images if given is None else given.keep(images, given.images))
+            parts.append(images if init is None else init.impute(images, init.images))
     return torch.cat(parts)
 
 

@@ -332,7 +332,7 @@ def network_calls(
     guidance: float,
     interval: tuple[float, float] = (0.0, 1.0),
 ) -> int:
-    """Network evaluations an image, counted on a real walk."""
+    """Network evaluations an image, counted on a real trajectory."""
     *_, (denoiser, _) = trajectory(
         model, [0], steps, guidance, sampler, interval=interval
     )
@@ -465,7 +465,7 @@ def _cas(
     both are tested on the held-out images.
     """
 
-    def learned(images: Tensor, labels: Tensor) -> Interval:
+    def trained_on(images: Tensor, labels: Tensor) -> Interval:
         return classification_score(
             LEARNERS[data], images, labels, *_real(data, "test", model).some(), seed
         )
@@ -477,9 +477,9 @@ def _cas(
                 "as the reference"
             )
         _, (others,) = halves(torch.arange(len(real.data)), seed=seed)
-        return learned(*real.some(others[: len(images)]))
+        return trained_on(*real.some(others[: len(images)]))
 
-    return [lambda: learned(images, labels), of_real]
+    return [lambda: trained_on(images, labels), of_real]
 
 
 def _by_class(made: Extracted, labels: Tensor, classes: int) -> tuple[float, ...]:

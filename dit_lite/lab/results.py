@@ -16,7 +16,7 @@ from .budget import RECORDED
 from .rows import Rows
 
 SCHEMA = 1
-#: What older versions called an experiment, and a key of a recorded result.
+#: What older versions called an experiment, a key of a recorded result,
 FORMER_NAMES = {
     "deep_zero_init": "deep",
     "loss_beside_linear": "shipped",
@@ -29,6 +29,8 @@ FORMER_KEYS = {
     "told_one": "given",
     "by_time": "loss_by_time",
 }
+#: and a kind of row in it.
+FORMER_KINDS = {"belief": "x0_pred", "walk": "trajectory"}
 
 
 class ResultError(ValueError):
@@ -145,22 +147,25 @@ def read_result(name: str, budget: str, settings: dict | None = None) -> Result 
     return Result(
         name,
         budget,
-        _with_todays_keys(content["values"]),
+        _with_todays_names(content["values"]),
         content["settings"],
-        _with_todays_keys(content["provenance"]),
+        _with_todays_names(content["provenance"]),
         stale,
     )
 
 
-def _with_todays_keys(value):
+def _with_todays_names(value):
     """A JSON value as this version would have written it."""
     if isinstance(value, list):
-        return [_with_todays_keys(one) for one in value]
+        return [_with_todays_names(one) for one in value]
     if isinstance(value, dict):
-        return {
-            FORMER_KEYS.get(key, key): _with_todays_keys(one)
+        renamed = {
+            FORMER_KEYS.get(key, key): _with_todays_names(one)
             for key, one in value.items()
         }
+        if renamed.get("kind") in FORMER_KINDS:
+            renamed["kind"] = FORMER_KINDS[renamed["kind"]]
+        return renamed
     return value
 
 

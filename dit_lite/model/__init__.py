@@ -10,7 +10,7 @@ from .conditions import CONDITIONS, any_condition, drop, is_null, null_like
 from .context import Context
 from .dit import DiT, FinalLayer
 from .embedding import ConditionEmbedding, TimeEmbedding, time_features
-from .inputs import check_inputs, read_condition
+from .inputs import check_inputs, read_condition, shapes_only
 from .mlp import MLPS
 from .official import load_official
 from .patching import PatchEmbed, conv_to_linear, linear_to_conv, patchify, unpatchify
@@ -24,5 +24,6 @@ __all__ = [
     "TimeEmbedding", "any_condition", "check_inputs", "conv_to_linear", "coordinates",
     "drop", "gated", "is_null", "linear_to_conv", "load_official", "modulate",
     "null_like", "patchify", "read_condition", "record_attention", "resample", "resize",
-    "rotate", "sincos_table", "time_features", "to_browser", "unpatchify",
+    "rotate", "shapes_only", "sincos_table", "time_features", "to_browser",
+    "unpatchify",
 ]  # fmt: skip

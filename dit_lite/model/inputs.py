@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor
 
 from ..config import DiTConfig
 from ..config.captions import encode
 from .conditions import CONDITIONS
+
+_values_are_checked = ContextVar("values_are_checked", default=True)
 
 
 def check_inputs(
@@ -21,7 +27,8 @@ def check_inputs(
     fit a model with weights of `dtype`.
 
     Types and shapes are always checked, values only where they lie at hand: those of a
-    GPU would have to be waited for. There `sample` and `Dataset` have checked them.
+    GPU would have to be waited for. There `sample` and `Dataset` have checked them, as
+    they have inside `shapes_only`.
     """
     C, S = config.channels, config.image_size
     for name, value in dict(x=x, t=t, y=y).items():
@@ -77,14 +84,27 @@ def check_inputs(
 
 def at_hand(value: Tensor) -> bool:
     """Whether the values can be read now: not those of a GPU, of a graph that is being
-    traced, or of a tensor that stands for others.
+    traced, of a tensor that stands for others, or in a step of training.
     """
     return (
         value.device.type == "cpu"
         and type(value) is Tensor
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
+        and _values_are_checked.get()
     )
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Inside, models check no values: for a step of training, whose labels the data
+    set has checked, and whose times were drawn from [0,1].
+    """
+    token = _values_are_checked.set(False)
+    try:
+        yield
+    finally:
+        _values_are_checked.reset(token)
 
 
 def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:

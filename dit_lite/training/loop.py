@@ -19,7 +19,8 @@ from ..config import ConfigError, DiTConfig, TrainConfig
 from ..data import Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
-from ..model import DiT, drop
+from ..diffusion.units import to_model_units
+from ..model import DiT, drop, shapes_only
 from ..pretrained import Origin, save_model
 from .allocator import keep_freed_memory
 from .build import build_model
@@ -194,14 +195,14 @@ class Trainer:
         """One optimiser step; the loss and the gradient's norm before clipping."""
         config, generator, rows = self.config, self.generator, self.loader.rows
         x, y = self.loader.next(generator)  # (b, C, H, W), (b,)
-        x = (x - self.model_config.data_mean) / self.model_config.data_std
+        x = to_model_units(x, self.model_config)
         # of every image in the batch; its own rows are all there are in one process
         t = draw_times(config.times, config.batch_size, generator)[rows]  # (b,)
         shape = (config.batch_size, *x.shape[1:])
         eps = torch.randn(shape, generator=generator, device=self.device)[rows]
         y = self.drop_labels(y)
         with products(config.precision):
-            with self.autocast:
+            with self.autocast, shapes_only():
                 loss = diffusion_loss(self.model, x, y, t, eps).mean()
                 loss = loss * self.loader.weight  # 1 in one process
             loss.backward()

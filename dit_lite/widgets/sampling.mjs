@@ -1,4 +1,4 @@
-// A sampling trajectory: the state x_t beside the image the model sees in it, over a
+// A sampling trajectory: the state x_t beside the image predicted from it, over a
 // few choices. state: frames, x0 uint8 (...axes, S+1, H, W[, 3]); times, taken float32
 // (...axes, S+1), the steps that lead to a state; axes [{ name, values }]; scores [{
 // name, curve, values }]; step; index; seed
@@ -46,7 +46,7 @@ function render({ model, el }) {
     : [];
 
   const state = tile(height, width, "state x_t"),
-    belief = tile(height, width, "predicted image x0");
+    predictedTile = tile(height, width, "predicted image x0");
   const time = h("span", { class: "dit-value" });
   const picture = ({ node }, ...caption) =>
     h(
@@ -57,7 +57,7 @@ function render({ model, el }) {
     );
   const panel = h("div", { class: "dit-scores" });
 
-  const told = (i, steps = taken.at(...model.get("index"))) =>
+  const stepsTaken = (i, steps = taken.at(...model.get("index"))) =>
     `${steps[i]} of ${steps[last]}`;
   const play = button(PLAY, () => (timer ? stop() : start()), {
     "aria-pressed": "false",
@@ -68,7 +68,7 @@ function render({ model, el }) {
     max: last,
     step: 1,
     value: model.get("step"),
-    format: i => told(i),
+    format: i => stepsTaken(i),
     input: i => (stop(), put(model, "step", i)),
   });
   const shown = [
@@ -95,8 +95,8 @@ function render({ model, el }) {
   strip.node.classList.add("dit-strip");
   strip.node.style = `--broad: ${Math.max(8, shown.length)}; --narrow: ${shown.length > 7 ? Math.ceil(shown.length / 2) : shown.length}`;
   const stretch = taken.at(...model.get("index"))[0]
-    ? "the end of the walk"
-    : "the whole walk, from noise to image";
+    ? "the end of the trajectory"
+    : "the whole trajectory, from noise to image";
   const story = h("output", { class: "dit-spoken", "aria-live": "polite" });
   body.append(
     h("div", { class: "dit-controls" }, ...choices.map(({ node }) => node), ...again),
@@ -104,7 +104,7 @@ function render({ model, el }) {
       "div",
       { class: "dit-stage" },
       picture(state, symbol("x", "t"), ", the state at ", time),
-      picture(belief, symbol("x̂", "0"), ", the image the model sees in it"),
+      picture(predictedTile, symbol("x̂", "0"), ", the image predicted from it"),
       panel,
     ),
     h("div", { class: "dit-controls" }, play, scrub.node),
@@ -209,7 +209,7 @@ function render({ model, el }) {
     const step = model.get("step"),
       index = model.get("index");
     state.paint(frames.at(...index, step));
-    belief.paint(predicted.at(...index, step));
+    predictedTile.paint(predicted.at(...index, step));
     curves.forEach(({ show }) => show(step));
     scrub.set(step);
     const t = times.at(...index)[step];
@@ -219,7 +219,7 @@ function render({ model, el }) {
       ({ name, values }, axis) => `${name} ${values[index[axis]]}`,
     );
     story.textContent = [
-      `Step ${told(step)}, t = ${number(t, 2)}`,
+      `Step ${stepsTaken(step)}, t = ${number(t, 2)}`,
       ...where,
       ...curves.map(({ read }) => read()),
     ].join(", ");

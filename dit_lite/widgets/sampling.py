@@ -1,5 +1,5 @@
-"""The sampling explorer: a precomputed walk from noise to image, with what the model
-believed at every step.
+"""The sampling explorer: a precomputed trajectory from noise to image, with the image
+that the model predicted at every step.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ def sampling_explorer(
     taken=None, step: int | None = None, start: Mapping | None = None, seed: int = 0,
     on: Mapping[str, Callable] | None = None,
 ):  # fmt: skip
-    """Scrub or play a sampling trajectory: the state x_t beside the image the model
-    sees in it.
+    """Scrub or play a sampling trajectory: the state x_t beside the image that the
+    model predicts from it.
 
     axes {name: values} are the choices offered, for example {"guidance": [1, 2, 4],
     "class": [3, 8]}; frames uint8 (*axes, S+1, H, W) or (*axes, S+1, H, W, 3) the
     states from noise to image (`to_pixels` makes them), x0 of the same shape the
     predictions made there (the last: the finished image), times (S+1,) falling. `taken`
-    (S+1,) says how many steps lead to each state, by default 0 to S. Where walks differ
-    in their number of steps, times and taken have axes that broadcast to (*axes, S+1).
-    Either may repeat itself: a walk of few steps stays in a state for longer (`walks`
-    of dit_lite.diffusion makes all of these). scores {name: array (*axes, S+1)} of
-    numbers, which get a curve, or of text is shown at every state. `step`, the place of
-    a state, and `start` {axis: value} say what is seen first; the default is the middle
-    of the walk. With a kernel, `on={"seed": function(widget)}` offers a button that
-    counts `widget.seed` up; the function sets `widget.frames`, `widget.x0` and
-    `widget.scores`. Raises ValueError or TypeError, naming the argument, before
-    anything is drawn.
+    (S+1,) says how many steps lead to each state, by default 0 to S. Where trajectories
+    differ in their number of steps, times and taken have axes that broadcast to (*axes,
+    S+1). Either may repeat itself: a trajectory of few steps stays in a state for
+    longer (`trajectory_grid` of dit_lite.diffusion makes all of these). scores {name:
+    array (*axes, S+1)} of numbers, which get a curve, or of text is shown at every
+    state. `step`, the place of a state, and `start` {axis: value} say what is seen
+    first; the default is the middle of the trajectory. With a kernel, `on={"seed":
+    function(widget)}` offers a button that counts `widget.seed` up; the function sets
+    `widget.frames`, `widget.x0` and `widget.scores`. Raises ValueError or TypeError,
+    naming the argument, before anything is drawn.
     """
     choices = check_axes(axes or {})
     lead = tuple(len(values) for _, values in choices)
@@ -56,7 +56,7 @@ def sampling_explorer(
     ):
         raise ValueError(
             f"taken has values from {taken.min():g} to {taken.max():g}; expected "
-            "whole numbers of at least 0 that do not fall along a walk"
+            "whole numbers of at least 0 that do not fall along a trajectory"
         )
     step = states // 2 if step is None else step
     if (

@@ -7,7 +7,7 @@ from dit_lite import sample
 from dit_lite.diffusion import (
     PATHS,
     SAMPLERS,
-    Original,
+    InitImages,
     edit,
     inpaint,
     time_grid,
@@ -106,14 +106,14 @@ def test_inpainting_is_the_loop_that_replaces_known_pixels_after_every_step(aliv
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_on_the_way_known_pixels_hold_the_noised_original(alive, name):
+def test_on_the_way_known_pixels_hold_the_noised_images(alive, name):
     model = alive(std=0.1)
     noise = ImageNoise(3, 2, (1, 8, 8))()
-    original = Original(pictures(), 0.8, HALF.expand(8, 8))
+    init = InitImages(pictures(), 0.8, HALF.expand(8, 8))
     passed = [
         state
         for _, state in trajectory(
-            model, LABELS, 4, sampler=name, seed=3, original=original
+            model, LABELS, 4, sampler=name, seed=3, init_images=init
         )
     ]
     assert [t for t, _, _ in passed] == pytest.approx(

@@ -74,10 +74,8 @@ def theirs(
     ), states
 
 
-def assert_same_walk(walk, states, tolerance=1e-5):
-    walk = list(walk)
-    assert len(walk) == len(states)
-    for (_, ours, _), other in zip(walk, states, strict=True):
+def assert_same_trajectory(steps, states, tolerance=1e-5):
+    for (_, ours, _), other in zip(steps, states, strict=True):
         torch.testing.assert_close(ours, other, rtol=tolerance, atol=tolerance)
 
 
@@ -99,7 +97,7 @@ def test_ddim_is_that_of_diffusers(spacing, objective):
         for i, state in enumerate(states):
             before = start() if i == 0 else states[i - 1]
             pair = torch.stack([times[i], (times[i] - 0.1).clamp(min=-0.001)])
-            assert_same_walk(
+            assert_same_trajectory(
                 SAMPLERS["ddim"](
                     denoiser(PATHS["ddpm"], objective),
                     PATHS["ddpm"],
@@ -110,7 +108,7 @@ def test_ddim_is_that_of_diffusers(spacing, objective):
                 [state],
             )
         return
-    assert_same_walk(
+    assert_same_trajectory(
         SAMPLERS["ddim"](
             denoiser(PATHS["ddpm"], objective), PATHS["ddpm"], start(), times, None
         ),
@@ -134,10 +132,10 @@ def test_ddpm_is_that_of_diffusers_with_the_same_noise(steps, learned):
         generator=torch.Generator().manual_seed(5),
     )
     noise = noise_from(torch.Generator().manual_seed(5))
-    walk = SAMPLERS["ddpm"](
+    steps = SAMPLERS["ddpm"](
         denoiser(PATHS["ddpm"], "eps", learned), PATHS["ddpm"], start(), times, noise
     )
-    assert_same_walk(walk, states)
+    assert_same_trajectory(steps, states)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 14])
@@ -155,7 +153,7 @@ def test_dpmpp_2m_is_that_of_diffusers(steps, objective):
         timestep_spacing="trailing",
     )
     times, states = theirs(scheduler, steps)
-    assert_same_walk(
+    assert_same_trajectory(
         SAMPLERS["dpmpp_2m"](
             denoiser(PATHS["ddpm"], objective), PATHS["ddpm"], start(), times, None
         ),
@@ -174,7 +172,7 @@ def test_euler_is_the_flow_matching_scheduler_of_diffusers():
     for i, t in zip(scheduler.timesteps, times.tolist(), strict=False):
         x = scheduler.step(network(x, t), i, x).prev_sample.double()
         states.append(x)
-    assert_same_walk(
+    assert_same_trajectory(
         SAMPLERS["euler"](
             denoiser(PATHS["linear"], "flow"), PATHS["linear"], start(), times, None
         ),
@@ -288,9 +286,11 @@ def test_ancestral_sampling_draws_from_the_data(path):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_sampler_yields_every_time_it_reaches_and_ends_at_the_image(name, path):
     times = time_grid(path.first, path.last, 7)
-    walk = list(SAMPLERS[name](gaussian(path), path, start(), times, lambda: start(1)))
-    assert [t for t, _, _ in walk] == times[1:].tolist()
-    assert all(x.shape == x0.shape == SHAPE and x.isfinite().all() for _, x, x0 in walk)
+    steps = list(SAMPLERS[name](gaussian(path), path, start(), times, lambda: start(1)))
+    assert [t for t, _, _ in steps] == times[1:].tolist()
+    assert all(
+        x.shape == x0.shape == SHAPE and x.isfinite().all() for _, x, x0 in steps
+    )
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)

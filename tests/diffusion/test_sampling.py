@@ -11,12 +11,12 @@ from dit_lite.diffusion import (
     SAMPLERS,
     ExactDenoiser,
     LinearDenoiser,
+    record_trajectory,
     start_time,
     target,
     time_grid,
     to_images,
     trajectory,
-    walk,
 )
 from dit_lite.diffusion.noise import ImageNoise
 
@@ -231,19 +231,19 @@ def test_given_noise_replaces_the_seeded_start(alive):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_walk_records_what_sampling_passes(alive, name):
+def test_a_recorded_trajectory_is_what_sampling_passes(alive, name):
     model = alive(std=0.1)
-    recorded = walk(model, [0, 2], steps=4, sampler=name, seed=5)
+    recorded = record_trajectory(model, [0, 2], steps=4, sampler=name, seed=5)
     torch.testing.assert_close(
         recorded.times.double(), time_grid(1.0, 0.0, 4), rtol=0, atol=1e-6
     )
-    assert recorded.states.shape == recorded.beliefs.shape == (5, 2, 1, 8, 8)
+    assert recorded.states.shape == recorded.x0_pred.shape == (5, 2, 1, 8, 8)
     assert torch.equal(recorded.states[0], ImageNoise(5, 2, (1, 8, 8))())
     assert torch.equal(
         to_images(recorded.states[-1], model.config),
         sample(model, [0, 2], steps=4, sampler=name, seed=5),
     )
-    assert torch.equal(recorded.beliefs[-1], recorded.states[-1])
+    assert torch.equal(recorded.x0_pred[-1], recorded.states[-1])
 
 
 @pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"ddpm"}))

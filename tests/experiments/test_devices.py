@@ -17,7 +17,7 @@ from dit_lite.experiments.generation import (
 
 PARTS = {
     "noised digits": lambda: class_settled.noised_digits(0, [0.3]),
-    "free walks": lambda: class_settled.free_walks(0, 20, 3),
+    "without a class": lambda: class_settled.unconditional_trajectories(0, 20, 3),
     "judges": lambda: judges.one_judge("digits"),
     "models": lambda: loss_beside_linear.one_denoiser("digits", "no class", 50, 5),
     "linear": lambda: loss_beside_linear.one_denoiser("digits", "linear", 50, 5),
@@ -27,7 +27,9 @@ PARTS = {
     "predicted images": lambda: spectra.predicted_images(
         "digits", "digits-judge", 0, [0.3], 20
     ),
-    "walks": lambda: spectra.walk_rows("digits", "digits-judge", 0, 2.0, 20, 3),
+    "trajectories": lambda: spectra.trajectory_rows(
+        "digits", "digits-judge", 0, 2.0, 20, 3
+    ),
 }
 
 

@@ -8,7 +8,7 @@ import torch
 from dit_lite import DiT, preset
 from dit_lite.diffusion import PATHS, diffusion_loss
 from dit_lite.diffusion.times import at_ratio
-from dit_lite.experiments.diffusion.equal_ratios import WALKS, Along
+from dit_lite.experiments.diffusion.equal_ratios import SAMPLED_ALONG, Along
 
 
 def awake(path: str) -> DiT:
@@ -36,8 +36,8 @@ def test_the_loss_along_another_path_is_that_at_the_times_of_equal_ratio(own, ot
     assert (along - diffusion_loss(model, x0, y, t, eps)).abs().max() > 0.01
 
 
-def test_a_network_walks_only_where_its_path_has_every_ratio():
-    for own, walks in WALKS.items():
-        for other in set(walks) - {own}:
+def test_a_network_is_sampled_only_where_its_path_has_every_ratio():
+    for own, others in SAMPLED_ALONG.items():
+        for other in set(others) - {own}:
             start = PATHS[other].log_snr(torch.tensor(PATHS[other].first))
             assert at_ratio(PATHS[own], start) < PATHS[own].first

@@ -11,7 +11,7 @@ from dit_lite.lab import (
     read_result,
     run_experiment,
 )
-from dit_lite.lab.results import FORMER_KEYS, FORMER_NAMES
+from dit_lite.lab.results import FORMER_KEYS, FORMER_KINDS, FORMER_NAMES
 from dit_lite.resources import resource
 
 RECORDED = sorted(resource("data/results").glob("*/[cg]pu.json"))
@@ -133,11 +133,13 @@ def leaves(value) -> list:
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda path: path.parent.name)
-def test_keys_of_older_versions_are_renamed_and_no_number_is_changed(file):
+def test_names_of_older_versions_are_renamed_and_no_number_is_changed(file):
     recorded = json.loads(file.read_text())
     result = read_result(file.parent.name, file.stem)
-    assert leaves(result.values) == leaves(recorded["values"])
+    then = [FORMER_KINDS.get(leaf, leaf) for leaf in leaves(recorded["values"])]
+    assert leaves(result.values) == then
     assert leaves(result.provenance) == leaves(recorded["provenance"])
     assert result.settings == recorded["settings"]
     today = json.dumps([result.values, result.provenance])
     assert not any(f'"{key}": ' in today for key in FORMER_KEYS)
+    assert not any(f'"kind": "{kind}"' in today for kind in FORMER_KINDS)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dit_lite import DiT
-from dit_lite.diffusion import diffusion_loss, sample, walks
+from dit_lite.diffusion import diffusion_loss, sample, trajectory_grid
 from dit_lite.model import (
     CONDITIONING,
     CONDITIONS,
@@ -98,7 +98,12 @@ def test_a_model_of_any_condition_trains_and_samples(alive, batch, kind):
     images = sample(model, y.tolist(), steps=2, guidance=2.0)
     assert torch.equal(images, sample(model, y, steps=2, guidance=2.0))
     assert images.shape == x.shape
-    assert walks(model, y[:2], [1.0, 2.0], [2], [0, 1]).states.shape[:4] == (2, 1, 2, 2)
+    assert trajectory_grid(model, y[:2], [1.0, 2.0], [2], [0, 1]).states.shape[:4] == (
+        2,
+        1,
+        2,
+        2,
+    )
 
 
 @kinds

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from dit_lite import DiT, preset
-from dit_lite.model import CONDITIONING, POSITIONS
+from dit_lite.model import CONDITIONING, POSITIONS, shapes_only
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,17 @@ def test_values_are_read_only_where_nobody_waits_for_them(tiny):
     assert model(x, t + 500, y - 7).shape == x.shape
     with pytest.raises(ValueError, match="y has shape"):
         model(x, t, y[:1])
+
+
+def test_a_step_of_training_reads_no_value_and_calls_by_hand_do(alive):
+    model, far = alive(), {**GOOD, "t": GOOD["t"] + 500}
+    with shapes_only():
+        assert model(**far).isfinite().all()
+        with pytest.raises(ValueError, match="y has shape"):
+            model(**{**GOOD, "y": GOOD["y"][:1]})
+    for training in (True, False):
+        with pytest.raises(ValueError, match="is outside"):
+            model.train(training)(**far)
 
 
 def test_the_right_input_is_taken_and_an_empty_batch_too(alive):

@@ -19,7 +19,7 @@ from .objectives import SAMPLINGS, image_error
 
 #: path of the network -> the paths along which it is asked for samples. The linear one
 #: starts nearer to pure noise than the DDPM path ever comes.
-WALKS = {"linear": ["linear", "ddpm"], "ddpm": ["ddpm"]}
+SAMPLED_ALONG = {"linear": ["linear", "ddpm"], "ddpm": ["ddpm"]}
 #: [path of the network, path whose ratios it is trained on]
 ARMS = [["linear", "ddpm"], ["ddpm", "linear"], ["linear", "linear"]]
 
@@ -51,7 +51,7 @@ def equal_ratios(
     `logit_normal`; all else is as in `objectives`.
 
     Each row holds the error of the implied image by time on the network's path, and
-    under `samples` for every walk a report of every sampler.
+    under `samples` for every path sampled along a report of every sampler.
     """
     cases = [
         {"path": path, "ratios": ratios, "seed": seed}
@@ -99,10 +99,10 @@ def one_exchange(
     trainer.model = Along(trainer.model, ratios)
     model = trainer.run().model.cpu()
     samples = {
-        walk: {name: evaluate_digits(Along(model, walk) if walk != path else model,
+        along: {name: evaluate_digits(Along(model, along) if along != path else model,
         per_class, 1.0, count, name, seed, halvings=2).to_dict()
                for name, count in SAMPLINGS.items()}
-        for walk in WALKS[path]
+        for along in SAMPLED_ALONG[path]
     }  # fmt: skip
     return {
         "path": path,

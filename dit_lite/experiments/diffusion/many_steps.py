@@ -37,17 +37,17 @@ def many_steps(parts: Parts, seeds: list[int], **settings) -> dict:
         "rows": list(
             chain(
                 *parts.map(
-                    one_model_walked, [dict(seed=seed) for seed in seeds], **settings
+                    one_model_sampled, [dict(seed=seed) for seed in seeds], **settings
                 )
             )
         )
     }
 
 
-def one_model_walked(
+def one_model_sampled(
     seed: int, train_steps: int | None, per_class: int, asked: list[list]
 ) -> list[dict]:
-    """One model and all its walks."""
+    """One model, sampled in every way that is asked."""
     model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
     rows = []
     for name, steps in asked:

@@ -101,8 +101,8 @@ def image_error(model: DiT, bins: int, seed: int = 1234) -> list[float]:
         t = t.clamp(0.001, 0.999)
         eps = torch.randn(x0.shape, generator=generator)
         x = PATHS[config.path].mix(x0, eps, t)
-        believed, _ = to_x0_eps(
+        x0_pred, _ = to_x0_eps(
             config.objective, PATHS[config.path], model(x, t, y), x, t
         )
-        errors.append((believed - x0).square().mean().item())
+        errors.append((x0_pred - x0).square().mean().item())
     return errors

@@ -1,5 +1,5 @@
 """When is the class of a sample decided: how much noise still shows it, how much
-makes the model believe any label, and when a free walk settles.
+makes the model follow any label, and when a sample without a class settles.
 """
 
 from __future__ import annotations
@@ -36,16 +36,13 @@ def class_settled(
     Rows of kind "noised": held-out digits at noise level t, the model given the class,
     another or none; the share of predicted images that show the digit that was there
     (`true`) and the one that was given (`given`, None for no class). Rows of kind
-    "walk": samples without a class; the share of predicted images at t that the judge
-    reads as it reads the finished image (`settled`).
+    "trajectory": samples without a class; the share of predicted images at t that the
+    judge reads as it reads the finished image (`settled`).
     """
     cases = [{"seed": seed} for seed in seeds]
     noised = parts.map(noised_digits, cases, times=times)
-    return {
-        "rows": list(
-            chain(*noised, *parts.map(free_walks, cases, samples=samples, steps=steps))
-        )
-    }
+    free = parts.map(unconditional_trajectories, cases, samples=samples, steps=steps)
+    return {"rows": list(chain(*noised, *free))}
 
 
 @torch.no_grad()
@@ -83,7 +80,7 @@ def noised_digits(seed: int, times: list[float]) -> list[dict]:
 
 
 @torch.no_grad()
-def free_walks(seed: int, samples: int, steps: int) -> list[dict]:
+def unconditional_trajectories(seed: int, samples: int, steps: int) -> list[dict]:
     """How the class of samples that were given none forms on the way."""
     model = load("digits", pick_device("auto"))
     labels = torch.full((samples,), model.config.num_classes)
@@ -97,13 +94,13 @@ def free_walks(seed: int, samples: int, steps: int) -> list[dict]:
     ]
     return [
         {
-            "kind": "walk",
+            "kind": "trajectory",
             "seed": seed,
             "step": i,
             "t": starts[i],
-            "settled": share(reading(model.config, belief) == last),
+            "settled": share(reading(model.config, x0) == last),
         }
-        for i, (_, _, belief) in enumerate(passed)
+        for i, (_, _, x0) in enumerate(passed)
     ]
 
 

@@ -46,7 +46,7 @@ def sampler_steps(
     samplers: list[str],
     steps: list[int],
 ) -> dict:
-    """Walk the shipped models with every sampler, from the same noise.
+    """Sample the shipped models with every sampler, from the same noise.
 
     `error` is the root mean squared distance, in [-1,1], to the image that heun reaches
     in `limit` steps; ddpm, which adds noise, has none. `seconds` are per image. What

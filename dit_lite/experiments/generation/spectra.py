@@ -76,21 +76,21 @@ def spectra(
     images, where the noise has power 1 at every frequency.
 
     Rows of kind "data" hold the spectrum of the held-out images and the highest
-    frequency visible at each t; "belief" what the model makes of held-out images at
-    noise level t, given their class: 1 - |error|^2/|truth|^2 by frequency; "walk" the
-    same for samples on their way, the finished one being the truth, and what the judge
-    reads in the images it predicts.
+    frequency visible at each t; "x0_pred" what the model makes of held-out images
+    at noise level t, given their class: 1 - |error|^2/|truth|^2 by frequency;
+    "trajectory" the same for samples on their way, the finished one being the truth,
+    and what the judge reads in the images it predicts.
     """
     rows = parts.map(
         one_spectrum, [{"data": model["data"]} for model in models], times=times
     )
     noised = [model | {"seed": seed} for model, seed in product(models, seeds)]
     rows += chain(*parts.map(predicted_images, noised, times=times, images=images))
-    walked = [
+    sampled = [
         model | {"seed": seed, "guidance": w}
         for model, seed, w in product(models, seeds, guidances)
     ]
-    rows += chain(*parts.map(walk_rows, walked, samples=samples, steps=steps))
+    rows += chain(*parts.map(trajectory_rows, sampled, samples=samples, steps=steps))
     return {"rows": rows}
 
 
@@ -128,7 +128,7 @@ def predicted_images(
         ).x0.cpu()
         read = reading(judge, model.config, seen)
         row = {
-            "kind": "belief",
+            "kind": "x0_pred",
             "data": data,
             "seed": seed,
             "t": t,
@@ -140,7 +140,7 @@ def predicted_images(
 
 
 @torch.no_grad()
-def walk_rows(
+def trajectory_rows(
     data: str, judge: str, seed: int, guidance: float, samples: int, steps: int
 ) -> list[dict]:
     """What the model predicts on the way from noise to an image, a row a step."""
@@ -161,18 +161,18 @@ def walk_rows(
         passed[-1][1],
     )
     last, rows = reading(judge, model.config, finished), []
-    for step, (t, (_, _, belief)) in enumerate(zip(starts, passed, strict=False)):
+    for step, (t, (_, _, x0)) in enumerate(zip(starts, passed, strict=False)):
         row = {
-            "kind": "walk",
+            "kind": "trajectory",
             "data": data,
             "seed": seed,
             "guidance": guidance,
             "step": step,
             "t": t,
-            "power": power(belief),
-            "held": found(belief, finished),
+            "power": power(x0),
+            "held": found(x0, finished),
         }
-        read = reading(judge, model.config, belief)
+        read = reading(judge, model.config, x0)
         right = (read == labels).double()
         row |= {
             "accuracy": right.mean().item(),

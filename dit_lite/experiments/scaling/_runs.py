@@ -73,10 +73,14 @@ def loss_curve(
     return sizes(model.config) | {"images": seen, "losses": losses}
 
 
+#: What a run has one of for every stop, or for every noise level.
+CURVES = ("images", "losses", "loss_by_time")
+
+
 def points(curves: list[dict]) -> list[dict]:
     """One row for every loss of every curve, with the number of its run."""
     return [
-        {k: v for k, v in curve.items() if k not in ("images", "losses", "by_time")}
+        {k: v for k, v in curve.items() if k not in CURVES}
         | {"run": i, "images": n, "loss": loss}
         for i, curve in enumerate(curves)
         for n, loss in zip(curve["images"], curve["losses"], strict=True)

@@ -44,8 +44,8 @@ def scaling_grid(
     the largest; then train that.
 
     `rows` are losses by run and images; `predictions` the law, its intervals and what
-    it predicts, with the date; `held_out` what the largest did; `by_time` the slopes of
-    the loss over size in tenths of the noise level.
+    it predicts, with the date; `held_out` what the largest did; `loss_by_time` the
+    slopes of the loss over size in tenths of the noise level.
     """
 
     def grid(some: list[int]) -> list[dict]:
@@ -66,7 +66,7 @@ def scaling_grid(
         "rows": rows,
         "predictions": ahead[0],
         "held_out": judged(ahead[0]["laws"], points(large)),
-        "by_time": by_time(small + large, patches),
+        "loss_by_time": slopes_by_time(small + large, patches),
     }
 
 
@@ -90,7 +90,7 @@ def one_run(
         "seed": seed,
         "images": [stop * config.batch_size for stop in at],
         "losses": [loss.mean().item() for _, loss in looks],
-        "by_time": [last[place == b].mean().item() for b in range(BINS)],
+        "loss_by_time": [last[place == b].mean().item() for b in range(BINS)],
     }
 
 
@@ -118,13 +118,13 @@ def judged(laws: list[dict], rows: list[dict]) -> list[dict]:
     return found
 
 
-def by_time(curves: list[dict], patches: list[int]) -> list[dict]:
+def slopes_by_time(curves: list[dict], patches: list[int]) -> list[dict]:
     """The slope of log loss over log size in each tenth of the noise level."""
     found = []
     for patch in patches:
         some = [c for c in curves if c["patch_size"] == patch]
         x = np.log([c["parameters"] for c in some])
-        y = np.log([c["by_time"] for c in some])  # (runs, BINS)
+        y = np.log([c["loss_by_time"] for c in some])  # (runs, BINS)
         slopes = np.polyfit(x, y, 1)[0]
         found += [
             {"patch_size": patch, "t": (b + 0.5) / BINS, "slope": float(slope)}

@@ -1,4 +1,4 @@
-"""A picture that sampling starts from, and the pixels of it that are kept."""
+"""Images that sampling starts from, and the pixels of them that are kept."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from .guidance import unchanged
 from .paths import PATHS
+from .units import to_model_units
 
 
-class Original:
-    """Images to change: noised to a time on the path, and sampled from there.
+class InitImages:
+    """Images to edit: noised to a time on the path, and sampled from there.
 
     images (B, C, H, W) in [-1,1]; `strength` in (0,1], the share of the way to pure
     noise: near 0 keeps the image, 1 forgets it (SDEdit, 2108.01073); `known` (H, W) or
@@ -32,7 +33,7 @@ class Original:
         if known is not None:
             self.known = _mask(known, self.images)  # (B, 1, H, W)
 
-    def split(self, size: int) -> list[Original]:
+    def split(self, size: int) -> list[InitImages]:
         """Parts of at most `size` images."""
         masks = (
             [None] * -(-len(self.images) // size)
@@ -40,13 +41,13 @@ class Original:
             else [part[:, 0] for part in self.known.split(size)]
         )
         return [
-            Original(part, self.strength, mask)
+            InitImages(part, self.strength, mask)
             for part, mask in zip(self.images.split(size), masks, strict=True)
         ]
 
-    def fit(self, config, count: int) -> Original:
-        """Itself, if its images are those of a model with `config`, one for each of
-        `count` labels; else ValueError.
+    def check_fits(self, config, count: int) -> None:
+        """Raise ValueError unless there is one image of the size of a model with
+        `config` for each of `count` labels.
         """
         expected = (count, config.channels, config.image_size, config.image_size)
         if tuple(self.images.shape) != expected:
@@ -55,20 +56,18 @@ class Original:
                 f"{count} labels need {expected}: one image a label, resized to "
                 "the model's size"
             )
-        return self
 
-    def begin(
+    def start(
         self, config, noise: Tensor, first: float
     ) -> tuple[float, Tensor, Callable[[Tensor, float], Tensor]]:
-        """Where sampling starts when it would start from `noise` (B, C, H, W) at
-        time `first`: the time, the state there, and what the model is shown of a
-        state (x, t) on the way: the noised original in the known pixels. That is
+        """Where sampling starts when it would start from `noise` (B, C, H, W) at time
+        `first`: the time, the state there, and a function (x, t) -> x that puts the
+        noised images into the known pixels of a state, for the model to see. That is
         enough, since a sampler treats each pixel by itself.
         """
         path = PATHS[config.path]
-        x0 = (
-            self.fit(config, len(noise)).images.to(noise) - config.data_mean
-        ) / config.data_std
+        self.check_fits(config, len(noise))
+        x0 = to_model_units(self.images.to(noise), config)  # (B, C, H, W)
 
         def noised(t: float) -> Tensor:
             return path.mix(
@@ -81,15 +80,15 @@ class Original:
         return (
             start,
             x,
-            unchanged if self.known is None else lambda x, t: self.keep(x, noised(t)),
+            unchanged if self.known is None else lambda x, t: self.impute(x, noised(t)),
         )
 
-    def keep(self, x: Tensor, original: Tensor) -> Tensor:
-        """x with the known pixels of `original`; both (B, C, H, W)."""
+    def impute(self, x: Tensor, images: Tensor) -> Tensor:
+        """x with the known pixels of `images`; both (B, C, H, W)."""
         return (
             x
             if self.known is None
-            else torch.where(self.known.to(x.device), original.to(x), x)
+            else torch.where(self.known.to(x.device), images.to(x), x)
         )
 
 

@@ -1,4 +1,4 @@
-"""A model that is given another class as time goes by."""
+"""A model whose class label depends on the time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from ..model import is_null
 
 
-class Timed(nn.Module):
-    """`model`, told `label(t, y)` instead of y: a function of the times t (B,) and the
+class LabelSchedule(nn.Module):
+    """`model`, given `label(t, y)` instead of y: a function of the times t (B,) and the
     labels y (B,), which returns labels (B,).
 
     "No class" stays what it is, so that guidance works. Takes the place of a model in
-    `sample` and `walk`.
+    `sample` and `record_trajectory`.
     """
 
     def __init__(self, model: nn.Module, label: Callable[[Tensor, Tensor], Tensor]):

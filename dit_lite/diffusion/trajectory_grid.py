@@ -1,5 +1,5 @@
-"""Many walks from noise to image at once: one for each guidance weight, number of
-steps, seed and class.
+"""Many trajectories from noise to image at once: one for each guidance weight, number
+of steps, seed and class.
 """
 
 from __future__ import annotations
@@ -14,38 +14,39 @@ from torch import Tensor, nn
 from ..config.fields import Whole
 from ..model.inputs import read_condition
 from .noise import ImageNoise
-from .sampling import SEED, WEIGHT, WHOLE, denoiser_config, to_images, walk
+from .sampling import SEED, WEIGHT, WHOLE, denoiser_config, record_trajectory
+from .units import to_images
 
 
-class Walks(NamedTuple):
-    """Walks over axes {name: values}, which are guidance (G), steps (S), seed (R) and
-    class (K), with M states kept of each.
+class TrajectoryGrid(NamedTuple):
+    """Trajectories over axes {name: values}, which are guidance (G), steps (S), seed
+    (R) and class (K), with M states kept of each.
 
     times, taken (1, S, 1, 1, M): the time of a state, and the number of steps that lead
-    to it. states, beliefs (G, S, R, K, M, C, H, W): images in [-1,1], what the sampler
-    held and what the model saw in it; the last belief is the finished image.
+    to it. states, x0_pred (G, S, R, K, M, C, H, W): images in [-1,1], the sampler's
+    state and the image predicted from it; the last x0_pred is the finished image.
     """
 
     axes: dict[str, list]
     times: Tensor
     taken: Tensor
     states: Tensor
-    beliefs: Tensor
+    x0_pred: Tensor
 
 
-def walks(
+def trajectory_grid(
     model: nn.Module, classes: Sequence[int], guidances: Sequence[float],
     steps: Sequence[int], seeds: Sequence[int], states: int = 7,
     sampler: str = "euler",
-) -> Walks:  # fmt: skip
-    """Walk from the noise of each seed, the same for every class, and keep `states`
-    states of each walk.
+) -> TrajectoryGrid:  # fmt: skip
+    """Sample from the noise of each seed, the same for every class, and keep `states`
+    states of each trajectory.
 
     Kept are those reached after the shares 0, 1/(M-1), ..., 1 of the steps, so that
-    walks of different length can be laid side by side; a walk of fewer than M-1 steps
-    repeats some. An image is the one that `sample(model, [class], steps, guidance,
-    sampler, seed)` makes, the noise of "ddpm" apart. Raises ValueError for fewer than
-    two states or an empty list, and what `sample` raises.
+    trajectories of different length can be laid side by side; one of fewer than M-1
+    steps repeats some. An image is the one that `sample(model, [class], steps,
+    guidance, sampler, seed)` makes, the noise of "ddpm" apart. Raises ValueError for
+    fewer than two states or an empty list, and what `sample` raises.
     """
     config = denoiser_config(model)
     states = Whole(2, 10_000)("states", states)  # the first and the last
@@ -64,9 +65,11 @@ def walks(
     kept, times = [], []
     for guidance in guidances:
         for count, some in zip(steps, taken, strict=True):
-            path = walk(model, labels, count, guidance, sampler, noise=noise)
+            path = record_trajectory(
+                model, labels, count, guidance, sampler, noise=noise
+            )
             kept.append(
-                to_images(torch.stack([path.states[some], path.beliefs[some]]), config)
+                to_images(torch.stack([path.states[some], path.x0_pred[some]]), config)
             )
             times.append(path.times[some])
     pattern = "(g s) two m (r k) c h w -> two g s r k m c h w"
@@ -83,7 +86,7 @@ def walks(
         "class": names,
     }
     apart = "s m -> 1 s 1 1 m"
-    return Walks(
+    return TrajectoryGrid(
         axes,
         rearrange(torch.stack(times[: len(taken)]), apart),
         rearrange(torch.tensor(taken), apart),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dit_lite import DiT, DiTConfig
-from dit_lite.diffusion import sample, walk, walks
+from dit_lite.diffusion import record_trajectory, sample, trajectory_grid
 
 GUIDANCES, STEPS, SEEDS, CLASSES = [1.0, 3.0], [2, 6], [5, 7], [0, 2, 3]
 
@@ -30,34 +30,36 @@ def model() -> DiT:
 
 
 def test_every_image_is_the_one_that_sample_makes(model):
-    made = walks(model, CLASSES, GUIDANCES, STEPS, SEEDS, states=4, sampler="heun")
+    made = trajectory_grid(
+        model, CLASSES, GUIDANCES, STEPS, SEEDS, states=4, sampler="heun"
+    )
     assert made.axes == {
         "guidance": GUIDANCES,
         "steps": STEPS,
         "seed": SEEDS,
         "class": ["a", "c", "no class"],
     }
-    assert made.states.shape == made.beliefs.shape == (2, 2, 2, 3, 4, 3, 4, 4)
+    assert made.states.shape == made.x0_pred.shape == (2, 2, 2, 3, 4, 3, 4, 4)
     for (g, w), (s, steps), (r, seed), (k, label) in product(
         *map(enumerate, (GUIDANCES, STEPS, SEEDS, CLASSES))
     ):
         image = sample(model, [label], steps, w, "heun", seed)[0]
-        torch.testing.assert_close(made.beliefs[g, s, r, k, -1], image)
+        torch.testing.assert_close(made.x0_pred[g, s, r, k, -1], image)
 
 
 def test_states_are_kept_at_equal_shares_of_the_steps(model):
-    made = walks(model, CLASSES, [2.0], STEPS, [5], states=4)
+    made = trajectory_grid(model, CLASSES, [2.0], STEPS, [5], states=4)
     assert made.taken.squeeze().tolist() == [[0, 0, 1, 2], [0, 2, 4, 6]]
     noise = made.states[0, 0, 0, 0, 0]
     for s, steps in enumerate(STEPS):
-        path = walk(model, [2], steps, 2.0, "euler", seed=5)
+        path = record_trajectory(model, [2], steps, 2.0, "euler", seed=5)
         kept = made.taken[0, s, 0, 0]
         torch.testing.assert_close(made.times[0, s, 0, 0], path.times[kept])
         torch.testing.assert_close(
             made.states[0, s, 0, 1], path.states[kept, 0].clamp(-1, 1)
         )
         torch.testing.assert_close(
-            made.beliefs[0, s, 0, 1], path.beliefs[kept, 0].clamp(-1, 1)
+            made.x0_pred[0, s, 0, 1], path.x0_pred[kept, 0].clamp(-1, 1)
         )
         assert (made.states[0, s, 0, :, 0] == noise).all(), (
             "every class, and every number of steps, starts from the same noise"
@@ -78,7 +80,7 @@ def test_states_are_kept_at_equal_shares_of_the_steps(model):
 )
 def test_errors_name_the_argument(model, message, change):
     with pytest.raises(ValueError, match=message):
-        walks(
+        trajectory_grid(
             model,
             **{"classes": [0], "guidances": [1.0], "steps": [2], "seeds": [0]} | change,
         )
