@@ -97,11 +97,11 @@ CALLS = {
         dit_lite.sample,
         lambda: dict(
             model=tiny_model(), labels=[0, 1], steps=1, guidance=1.5, sampler="euler",
-            seed=0, interval=(0.0, 1.0), batch_size=2, original=None,
+            seed=0, interval=(0.0, 1.0), batch_size=2, init_images=None,
         ),
     ),
-    "walk": (
-        diffusion.walk,
+    "record_trajectory": (
+        diffusion.record_trajectory,
         lambda: dict(
             model=tiny_model(), labels=[0, 1], steps=1, guidance=1.5, sampler="euler",
             seed=0, noise=None,
