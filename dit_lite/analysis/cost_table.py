@@ -24,7 +24,7 @@ FILE = Path(__file__).with_name("cost_formulas.json")
 #: What a cost may say: parameters, and beside them those of modulations, which work
 #: once an image and not once a token; the ones in hidden matrices, which Muon takes;
 #: multiply-adds of a forward pass, and those of linear maps of tokens among them;
-#: multiply-adds of a backward pass, twice the forward's unless told; bytes kept for it.
+#: multiply-adds of a backward pass, twice the forward's by default; bytes kept for it.
 QUANTITIES = (
     "parameters", "modulation", "matrices", "macs", "token_macs", "backward", "kept",
 )  # fmt: skip

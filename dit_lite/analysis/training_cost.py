@@ -59,7 +59,7 @@ def training_cost(
     an fp32 master copy); kernel "flash" or "naive"; checkpointing "none", "block" or
     "sqrt"; optimiser "adamw" or "muon"; split "ddp", "zero1", "zero2" or "zero3";
     `length` counts `unit` "steps" or "images". A machine of `cost_formulas()` may be
-    changed by peak, share, memory, link, latency, overlap (80 % unless told) and price.
+    changed by peak, share, memory, link, latency, overlap (80 % by default) and price.
     Activation bytes are exact in fp32 on the CPU, and with `precision` "bf16" there but
     for the copies of the weights, of which autograd keeps only the matrices; the
     kernels of a GPU and a compiler keep others. Raises ConfigError, naming the

@@ -124,7 +124,7 @@ def telling_window(window) -> None:
     right = accuracy_with_class_within(low, high)
     require(
         right >= 0.85,
-        f"Told the class from t = {high:g} to {low:g} only, the model draws it "
+        f"Given the class from t = {high:g} to {low:g} only, the model draws it "
         f"in {right:.0%} of the images; 85 % are wanted. "
         "In the figure above, from where on does it not count what was said "
         "before, and from where on what is said later?",

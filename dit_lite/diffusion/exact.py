@@ -56,7 +56,7 @@ class LinearDenoiser(nn.Module):
     objective are those, so that it takes the model's place in a loss. E[x0 | x_t] = m +
     a S (a^2 S + s^2)^-1 (x_t - a m) for images with mean m and covariance S, which is
     the Wiener filter, and the exact answer if images were Gaussian. With `labels` (n,)
-    m is the mean of the class that it is told, and S the covariance about these means.
+    m is the mean of the given class, and S the covariance about these means.
     """
 
     def __init__(self, images: Tensor, config, labels: Tensor | None = None):

@@ -114,7 +114,7 @@ class Block(nn.Module):
 
     @staticmethod
     def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
-        """Tokens before the first block, and what the blocks are told."""
+        """Tokens before the first block, and what the blocks get."""
         return x, context
 
 

@@ -1,4 +1,4 @@
-"""What a block is told besides its tokens, as one value."""
+"""What a block gets besides its tokens, as one value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Context(NamedTuple):
-    """What every block is told.
+    """What every block gets besides its tokens.
 
     `vector` (B, D): time and condition as one; `tokens` (B, M, D): time, then the
     condition; `token_mask` (B, M) bool: False where a token is padding, None if none

@@ -1,4 +1,4 @@
-"""Time and condition as vectors: what a denoiser is told besides the image."""
+"""Time and condition as vectors: what a denoiser gets besides the image."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ RESULTS = (
     "micro_batch", "steps", "images_seen", "run_seconds",
     "device_hours", "cost",
 )  # fmt: skip
-#: What is shown first, unless told: DiT-XL/2 of the paper (2212.09748), 400,000 steps.
+#: What is shown first by default: DiT-XL/2 of the paper (2212.09748), 400,000 steps.
 FIRST = dict(
     space="latent", image_size=256, patch_size=2, width=1152, depth=28, heads=16,
     conditioning="adaln_zero", position="sincos", attention="full", mlp="gelu",

@@ -167,16 +167,16 @@ def test_colour_images_keep_their_colours(show):
     )
 
 
-def test_sampling_shows_the_frames_of_the_chosen_walk(show):
+def test_sampling_shows_the_frames_of_the_chosen_trajectory(show):
     page = show(everything()[1])
-    state, belief = (
+    state, predicted = (
         page.get_by_role("img", name=name)
         for name in ("state x_t", "predicted image x0")
     )
 
     def check(g, k, step):
         assert (pixels(state) == FRAMES[g, k, step]).all()
-        assert (pixels(belief) == X0[g, k, step]).all()
+        assert (pixels(predicted) == X0[g, k, step]).all()
         spoken = page.locator(".dit-spoken").inner_text()
         assert f"Step {step} of {S}" in spoken
         assert (
@@ -209,18 +209,18 @@ def test_sampling_shows_the_frames_of_the_chosen_walk(show):
         )
 
 
-def test_walks_of_few_and_of_many_steps_lie_side_by_side(show):
+def test_trajectories_of_few_and_of_many_steps_lie_side_by_side(show):
     times, taken = (
         np.array([[1, 0.5, 0.5, 0], [1, 0.7, 0.3, 0]]),
         np.array([[0, 1, 1, 2], [0, 3, 7, 10]]),
     )
-    walks = (
+    shortened = (
         np.broadcast_to(part[:, None], (2, 2, 4, 4, 4, 3))
         for part in (FRAMES[:2, 0, :4], X0[:2, 0, :4])
     )
     page = show(
         sampling_explorer(
-            *walks,
+            *shortened,
             times[:, None],
             {"steps": [2, 10], "seed": [0, 1]},
             taken=taken[:, None],

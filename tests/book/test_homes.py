@@ -31,14 +31,14 @@ def test_without_anywidget_explorers_work_in_a_sandboxed_frame(
 ):
     monkeypatch.delenv("DIT_LITE_STATIC", raising=False)
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    walks = sampling_explorer(
+    explorer = sampling_explorer(
         FRAMES[:, 0],
         X0[:, 0],
         np.linspace(1, 0, S + 1),
         {"guidance": GUIDANCE},
         on={"seed": lambda widget: None},
     )
-    outputs = [walks, *everything()]
+    outputs = [explorer, *everything()]
     frames = "".join(
         (
             '<iframe sandbox="allow-scripts" width="600" height="700" '
@@ -67,7 +67,7 @@ def test_without_anywidget_explorers_work_in_a_sandboxed_frame(
     assert (pixels(state) == FRAMES[1, 0, 9]).all()
 
 
-def walk(seed: int) -> np.ndarray:
+def draw(seed: int) -> np.ndarray:
     """What the kernel of the notebook below computes: three grey states."""
     return np.random.default_rng(seed).integers(0, 256, (3, 4, 4), dtype=np.uint8)
 
@@ -77,15 +77,15 @@ LIVE = """import numpy as np
 from dit_lite.widgets import sampling_explorer
 
 
-def walk(seed):
+def draw(seed):
     return np.random.default_rng(seed).integers(0, 256, (3, 4, 4), dtype=np.uint8)
 
 
 def recompute(widget):
-    widget.frames, widget.x0 = walk(widget.seed), walk(widget.seed + 100)
+    widget.frames, widget.x0 = draw(widget.seed), draw(widget.seed + 100)
 
 
-sampling_explorer(walk(0), walk(100), [1.0, 0.5, 0.0], on={"seed": recompute}, step=1)"""
+sampling_explorer(draw(0), draw(100), [1.0, 0.5, 0.0], on={"seed": recompute}, step=1)"""
 
 
 def cell(source: str) -> dict:
@@ -178,14 +178,14 @@ def test_in_jupyterlab_the_kernel_recomputes_and_arrow_keys_stay_with_the_explor
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
-        state, belief = (
+        state, predicted = (
             page.get_by_role("img", name=name)
             for name in ("state x_t", "predicted image x0")
         )
         state.wait_for()
 
         def shows(seed: int, step: int) -> None:
-            for canvas, source in ((state, walk(seed)), (belief, walk(seed + 100))):
+            for canvas, source in ((state, draw(seed)), (predicted, draw(seed + 100))):
                 for _ in range(PATIENCE // 100):
                     if (pixels(canvas)[..., 0] == source[step]).all():
                         break

@@ -55,12 +55,12 @@ def test_the_variance_term_is_the_divergence_of_two_gaussians(tiny, i):
     ).unbind()
     small, large, of_x0, of_x, alpha = posterior(i)
     x = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * noise
-    believed = (x - (1 - alpha) ** 0.5 * output_eps) / alpha**0.5
+    x0_pred = (x - (1 - alpha) ** 0.5 * output_eps) / alpha**0.5
     log_variance = math.log(small) + (share + 1) / 2 * (
         math.log(large) - math.log(small)
     )
     q = Normal(of_x0 * x0 + of_x * x, small**0.5)
-    p = Normal(of_x0 * believed + of_x * x, (log_variance / 2).exp())
+    p = Normal(of_x0 * x0_pred + of_x * x, (log_variance / 2).exp())
     expected = kl_divergence(q, p).mean((1, 2, 3)) / math.log(2)
     found = variance_term(
         config, torch.cat([output_eps, share], 1), x0, x, torch.full((3,), i / 1000)
@@ -76,9 +76,9 @@ def test_before_the_first_step_the_variance_term_is_the_likelihood_of_the_image(
     # q has no width here, so the lower bound is that of the next step
     low, high = posterior(1)[0], posterior(0)[1]
     x = (1 - 1e-4) ** 0.5 * x0 + 0.01 * noise
-    believed = (x - 0.01 * output_eps) / (1 - 1e-4) ** 0.5
+    x0_pred = (x - 0.01 * output_eps) / (1 - 1e-4) ** 0.5
     log_variance = math.log(low) + (share + 1) / 2 * (math.log(high) - math.log(low))
-    expected = -Normal(believed, (log_variance / 2).exp()).log_prob(x0).mean(
+    expected = -Normal(x0_pred, (log_variance / 2).exp()).log_prob(x0).mean(
         (1, 2, 3)
     ) / math.log(2)
     found = variance_term(
@@ -122,7 +122,7 @@ def test_the_variance_term_is_least_at_the_true_spread(tiny):
     t = torch.full((64,), 0.005)
     x = PATHS["ddpm"].mix(x0, eps, t)
     small, large, of_x0, _, alpha = posterior(5)
-    believed_eps = eps * (1 - 0.5)  # half of the noise stays unseen
+    eps_pred = eps * (1 - 0.5)  # half of the noise stays unseen
     error = of_x0**2 * (1 - alpha) / alpha * 0.25
     best = (math.log(small + error) - math.log(small)) / (
         math.log(large) - math.log(small)
@@ -130,11 +130,7 @@ def test_the_variance_term_is_least_at_the_true_spread(tiny):
     assert -1 < best < 1
     terms = [
         variance_term(
-            config,
-            torch.cat([believed_eps, torch.full_like(eps, best + d)], 1),
-            x0,
-            x,
-            t,
+            config, torch.cat([eps_pred, torch.full_like(eps, best + d)], 1), x0, x, t
         ).mean()
         for d in (-0.2, 0, 0.2)
     ]

@@ -1,0 +1,1 @@
+"""Chapter 4: words, and whether an image keeps them."""

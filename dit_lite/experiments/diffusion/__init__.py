@@ -1,0 +1,1 @@
+"""Chapter 1: paths, targets and samplers."""

@@ -1,0 +1,1 @@
+"""Chapter 9: guidance, samplers and scores."""

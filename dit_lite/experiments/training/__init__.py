@@ -1,0 +1,1 @@
+"""Chapter 7: what makes a run faster or steadier."""
