@@ -21,6 +21,7 @@ from dit_lite.diffusion import OBJECTIVES, PATHS, SAMPLERS, TIMES
 from dit_lite.evaluation import EXTRACTORS
 from dit_lite.model import ATTENTION, CONDITIONING, CONDITIONS, MLPS, POSITIONS
 from dit_lite.training import OPTIMISERS, SCHEDULES
+from dit_lite.training.memory import CHECKPOINTING
 
 REGISTRIES = {
     "condition": CONDITIONS,
@@ -33,6 +34,7 @@ REGISTRIES = {
     "times": TIMES,
     "schedule": SCHEDULES,
     "optimiser": OPTIMISERS,
+    "checkpointing": CHECKPOINTING,
     "sampler": SAMPLERS,
     "extractor": EXTRACTORS,
 }

@@ -69,9 +69,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Sample a model and score the images against real ones, with intervals, and
-    beside the same scores of real images.
+    beside the same scores of real images. Processes that torchrun starts share the
+    sampling.
     """
     from ..data import DATASETS
+    from ..distributed import launch
+    from ..distributed.sampling import sample_together
     from ..evaluation.report import evaluate_model
     from ..files import write
     from ..pretrained import origin_of
@@ -81,7 +84,9 @@ def run(options: argparse.Namespace) -> None:
     out = user_path(options.out, "out") if options.out else None
     if out and out.is_dir():
         raise ValueError(f"--out {out} is a directory; name a file")
-    model = load(options.checkpoint, pick_device("auto"))
+    several = launch.world_size() > 1
+    device = pick_device(launch.local_device("auto") if several else "auto")
+    model = load(options.checkpoint, device)
     samples = (
         options.samples
         if options.per_class is None
@@ -107,15 +112,19 @@ def run(options: argparse.Namespace) -> None:
             "repeats",
         )
     }
-    report = evaluate_model(
-        model,
-        data,
-        samples,
-        interval=tuple(options.interval),
-        origin=origin,
-        progress=True,
-        **asked,
-    )
+    with launch.if_several(device):
+        report = evaluate_model(
+            model,
+            data,
+            samples,
+            interval=tuple(options.interval),
+            origin=origin,
+            progress=not launch.rank(),
+            draw=sample_together if several else None,
+            **asked,
+        )
+    if launch.rank():
+        return  # the first of several processes speaks
     text = to_json(report.to_dict(), indent=2)
     if out:
         write(out, (text + "\n").encode())

@@ -36,7 +36,10 @@ def outcome(run: Callable[[], int | None], command: str) -> int:
 
 
 def _run(run: Callable[[], int | None], command: str) -> int:
-    def say(text: str, status: int) -> int:
+    def say(text: str, status: int, error: Exception | None = None) -> int:
+        # what all of several processes raise, the first of them says
+        if int(os.environ.get("RANK", "0")) and getattr(error, "everywhere", False):
+            return status
         print(f"dit_lite {command}: {' '.join(text.split())}", file=sys.stderr)
         return status
 
@@ -50,7 +53,7 @@ def _run(run: Callable[[], int | None], command: str) -> int:
     except OSError as error:
         # ours say it all, and have no number
         text = str(error) if error.errno is None else in_one_line(error)
-        return say(text, WRONG)
+        return say(text, WRONG, error)
     except ImportError as error:
         if (error.name or "").split(".")[0] == "dit_lite":
             raise
@@ -61,7 +64,8 @@ def _run(run: Callable[[], int | None], command: str) -> int:
     except (ValueError, TypeError) as error:
         from ..training import DivergedError
 
-        return say(str(error), FAILED if isinstance(error, DivergedError) else WRONG)
+        status = FAILED if isinstance(error, DivergedError) else WRONG
+        return say(str(error), status, error)
     except RuntimeError as error:
         if not type(error).__name__.startswith("OutOfMemory"):
             raise

@@ -47,30 +47,32 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Make images with a trained model and write them as one picture, a row for each
-    class.
+    class. Processes that torchrun starts share the work.
     """
     from ..diffusion import sample
+    from ..distributed import launch
+    from ..distributed.sampling import sample_together
     from ..training import load
+    from ..training.precision import pick_device
 
     if options.count < 1:
         raise ValueError(
             f"--count {options.count} is too small; ask for at least 1 image"
         )
     out = user_path(options.out, "out")
-    model = load(options.checkpoint)
+    several = launch.world_size() > 1
+    device = pick_device(launch.local_device("auto" if several else "cpu"))
+    model = load(options.checkpoint, device)
     config = model.config
     wanted = conditions(config, options.label, options.caption)
     check_grid(out, config.image_size, config.channels, len(wanted), options.count)
     labels = [y for y in wanted for _ in range(options.count)]
-    images = sample(
-        model,
-        labels,
-        steps=options.steps,
-        guidance=options.guidance,
-        sampler=options.sampler,
-        seed=options.seed,
-        progress=True,
-    )
+    how = {n: getattr(options, n) for n in ("steps", "guidance", "sampler", "seed")}
+    with launch.if_several(device):
+        draw = sample_together if several else sample
+        images = draw(model, labels, **how, progress=not launch.rank())
+    if launch.rank():
+        return  # the first of several processes writes
     write_grid(images, options.count, out)
     print(
         f"{options.out}: {len(wanted)} x {options.count} images of {options.checkpoint}"

@@ -55,6 +55,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train a model. Flags that are not given take the recipe of the data set."""
     from ..data import DATASETS, load_data
+    from ..distributed import launch
+    from ..distributed import trainer as parallel
     from ..pretrained import as_written
     from ..training import train
     from ..training.precision import pick_device
@@ -99,7 +101,11 @@ def run(options: argparse.Namespace) -> None:
             "few by heart: watch the loss on held-out ones, and stop early",
             file=sys.stderr,
         )
+    if parallel.needed(config):
+        train = parallel.train
     trained = train(config, resume=options.resume)
+    if launch.rank():
+        return  # the first of several processes speaks
     last = trained.metrics[-1]
     print(
         f"{trained.directory}: {last['step']} steps, {last['images']:,} images, "

@@ -22,7 +22,15 @@ from .presets import PRESETS
 from .recipes import CPU_RECIPES, RECIPES
 
 #: Fields that touch no number of a run.
-SILENT = ("out", "save_every", "log_every", "tensorboard")
+SILENT = (
+    "out",
+    "parallel",
+    "accumulate",
+    "checkpointing",
+    "save_every",
+    "log_every",
+    "tensorboard",
+)
 #: Unless it is said otherwise, no more steps than these lie between two checkpoints.
 SAVE_EVERY = 1_000
 
@@ -101,7 +109,10 @@ class TrainConfig:
         Whole(0),
     )
     schedule: str = setting(
-        "learning rate after warm-up", "cosine", OneOf(("cosine", "constant"))
+        "learning rate after warm-up; cosine_as_written goes below zero, to show why "
+        "it should not",
+        "cosine",
+        OneOf(("cosine", "constant", "cosine_as_written")),
     )
     optimiser: str = setting(
         "adamw, or muon on the matrices of attention and MLP and adamw on the rest",
@@ -152,6 +163,24 @@ class TrainConfig:
         "side to which the images of a folder are cropped and resized", None, Whole(1)
     )
     seed: int = setting("seeds initial weights, order of the data, noise", 0, Whole(0))
+    accumulate: int = setting(
+        "parts in which a process works off its share of a batch, one after the other; "
+        "the batch stays as it is",
+        1,
+        Whole(1),
+    )
+    checkpointing: str = setting(
+        "blocks that are computed again in the backward pass, to save memory: block by "
+        "block, or in about sqrt(L) segments",
+        "none",
+        OneOf(("none", "block", "sqrt")),
+    )
+    parallel: str | None = setting(
+        "how the processes that torchrun started share the work: ddp, fsdp, tp=2, "
+        "sp=2, pp=2, or two of them, such as fsdp,tp=2",
+        None,
+        Text("a way to share the work, such as ddp or fsdp,tp=2"),
+    )
     save_every: int | None = setting(
         "steps between checkpoints, 0 for one at the end alone; left out: a tenth of "
         f"the run, and at most {SAVE_EVERY:,}",

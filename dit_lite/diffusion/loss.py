@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..config import DiTConfig
 from ..wrappers import bare
 from .objectives import target, to_x0_eps
 from .paths import PATHS, expand
@@ -20,20 +21,37 @@ def diffusion_loss(
     """Squared error of the prediction at x_t, one value an image.
 
     x0 images in the model's units and eps noise (B, C, H, W), y the labels (B,) or
-    captions, t (B,) ->
-    (B,). With a learned variance the term of the variational bound that trains it is
-    added, with the mean held fixed (2102.09672 eq. 16: 1/1000 of a sum over 1,000 steps
-    is their mean). Source: 2006.11239 eq. 14, 2210.02747 eq. 14.
+    captions, t (B,) -> (B,). With a learned variance the term of the variational bound
+    that trains it is added, with the mean held fixed (2102.09672 eq. 16: 1/1000 of a
+    sum over 1,000 steps is their mean). Source: 2006.11239 eq. 14, 2210.02747 eq. 14.
     """
     config = bare(model).config
+    x, t = noised(config, x0, t, eps)
+    return image_loss(config, model(x, t, y), x0, x, t, eps)
+
+
+def noised(
+    config: DiTConfig, x0: Tensor, t: Tensor, eps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What a model sees in training: x_t (B, C, H, W), and its time t (B,)."""
     path = PATHS[config.path]
     if config.learn_variance:
         # the bound is defined at the 1,000 steps
         t = (t.double() * path.steps + 1e-3).floor().clamp(
             max=path.steps - 1
         ) / path.steps
-    x = path.mix(x0, eps, t)
-    output = model(x, t, y).float()
+    return path.mix(x0, eps, t), t
+
+
+def image_loss(
+    config: DiTConfig, output: Tensor, x0: Tensor, x: Tensor, t: Tensor, eps: Tensor
+) -> Tensor:
+    """The loss of each image, (B,), from the `output` of a model for x_t and t as
+    `noised` gives them.
+    """
+    # fp32 at least
+    output = output.to(torch.promote_types(output.dtype, torch.float32))
+    path = PATHS[config.path]
     prediction = output[:, : config.channels]
     loss = (
         (prediction - target(config.objective, path, x0, eps, t))

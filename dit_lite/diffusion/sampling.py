@@ -153,6 +153,7 @@ def sample(
     batch_size: int = 500,
     init_images: InitImages | None = None,
     progress: bool = False,
+    first: int = 0,
 ) -> Tensor:
     """Make one image for each label.
 
@@ -161,7 +162,8 @@ def sample(
     dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device. Image i of a
     seed is the same however many are asked for, and in parts of whatever `batch_size`
     they are worked off. With `init_images` the images of `edit` and `inpaint` are made;
-    `progress` shows a bar. Raises ValueError or TypeError for labels out of range, an
+    `progress` shows a bar; `first` is the index of the first image among those of the
+    seed. Raises ValueError or TypeError for labels out of range, an
     unknown sampler, or guidance on a model without a null class.
     """
     config = denoiser_config(model)
@@ -177,7 +179,7 @@ def sample(
     if init_images is not None:
         init_images.check_fits(config, len(labels))
         inits = init_images.split(batch_size)
-    parts, done = [], 0
+    parts, done = [], first
     with tqdm(
         total=len(labels) * steps, desc="sampling", unit="image step", leave=False,
         delay=1, disable=not progress or page_is_built(),

@@ -5,9 +5,9 @@ parallelism with its memory and its time, by term, before anything is rented.
 says how splitting changes it, and the book's planner reads the same file. These rules
 give it:
 
-- Tensor parallelism divides the products of attention and MLP, and what they keep;
-  tokens, normalisations and modulations are kept whole. A block all-reduces its tokens
-  twice forward and twice backward (1909.08053, sec. 3).
+- Tensor parallelism divides the maps of attention, MLP and modulations, and what the
+  first two keep; tokens, normalisations and embeddings are whole on every device. A
+  block all-reduces its tokens twice forward and twice backward (1909.08053, sec. 3).
 - Stages divide the layers. Under 1F1B the first holds as many micro-batches as there
   are stages, and idles (s-1)/m of its work (2104.04473, sec. 2.2). Tokens and the
   condition's vector pass each boundary.
@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..analysis.cost_table import option_numbers
 from ..analysis.formulas import evaluate
 from ..analysis.training_cost import cost_formulas, training_cost
 from ..config import ConfigError, DiTConfig, choose
@@ -120,17 +121,11 @@ def layout_cost(
         link=links["link"],
         **changes,
     )
-    chosen = dict(
-        conditioning=config.conditioning,
-        precision=precision,
-        checkpointing=checkpointing,
-        split=layout.split,
-    )
-    known = alone | {
-        key: number
-        for name, option in chosen.items()
-        for key, number in table["choices"][name][option].items()
-    }
+    layout_table = layout_formulas()
+    choose("conditioning", config.conditioning, layout_table["choices"]["conditioning"])
+    chosen = dict(precision=precision, checkpointing=checkpointing, split=layout.split)
+    known = alone | option_numbers(table, chosen)
+    known |= layout_table["choices"]["conditioning"][config.conditioning]
     known |= links | dict(
         width=config.width,
         depth=config.depth,
@@ -145,7 +140,7 @@ def layout_cost(
         latency=changes.get("latency", facts["latency"]),
         overlap=changes.get("overlap", 80),
     )
-    return evaluate(layout_formulas()["formulas"], known)
+    return evaluate(layout_table["formulas"], known)
 
 
 def check_layout(config: DiTConfig, layout: Layout, batch: int) -> None:

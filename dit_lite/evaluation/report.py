@@ -186,6 +186,7 @@ def evaluate_model(
     repeats: int = 50,
     origin: Origin | None = None,
     progress: bool = False,
+    draw: Callable[..., Tensor] | None = None,
 ) -> Report:
     """Draw `samples` images, evenly over the classes, and score them and real ones
     against the reference.
@@ -197,10 +198,12 @@ def evaluate_model(
     which it does for many reports at once; the training images if None. scores: plain
     names (`NAMES`), all that can be had if None; those that refuse are then left out
     with their reason. "cas" trains a classifier on the samples and tests it on held-out
-    real images. repeats: draws for an interval. Raises ValueError for data, a reference
-    or labels that do not fit the model, for a score that was asked for and refuses,
-    when every sample is NaN, and what `sample` and `load_data` refuse; ReferenceError
-    for statistics of another extractor or resolution, or fewer than FEWEST images.
+    real images. repeats: draws for an interval. draw: makes the images, as `sample`
+    does; distributed.sampling has one for several processes. Raises ValueError for
+    data, a reference or labels that do not fit the model, for a score that was asked
+    for and refuses, when every sample is NaN, and what `sample` and `load_data` refuse;
+    ReferenceError for statistics of another extractor or resolution, or fewer than
+    FEWEST images.
     """
     config = denoiser_config(model)
     samples, repeats = COUNT("samples", samples), COUNT("repeats", repeats)
@@ -231,7 +234,7 @@ def evaluate_model(
         against = data_reference(real.name, real.data, seer, progress)
     if scores is not None:
         _rehearse(names, against, labels, repeats, seed)
-    images = sample(
+    images = (draw or sample)(
         model, labels, steps, guidance, sampler, seed, interval, progress=progress
     ).cpu()
     made = extract(seer, images)

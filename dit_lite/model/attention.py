@@ -60,13 +60,14 @@ class Heads(nn.Module):
         self.heads = nn.Identity()
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        q, k, v, mask = self.project(*inputs)  # each (B, h, N, d_h)
-        if self.fused:
-            # (B, h, N, d_h)
-            y = F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
-        else:
-            y = self.weights(q, k, mask) @ v  # (B, h, N, d_h)
+        y = self.attend(*self.project(*inputs))  # (B, h, N, d_h)
         return self.out(self.heads(y).transpose(1, 2).flatten(2))  # (B, N, D)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """The result of each head, (B, h, N, d_h)."""
+        if self.fused:
+            return F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
+        return self.weights(q, k, mask) @ v
 
     def split(self, x: Tensor, parts: int) -> Tensor:
         """(B, N, h * parts * d_h) -> (parts, B, h, N, d_h)."""

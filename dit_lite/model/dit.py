@@ -104,21 +104,29 @@ class DiT(Pretrained, nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         check_inputs(self.config, x, t, y, self.embed.weight.dtype)
-        context = self.condition(t, y)  # vector (B, D), tokens (B, M, D)
-        # under autocast too: no rounding between blocks
-        tokens = self.embed(x).to(self.embed.weight.dtype)  # (B, N, D)
-        tokens = self.position.add(tokens)  # (B, N, D)
-        tokens, context = self.enter(tokens, context)  # (B, prefix + N, D)
-        context = context._replace(
-            shared=self.shared(context.vector),  # n vectors (B, 1, D), or none
-            rotation=self.position.rotation(context.prefix),  # two (prefix + N, d_h)
-        )
+        tokens, context = self.begin(x, t, y)  # (B, prefix + N, D)
         masks = self.patterns(context)  # L times (prefix + N, prefix + N), or None
         kept = []  # what long skips hand on
         for layer, block in enumerate(self.blocks):
             tokens = self.skips(layer, tokens, kept)  # (B, prefix + N, D)
             context = context._replace(mask=masks[layer])
             tokens = block(tokens, context)  # (B, prefix + N, D)
+        return self.finish(tokens, context)  # (B, C_out, H, W)
+
+    def begin(self, x: Tensor, t: Tensor, y: Tensor) -> tuple[Tensor, Context]:
+        """Tokens before the first block, and what the blocks are told."""
+        context = self.condition(t, y)  # vector (B, D), tokens (B, M, D)
+        # under autocast too: no rounding between blocks
+        tokens = self.embed(x).to(self.embed.weight.dtype)  # (B, N, D)
+        tokens = self.position.add(tokens)  # (B, N, D)
+        tokens, context = self.enter(tokens, context)  # (B, prefix + N, D)
+        return tokens, context._replace(
+            shared=self.shared(context.vector),  # n vectors (B, 1, D), or none
+            rotation=self.position.rotation(context.prefix),  # two (prefix + N, d_h)
+        )
+
+    def finish(self, tokens: Tensor, context: Context) -> Tensor:
+        """The prediction from the tokens after the last block."""
         tokens = self.final(tokens[:, context.prefix :], context)  # (B, N, P*P*C_out)
         P, C_out = self.config.patch_size, self.config.out_channels
         grid = self.config.grid

@@ -28,6 +28,7 @@ from .checkpoint import Weights, load
 from .ema import EMA
 from .fitting import check_memory, out_of_memory
 from .identity import check_same, continued, identity
+from .memory import checkpoint_blocks
 from .metrics import Board, DivergedError, Metrics
 from .optim import OPTIMISERS, OptimiserState, set_rate
 from .precision import autocast, pick_device, preferred, products
@@ -67,6 +68,13 @@ def train(
     if isinstance(config, str):
         on_cpu = pick_device("auto").type == "cpu"
         config = TrainConfig(data=config, budget="cpu" if on_cpu else "gpu")
+    if isinstance(config, TrainConfig) and config.parallel:
+        raise ConfigError(
+            f"parallel={config.parallel!r} is for processes that torchrun started; on "
+            "each of them call dit_lite.distributed.trainer.train, or use the command "
+            "line: torchrun --nproc-per-node 2 -m dit_lite train ... --parallel "
+            f"{config.parallel}"
+        )
     trainer = Trainer(config, resume)
     for change in trainer.moved if progress else ():
         print(f"note: from step {trainer.step} on, {change}", file=sys.stderr)
@@ -102,7 +110,9 @@ class Trainer:
                 "TrainConfig(data=...), whose field `model` takes a DiTConfig"
             )
         self.device, self.step, self.seconds = pick_device(config.device), 0, 0.0
-        self.directory = RunDirectory(config.out, rank == 0) if config.out else None
+        self.directory = None
+        if config.out:
+            self.directory = self.make_directory(config.out, rank == 0)
         with contextlib.ExitStack() as undo:
             if self.directory:
                 undo.callback(self.directory.close)
@@ -174,13 +184,13 @@ class Trainer:
             # all blocks are one function to it
             for part in (*model.blocks, model.final):
                 part.compile(dynamic=False)
-        self.model = parallelize(model)
+        self.model = parallelize(self.recomputing(model))
         if not isinstance(self.model, nn.Module):
             raise TypeError(
                 f"parallelize returned a {type(self.model).__name__}; it must return "
                 "the module to train, the model that it was given or a wrapper"
             )
-        self.ema = EMA(self.model, config.ema_decay)
+        self.ema = self.make_average()
         self.optimiser = OPTIMISERS[config.optimiser](
             self.model, config.lr, config.weight_decay, config.beta2
         )
@@ -189,7 +199,7 @@ class Trainer:
             rank=rank, world=world,
         )  # fmt: skip
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
-        self.metrics = Metrics()
+        self.metrics = Metrics(config.clip)
 
     def train_step(self) -> tuple[Tensor, Tensor]:
         """One optimiser step; the loss and the gradient's norm before clipping."""
@@ -201,18 +211,39 @@ class Trainer:
         shape = (config.batch_size, *x.shape[1:])
         eps = torch.randn(shape, generator=generator, device=self.device)[rows]
         y = self.drop_labels(y)
-        with products(config.precision):
-            with self.autocast, shapes_only():
-                loss = diffusion_loss(self.model, x, y, t, eps).mean()
-                loss = loss * self.loader.weight  # 1 in one process
-            loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        loss = self.backward(x, y, t, eps)
+        norm = self.clip()
         set_rate(self.optimiser, self.rate())
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.ema.update()
         self.step += 1
-        return loss.detach(), norm
+        return loss, norm
+
+    def backward(self, x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        """Add the gradient of the mean loss over this process's rows, part by part;
+        returns the loss.
+        """
+        total = torch.zeros((), device=self.device)
+        parts = [v.tensor_split(self.config.accumulate) for v in (x, y, t, eps)]
+        for i, part in enumerate(zip(*parts, strict=True)):
+            # the mean over all rows, and over all processes: 1 where there is only one
+            share = len(part[0]) / len(x) * self.loader.weight
+            last = i + 1 == self.config.accumulate
+            with products(self.config.precision), self.exchanging(last):
+                with self.autocast, shapes_only():
+                    loss = diffusion_loss(self.model, *part).mean() * share
+                loss.backward()
+            total += loss.detach()
+        return total
+
+    def exchanging(self, last: bool) -> contextlib.AbstractContextManager:
+        """Around each part of a batch: gradients are exchanged after the last."""
+        return contextlib.nullcontext()
+
+    def clip(self) -> Tensor:
+        """Scale the gradient down to the norm `config.clip`; the norm before."""
+        return nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
 
     def drop_labels(self, y: Tensor) -> Tensor:
         """Some conditions replaced by "no condition", which guidance needs."""
@@ -247,7 +278,7 @@ class Trainer:
             while self.step < config.steps:
                 rate = self.rate()
                 self.metrics.add(*self.train_step(), rate)
-                last, asked = self.step == config.steps, stop.asked
+                last, asked = self.step == config.steps, self.stopping(stop.asked)
                 log = last or self.step % config.log_every == 0
                 save |= last or asked or self._save_is_due()
                 if log or (save and directory):
@@ -263,7 +294,32 @@ class Trainer:
                     save = False
                 if asked and not last:
                     raise Interrupted(self._stopped(saved=not save))
-        return Run(self.ema.model, config, self.metrics.lines, path)
+        return Run(self.averaged(), config, self.metrics.lines, path)
+
+    # ---- what several processes do otherwise
+
+    def make_directory(self, path: str, writes: bool) -> RunDirectory:
+        return RunDirectory(path, writes)
+
+    def recomputing(self, model: DiT) -> DiT:
+        """The model with the blocks recomputed that `config.checkpointing` says."""
+        return checkpoint_blocks(model, self.config.checkpointing)
+
+    def make_average(self) -> EMA:
+        return EMA(self.model, self.config.ema_decay)
+
+    def averaged(self) -> DiT:
+        """The averaged model, whole."""
+        return self.ema.model
+
+    def stopping(self, asked: bool) -> bool:
+        """Whether to stop after this step, where this process was asked to."""
+        return asked
+
+    def finite(self) -> bool:
+        """Whether every weight is finite."""
+        finite = [p.detach().isfinite().all() for p in self.model.parameters()]
+        return bool(torch.stack(finite).all())
 
     def _open_directory(self) -> contextlib.AbstractContextManager:
         """Keep other processes out until the run ends in whatever way."""
@@ -355,17 +411,17 @@ class Trainer:
         The state goes first: from it the others are written again when a save was cut
         short and the run is resumed.
         """
-        finite = [p.detach().isfinite().all() for p in self.model.parameters()]
-        if not torch.stack(finite).all():
+        if not self.finite():
             raise self._diverged(f"weights that are not finite after step {self.step}")
         self.directory.save(self.state, self.identity)
         self._write_results()
 
     def _write_results(self) -> None:
         """The files that are made from the state."""
+        model = self.averaged()
         if self.directory.writes:
             origin = Origin(
                 self.config.data, self.loader.seen, self.config.ema_decay, self.step
             )
-            save_model(self.ema.model, self.directory.path, origin)
+            save_model(model, self.directory.path, origin)
             self.metrics.append_to(self.directory.path / METRICS)

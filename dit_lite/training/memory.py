@@ -39,27 +39,28 @@ def checkpoint_blocks(model: nn.Module, how: str) -> nn.Module:
     Called before DDP or FSDP wrap it. Raises ConfigError for another `how`, and for
     segments of several blocks in a model with long skips.
     """
-    lengths = segment_lengths(len(model.blocks), how)
-    if getattr(model, "skips", None) is not None and max(lengths, default=1) > 1:
+    blocks = [*model.blocks.children()]
+    lengths = segment_lengths(len(blocks), how)
+    if model.config.long_skips and max(lengths, default=1) > 1:
         raise ConfigError(
             f"checkpointing={how!r} and long_skips=True: a long skip needs the tokens "
             "of every block; choose checkpointing='block'"
         )
     start = 0
     for length in lengths:
-        _recompute(model.blocks, start, length)
+        _recompute(blocks[start : start + length])
         start += length
     return model
 
 
-def _recompute(blocks: nn.ModuleList, start: int, length: int) -> None:
+def _recompute(blocks: list[nn.Module]) -> None:
     """The first block of a segment runs all of them, the others hand on what they get.
 
     The blocks stay where they are in the model, so that no name changes.
     """
-    segment = Segment([block.forward for block in blocks[start : start + length]])
-    blocks[start].forward = segment.forward
-    for block in blocks[start + 1 : start + length]:
+    segment = Segment([block.forward for block in blocks])
+    blocks[0].forward = segment.forward
+    for block in blocks[1:]:
         block.forward = segment.hand_on
 
 

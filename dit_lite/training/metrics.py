@@ -25,12 +25,15 @@ class DivergedError(ValueError):
 class Metrics:
     """The lines of metrics.jsonl, and the losses that no line covers yet.
 
-    A line is a dict with step, loss, grad_norm, lr, images and seconds; losses and
-    norms are means since the last line. The file is only ever appended to: the state of
-    a run holds the lines since the last save, and how long the file was before them.
+    A line is a dict with step, loss, grad_norm, clipped, lr, images and seconds. Losses
+    and norms, before clipping, are means since the last line; clipped is the share of
+    the steps whose norm was larger than `clip`. The file is only ever appended to: the
+    state of a run holds the lines since the last save, and how long the file was before
+    them.
     """
 
-    def __init__(self):
+    def __init__(self, clip: float = float("inf")):
+        self.clip = clip
         self.lines: list[dict] = []
         # loss, gradient norm and rate of the steps since the last line
         self.pending: list[tuple[float, float, float]] = []
@@ -73,6 +76,7 @@ class Metrics:
                 "step": step,
                 "loss": sum(losses) / len(losses),
                 "grad_norm": sum(norms) / len(norms),
+                "clipped": sum(norm > self.clip for norm in norms) / len(norms),
                 "lr": rates[-1],
                 "images": images,
                 "seconds": round(seconds, 3),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..files import CheckpointError
 from ..model.mup import fan_in_growth
-from ..wrappers import parameters
+from ..wrappers import bare, parameters
 from .muon import Muon
 
 #: What the optimisers keep for every parameter.
@@ -57,7 +57,20 @@ def adamw(
     groups = by_growth(matrices, growth, lambda g: 1 / g, lr, weight_decay)
     vectors = [p for p in parameters if p.ndim < 2]
     groups.append({"params": vectors, "weight_decay": 0.0})
+    groups = by_devices(groups)
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, beta2), fused=True)
+
+
+def by_devices(groups: list[dict]) -> list[dict]:
+    """The groups, split where their parameters lie on different devices: a fused step
+    takes only what lies together.
+    """
+    split: dict[tuple, dict] = {}
+    for i, group in enumerate(groups):
+        for p in group["params"]:
+            key = i, getattr(p, "device_mesh", None)
+            split.setdefault(key, group | {"params": []})["params"].append(p)
+    return list(split.values())
 
 
 def by_growth(
@@ -84,11 +97,12 @@ def growth_of(model: nn.Module) -> dict[Tensor, float]:
     """{parameter: growth of its fan-in since the base width}, of a model with muP; {}
     for others.
     """
-    config = getattr(model, "config", None)
+    inside = bare(model)
+    config = getattr(inside, "config", None)
     if getattr(config, "base_width", None) is None:
         return {}
-    named = dict(model.named_parameters())
-    return {named[name]: growth for name, growth in fan_in_growth(model).items()}
+    named = dict(parameters(model))
+    return {named[name]: growth for name, growth in fan_in_growth(inside).items()}
 
 
 def make_adamw(

@@ -14,7 +14,18 @@ def cosine(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
-SCHEDULES = {"constant": constant, "cosine": cosine}
+def cosine_as_written(progress: float) -> float:
+    """cos(pi t / T) as it is often written down: below zero from the middle on, where
+    the optimiser climbs. For demonstration only.
+    """
+    return math.cos(math.pi * progress)
+
+
+SCHEDULES = {
+    "constant": constant,
+    "cosine": cosine,
+    "cosine_as_written": cosine_as_written,
+}
 
 
 def learning_rate(schedule: str, step: int, steps: int, warmup: int) -> float:

@@ -11,6 +11,7 @@ import io
 import multiprocessing
 import tempfile
 import traceback
+import warnings
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,11 @@ class RankError(RuntimeError):
     """What one rank raised, with its traceback."""
 
 
-def run(world: int, function, *args, timeout: float = 120) -> list[Any]:
-    """function(*args) in `world` processes of one group; the results by rank.
+def run(
+    world: int, function, *args, timeout: float = 120, group: bool = True
+) -> list[Any]:
+    """function(*args) in `world` processes of one group; the results by rank. Without
+    `group` they know nothing of each other.
 
     `function` stands in a module. Raises RankError for the first rank that fails.
     """
@@ -45,7 +49,8 @@ def run(world: int, function, *args, timeout: float = 120) -> list[Any]:
         )
         ranks = [
             context.Process(
-                target=_rank, args=(there[i], function, i, world, store, args)
+                target=_rank,
+                args=(there[i], function, i, world, store if group else None, args),
             )
             for i in range(world)
         ]
@@ -79,20 +84,26 @@ def _collect(ends: list[Connection], timeout: float) -> list[Any]:
     return [results[i] for i in range(len(ends))]
 
 
-def _rank(end: Connection, function, rank: int, world: int, store: Path, args) -> None:
+def _rank(
+    end: Connection, function, rank: int, world: int, store: Path | None, args
+) -> None:
     torch.set_num_threads(1)
+    # as in pytest: warnings of torch about itself say nothing about what is tested
+    warnings.simplefilter("ignore")
     try:
-        dist.init_process_group(
-            "gloo",
-            init_method=f"file://{store}",
-            rank=rank,
-            world_size=world,
-            timeout=datetime.timedelta(seconds=60),
-        )
+        if store:
+            dist.init_process_group(
+                "gloo",
+                init_method=f"file://{store}",
+                rank=rank,
+                world_size=world,
+                timeout=datetime.timedelta(seconds=60),
+            )
         payload = io.BytesIO()
         torch.save(function(*args), payload)
         end.send((True, payload.getvalue()))
-        dist.barrier()
+        if store:
+            dist.barrier()
     except BaseException:
         end.send((False, traceback.format_exc()))
     finally:

@@ -45,7 +45,7 @@ def test_the_state_of_xl2_is_sixteen_bytes_a_parameter_and_four_for_the_average(
     assert table["ZeRO-1"]["moments"] == one["moments"] / 4
     assert table["ZeRO-2"]["gradients"] == one["gradients"] / 4
     assert table["ZeRO-3"]["weights"] == one["weights"] / 4
-    assert table["tensor"]["weights"] == one["weights"] / 4
+    assert one["weights"] / 4 < table["tensor"]["weights"] < one["weights"] / 3.9
 
 
 def test_zero_3_sends_three_psi_where_the_others_send_two():

@@ -98,6 +98,7 @@ def test_metrics_have_a_line_every_so_many_steps_and_one_for_the_last(short):
         "step",
         "loss",
         "grad_norm",
+        "clipped",
         "lr",
         "images",
         "seconds",
@@ -114,6 +115,15 @@ def test_a_line_is_the_mean_over_its_steps(short):
             assert coarse[i][name] == pytest.approx(
                 sum(line[name] for line in fine[4 * i : 4 * i + 4]) / 4
             )
+
+
+def test_the_share_of_clipped_steps_is_logged(short):
+    fine = train(short(steps=8, log_every=1, clip=0.9), progress=False).metrics
+    coarse = train(short(steps=8, log_every=8, clip=0.9), progress=False).metrics
+    over = [line["grad_norm"] > 0.9 for line in fine]
+    assert [line["clipped"] for line in fine] == over
+    assert coarse[0]["clipped"] == sum(over) / 8
+    assert sum(over) > 0
 
 
 def test_saving_changes_nothing(tmp_path, short):

@@ -1,0 +1,144 @@
+"""Pipeline parallelism: consecutive blocks on different devices, a batch in parts.
+
+What travels from stage to stage is the tokens and what else the blocks are told that
+gradients flow through; times and labels are known to every stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
+
+from ..model.context import Context
+from ..model.dit import DiT
+from ..model.positions import Position
+from .strategy import Strategy
+
+SCHEDULES = {"1f1b": Schedule1F1B, "gpipe": ScheduleGPipe}
+
+
+def layers_of(depth: int, stages: int) -> list[range]:
+    """Consecutive layers for each stage, the first ones a layer more where it is
+    needed.
+    """
+    each, more = divmod(depth, stages)
+    bounds = [i * each + min(i, more) for i in range(stages + 1)]
+    return [range(a, b) for a, b in pairwise(bounds)]
+
+
+#: What of a Context the blocks and the last layer of each conditioning read, and
+#: gradients therefore flow through.
+READ = {
+    "additive": (),
+    "in_context": (),
+    "cross_attention": ("tokens",),
+    "film": ("vector",),
+    "adaln": ("vector",),
+    "adaln_zero": ("vector",),
+    "adaln_shared": ("vector", "shared"),
+    "adaln_zero_cross": ("vector", "tokens"),
+}
+#: Tokens before those of the image, where the condition enters as tokens: time, label.
+PREFIX = {"in_context": 2}
+
+
+class Stage(nn.Module):
+    """A part of a model with the names of the whole: `module` is the model without what
+    belongs to other stages.
+
+    The first stage takes images (B, C, H, W), the others what the stage before returns:
+    tokens and what their blocks read of the Context. The last returns the prediction.
+    `t` and `y` are those of the same images.
+    """
+
+    def __init__(self, model: DiT, index: int, stages: int):
+        super().__init__()
+        config = model.config
+        self.first, self.last = index == 0, index == stages - 1
+        self.module, self.layers = model, layers_of(config.depth, stages)[index]
+        self.read = READ[config.conditioning]
+        self.prefix = PREFIX.get(config.conditioning, 0)
+        model.blocks = nn.ModuleDict({str(i): model.blocks[i] for i in self.layers})
+        if not self.first:
+            if any(True for _ in model.position.parameters()):
+                model.position = Position(config)  # it was added by the first stage
+            del model.embed, model.condition, model.shared
+        if not self.last:
+            del model.final
+
+    def forward(self, *given: Tensor, t: Tensor, y: Tensor):
+        model = self.module
+        tokens, context = model.begin(*given, t, y) if self.first else self.go_on(given)
+        masks = model.patterns(context)
+        for layer, block in zip(self.layers, model.blocks.values(), strict=True):
+            tokens = block(tokens, context._replace(mask=masks[layer]))
+        if self.last:
+            return model.finish(tokens, context)
+        return self.hand_on(tokens, context)
+
+    def hand_on(self, tokens: Tensor, context: Context) -> tuple[Tensor, ...]:
+        """What goes to the next stage."""
+        values = [tokens]
+        for name in self.read:
+            value = getattr(context, name)
+            values += value if name == "shared" else [value]
+        # a stage may not return the very tensor that it was given
+        return tuple(value.contiguous().view_as(value) for value in values)
+
+    def go_on(self, given: tuple[Tensor, ...]) -> tuple[Tensor, Context]:
+        """The tokens and the context of the stage before."""
+        model, (tokens, *rest) = self.module, given
+        context = Context(None, tokens[:, :0])
+        for name in self.read:
+            value = tuple(rest) if name == "shared" else rest.pop(0)
+            context = context._replace(**{name: value})
+        return tokens, context._replace(
+            prefix=self.prefix, rotation=model.position.rotation(self.prefix)
+        )
+
+
+class Pipeline:
+    """A stage with its schedule; `step` does what forward, loss and backward do."""
+
+    def __init__(
+        self,
+        stage: nn.Module,
+        strategy: Strategy,
+        group: dist.ProcessGroup,
+        device: torch.device,
+    ):
+        self.group, self.device = group, device
+        self.rank, self.ranks = dist.get_rank(group), dist.get_world_size(group)
+        self.loss: Callable[[Tensor, Tensor], Tensor] | None = None
+        self.schedule = SCHEDULES[strategy.schedule](
+            PipelineStage(stage, self.rank, self.ranks, device, group=group),
+            strategy.micro_batches,
+            loss_fn=lambda output, rows: self.loss(output, rows),
+        )
+
+    def step(
+        self, x: Tensor, t: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """Forward and backward of one batch; its loss, on every stage.
+
+        `loss(output, rows)` is the mean loss of the images `rows` of the batch, given
+        what the model says of them.
+        """
+        losses: list[Tensor] = []
+        self.loss = loss
+        given = [x] if self.rank == 0 else []
+        last = self.rank == self.ranks - 1
+        rows = torch.arange(len(x), device=self.device) if last else None
+        self.schedule.step(
+            *given, target=rows, losses=losses if last else None, t=t, y=y
+        )
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        if last:
+            total += torch.stack(losses).mean().detach()
+        dist.all_reduce(total, group=self.group)
+        return total
