@@ -26,16 +26,18 @@ from .scaling_laws import (
 from .search import Match, match, matched, search
 from .training_cost import training_cost
 from .trends import SHAPES, Fit, fit_shape, rank_correlation, slope
+from .words import change_words
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
     "GROUPS", "READINGS", "SHAPES", "Coordinates", "Cost", "Costs", "Counted",
     "ExactVelocity", "Fit", "LabelSchedule", "Match", "ScalingError", "ScalingLaw",
-    "ScalingWarning", "border_roughness", "coordinate_check", "cost_formulas",
-    "count_macs", "effective_support", "energy_lost", "entropy", "fit_scaling_law",
-    "fit_shape", "flops", "gradient_table", "group_norms", "hold_at_null",
-    "hold_at_zero", "influence", "initial_branches", "loss_after", "match", "matched",
-    "mean_distance", "median_seconds", "model_size", "modulation_vectors",
-    "partial_by_chance", "rank_correlation", "read_class", "read_number", "saved_bytes",
-    "search", "set_modulation", "slope", "training_cost", "velocity_loss",
+    "ScalingWarning", "border_roughness", "change_words", "coordinate_check",
+    "cost_formulas", "count_macs", "effective_support", "energy_lost", "entropy",
+    "fit_scaling_law", "fit_shape", "flops", "gradient_table", "group_norms",
+    "hold_at_null", "hold_at_zero", "influence", "initial_branches", "loss_after",
+    "match", "matched", "mean_distance", "median_seconds", "model_size",
+    "modulation_vectors", "partial_by_chance", "rank_correlation", "read_class",
+    "read_number", "saved_bytes", "search", "set_modulation", "slope", "training_cost",
+    "velocity_loss",
 ]  # fmt: skip

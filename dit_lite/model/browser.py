@@ -10,41 +10,41 @@ from .dit import DiT
 
 #: What that forward pass can do, and the path and objective its sampler relies on.
 SUPPORTED = {
-    "condition": "label", "conditioning": "adaln_zero", "attention": "full",
-    "mlp": "gelu", "long_skips": False, "position": "sincos", "position_extent": None,
-    "qk_norm": False,
+    "attention": "full", "mlp": "gelu", "long_skips": False, "position": "sincos",
+    "position_extent": None, "qk_norm": False, "base_width": None,
     "learn_variance": False, "null_class": True, "path": "linear", "objective": "flow",
 }  # fmt: skip
-EXPORTED = (
-    "image_size",
-    "channels",
-    "patch_size",
-    "width",
-    "depth",
-    "heads",
-    "num_classes",
-    "data_mean",
-    "data_std",
-)
+#: The conditioning that it knows for each condition, and what it reads of either.
+CONDITIONING = {"label": "adaln_zero", "caption": "adaln_zero_cross"}
+SIZES = ("image_size", "channels", "patch_size", "width", "depth", "heads")
+EXPORTED = {
+    "label": (*SIZES, "num_classes", "data_mean", "data_std"),
+    "caption": (*SIZES, "condition", "caption_length", "data_mean", "data_std"),
+}
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 def to_browser(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
     """The configuration and the float16 weights that the browser's forward pass needs.
 
-    Returns ({field: JSON value}, {name in `state_dict`: float16 array}); class_names
-    are filled in by number where the model has none. Raises ValueError, naming the
-    field and its value, for a model that this forward pass cannot run, and for weights
-    beyond float16.
+    Returns ({field: JSON value}, {name in `state_dict`: float16 array}). A model of
+    labels has `class_names`, by number where it names none; a model of captions has
+    `words`, id -> word. Raises ValueError, naming the field and its value, for a model
+    that this forward pass cannot run, and for weights beyond float16.
     """
     config = model.config
-    for field, value in SUPPORTED.items():
+    if config.condition not in CONDITIONING:
+        raise ValueError(
+            f"condition={config.condition!r}: the forward pass of the page knows "
+            f"{' and '.join(map(repr, CONDITIONING))}; show another model"
+        )
+    supported = SUPPORTED | {"conditioning": CONDITIONING[config.condition]}
+    for field, value in supported.items():
         if getattr(config, field) != value:
             raise ValueError(
                 f"{field}={getattr(config, field)!r}: the forward pass of the "
                 f"page knows {field}={value!r} only; show another model"
             )
-    names = list(config.class_names) or [str(k) for k in range(config.num_classes)]
     weights = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu().float().numpy()
@@ -54,6 +54,18 @@ def to_browser(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
                 f"finite ones up to {FLOAT16_MAX:g}"
             )
         weights[name] = value.astype(np.float16)
-    return {field: getattr(config, field) for field in EXPORTED} | {
-        "class_names": names
-    }, weights
+    fields = {field: getattr(config, field) for field in EXPORTED[config.condition]}
+    return fields | _names(config), weights
+
+
+def _names(config) -> dict[str, list[str]]:
+    """What the classes, or the words, are called."""
+    if config.condition == "label":
+        numbered = [str(k) for k in range(config.num_classes)]
+        return {"class_names": list(config.class_names) or numbered}
+    if not config.words:
+        raise ValueError(
+            "words=(): the page needs to know which word has which id; make the model "
+            "with DiTConfig(words=...)"
+        )
+    return {"words": list(config.words)}

@@ -54,3 +54,37 @@ def test_weights_beyond_float16_are_named(value):
         match=r"embed.bias has values up to .*; float16 holds finite ones up to 65504",
     ):
         to_browser(model)
+
+
+def captioned(**changes) -> DiT:
+    sizes = dict(
+        width=8, heads=2, depth=1, conditioning="adaln_zero_cross", condition="caption",
+        vocab_size=3, caption_length=4, words=("", "red", "circle"),
+    )  # fmt: skip
+    return DiT(DiTConfig(**sizes | changes))
+
+
+def test_a_model_of_captions_brings_its_words():
+    config, weights = to_browser(captioned())
+    assert config["condition"] == "caption"
+    assert config["words"] == ["", "red", "circle"]
+    assert config["caption_length"] == 4
+    assert "num_classes" not in config
+    assert weights["condition.caption.word.weight"].shape == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": ()}, r"words=\(\): the page needs to know which word has which id"),
+        ({"conditioning": "adaln_zero"}, "conditioning='adaln_zero': .*_cross' only"),
+        ({"base_width": 8}, "base_width=8: .* knows base_width=None only"),
+        (
+            dict(condition="features", feature_width=3, vocab_size=None, words=()),
+            "condition='features': .* knows 'label' and 'caption'",
+        ),
+    ],
+)
+def test_captions_that_the_page_cannot_run_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        to_browser(captioned(**changes))

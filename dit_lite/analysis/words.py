@@ -1,0 +1,130 @@
+"""What a word does: it is taken away, made louder or quieter, or an attention map is
+put in place of the model's own, while everything else stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..model import DiT, is_null
+from ..model.attention import CrossAttention
+
+
+@contextmanager
+def change_words(
+    model: DiT,
+    seen: Sequence[bool] | Tensor | None = None,
+    factors: Sequence[float] | Tensor | None = None,
+    maps: Sequence[Tensor] | None = None,
+) -> Iterator[list[Tensor]]:
+    """Change how every layer of cross-attention hears the words of a caption, in the
+    passes made inside the block. Images with "no condition", as in guidance, are left
+    alone.
+
+    `seen` (M,) bool: a word with False is taken away before the softmax, so the others
+    share its weight. `factors` (M,), at least 0: each word's weights are multiplied
+    after the softmax, so a row no longer sums to 1 (2208.01626 sec. 3.2, attention
+    re-weighting). `maps`, one (h, N, M) or (B, h, N, M) for each layer: used in place
+    of the model's own (the same, word swap); `seen` and `factors` act on them too.
+    Yields a list over layers of the weights used in the latest pass, (B, h, N, M).
+    Raises ValueError, naming the argument.
+    """
+    layers = [part for part in model.modules() if isinstance(part, CrossAttention)]
+    if model.config.condition == "label" or not layers:
+        raise ValueError(
+            f"condition={model.config.condition!r} and conditioning="
+            f"{model.config.conditioning!r} have no attention to words; use a model of "
+            "captions with conditioning='adaln_zero_cross'"
+        )
+    if maps is not None and len(maps) != len(layers):
+        raise ValueError(f"maps has {len(maps)} layers; the model has {len(layers)}")
+    seen, factors = _seen(seen), _factors(factors)
+    plain: list[Tensor] = []  # which images of this pass have no caption, (B,)
+    used: list[Tensor] = [torch.empty(0)] * len(layers)
+
+    def enter(model: DiT, inputs: tuple, named: dict) -> None:
+        y = named["y"] if "y" in named else inputs[2]
+        plain[:] = [is_null(model.config, y)]
+
+    def change(i: int):
+        def hook(layer: CrossAttention, inputs: tuple, output: Tensor) -> Tensor:
+            q, k, v, mask = layer.project(*inputs)
+            own = layer.weights(q, k, mask)  # (B, h, N, M)
+            new, some = own.clone(), ~plain[0]
+            if maps is not None:
+                new[some] = _fitting(maps[i], own[some], i).to(own)
+            if seen is not None:
+                kept = new * _of_length("seen", seen, own).to(own)
+                kept = kept / kept.sum(-1, keepdim=True)
+                new[some] = kept[some]
+            if factors is not None:
+                new[some] = (new * _of_length("factors", factors, own).to(own))[some]
+            used[i] = new.detach()
+            y = layer.heads(new @ v)  # (B, h, N, d_h)
+            return layer.out(y.transpose(1, 2).flatten(2))  # (B, N, D)
+
+        return hook
+
+    handles = [model.register_forward_pre_hook(enter, with_kwargs=True)]
+    handles += [
+        layer.register_forward_hook(change(i)) for i, layer in enumerate(layers)
+    ]
+    try:
+        # a compiled block would not notice the hooks
+        with torch.compiler.set_stance("force_eager"):
+            yield used
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _seen(seen) -> Tensor | None:
+    if seen is None:
+        return None
+    seen = torch.as_tensor(seen)
+    if seen.dtype != torch.bool or seen.ndim != 1:
+        raise ValueError(
+            f"seen has dtype {seen.dtype} and shape {tuple(seen.shape)}; pass one bool "
+            "for each word, (M,)"
+        )
+    if not seen.any():
+        raise ValueError(
+            "seen is False throughout: every word is taken away; ask with the null "
+            "caption instead"
+        )
+    return seen
+
+
+def _factors(factors) -> Tensor | None:
+    if factors is None:
+        return None
+    factors = torch.as_tensor(factors, dtype=torch.float32)
+    if factors.ndim != 1 or not all(0 <= f < math.inf for f in factors.tolist()):
+        raise ValueError(
+            f"factors={factors.tolist()} must be one finite number of at least 0 for "
+            "each word, (M,); 1 leaves a word as it is"
+        )
+    return factors
+
+
+def _of_length(name: str, value: Tensor, weights: Tensor) -> Tensor:
+    if len(value) != weights.shape[-1]:
+        raise ValueError(
+            f"{name} has {len(value)} entries for captions of M={weights.shape[-1]} "
+            "tokens; pass one for each, padding too"
+        )
+    return value
+
+
+def _fitting(map: Tensor, own: Tensor, layer: int) -> Tensor:
+    if map.ndim not in (3, 4) or map.shape[-3:] != own.shape[-3:]:
+        raise ValueError(
+            f"maps[{layer}] has shape {tuple(map.shape)}; expected "
+            f"{tuple(own.shape[-3:])}, (h, N, M), with or without images before"
+        )
+    return map.expand_as(own)
