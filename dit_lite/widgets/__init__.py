@@ -17,6 +17,7 @@ from .sampling import pack_scores, sampling_explorer
 from .source import show_source
 from .style import PALETTE, band, figure, image_grid, label_line, use_style
 from .table import mean_range, mean_std, table
+from .words import words_explorer
 from .zero_init import zero_init_explorer
 
 __all__ = [
@@ -25,5 +26,5 @@ __all__ = [
     "image_grid", "label_line", "live_dit_explorer", "mean_range", "mean_std",
     "noise_explorer", "note", "pack_attention", "pack_scores", "patch_explorer",
     "predict", "progress", "sampling_explorer", "show_source", "table", "to_pixels",
-    "use_style", "zero_init_explorer",
+    "use_style", "words_explorer", "zero_init_explorer",
 ]  # fmt: skip

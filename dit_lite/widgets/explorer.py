@@ -22,11 +22,10 @@ import numpy as np
 from ..resources import page_is_built
 
 HERE = Path(__file__).parent
-NEEDS = {
-    "live_dit": ("matmul", "dit")
-}  # the modules that an explorer needs besides base
+# the modules that an explorer needs besides base
+NEEDS = {name: ("matmul", "dit", "walk") for name in ("live_dit", "words")}
 # modules that are not explorers
-SHARED = ("base", "host", *itertools.chain.from_iterable(NEEDS.values()))
+SHARED = {"base", "host", *itertools.chain.from_iterable(NEEDS.values())}
 RESERVED = ("label", "height", "live", "status")
 LIMIT = 4_000_000  # bytes of arrays in one fragment: a page must stay light
 _count = itertools.count(1)
@@ -55,14 +54,12 @@ def text(name: str) -> str:
 
 
 def look(name: str) -> str:
-    """The style of an explorer: what all of them share, and a file of its own if it
-    has one.
+    """The style of an explorer: what all of them share, and the files of its own and
+    of what it needs, where they have one.
     """
-    return (
-        text("theme.css")
-        + text("explorer.css")
-        + (text(f"{name}.css") if (HERE / f"{name}.css").exists() else "")
-    )
+    files = [f"{part}.css" for part in (*NEEDS.get(name, ()), name)]
+    own = "".join(text(file) for file in files if (HERE / file).exists())
+    return text("theme.css") + text("explorer.css") + own
 
 
 def module(name: str) -> str:
@@ -70,9 +67,8 @@ def module(name: str) -> str:
     indentation.
     """
     parts = ("base", *NEEDS.get(name, ()), name)
-    return re.sub(
-        r"^ +", "", "".join(text(f"{part}.mjs") for part in parts), flags=re.M
-    )
+    written = "".join(text(f"{part}.mjs") for part in parts)
+    return re.sub(r"^ *(//.*\n|/\*\*(.|\n)*?\*/\n)?", "", written, flags=re.M)
 
 
 def explorer(
@@ -81,6 +77,7 @@ def explorer(
     *,
     label: str,
     height: tuple[str, str],
+    limit: int = LIMIT,
     **state,
 ):
     """Show the explorer `name` with a first state of JSON values and of uint8 or
@@ -88,7 +85,8 @@ def explorer(
 
     `label` says what it is to those who cannot see it; `height` reserves room on (a
     wide page, a phone), so that nothing moves when it starts: two sums of CSS lengths,
-    in which 1cqi is a hundredth of the width. `on` = {key of the state:
+    in which 1cqi is a hundredth of the width; `limit` is how many bytes of arrays may
+    travel, where an explorer has reason for more than others. `on` = {key of the state:
     function(widget)} recomputes in Python when the reader changes that value; the
     function reads and sets the state as attributes. Returns `Html` when the environment
     says DIT_LITE_STATIC=1 (as the book's build does) or anywidget is not installed,
@@ -120,10 +118,10 @@ def explorer(
     size = sum(
         array.nbytes for key, value in state.items() for array in _arrays(key, value)
     )
-    if size > LIMIT:
+    if size > limit:
         raise ValueError(
             f"the arrays of this explorer hold {size / 1e6:.1f} MB; at most "
-            f"{LIMIT / 1e6:.0f} MB fit: show fewer steps or choices"
+            f"{limit / 1e6:.0f} MB fit: show fewer steps or choices"
         )
     state = {**state, "label": label, "height": list(height), "live": [], "status": ""}
     if not page_is_built():

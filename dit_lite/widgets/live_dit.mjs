@@ -1,43 +1,9 @@
 // A Diffusion Transformer that runs in the reader's browser: dit.mjs is its forward
-// pass, here are Euler's steps, guidance, and what is shown. state: config; weights
+// pass, walk.mjs its walk, here is what is shown. state: config; weights
 // {name: uint8 (..., 2)}, the two bytes of each float16; y, the class (num_classes:
 // none); guidance; steps; seed; step; layer, head and patch whose attention is seen
 
-const GO = "\u25b6\ufe0e play",
-  HOLD = "\u275a\u275a pause"; // \ufe0e: a sign, not an emoji
-const SEEDS = 100,
-  SHOWN = 12;
-
-/** float16 to float32: a sign, five bits of exponent, ten of fraction. */
-const half = bytes =>
-  Float32Array.from(new Uint16Array(bytes.buffer), bits => {
-    const exponent = (bits >> 10) & 31,
-      fraction = (bits & 1023) / 1024;
-    return (
-      (bits >> 15 ? -1 : 1) *
-      (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction)
-    );
-  });
-
-/** `count` independent normal numbers that follow from a seed: uniform ones by
- *  mulberry32 (a 32-bit counter, hashed), in pairs through Box and Muller. */
-function noiseOf(seed, count) {
-  let counter = seed | 0;
-  const uniform = () => {
-    counter = (counter + 0x6d2b79f5) | 0;
-    let bits = Math.imul(counter ^ (counter >>> 15), counter | 1);
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const values = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform())),
-      angle = 2 * Math.PI * uniform();
-    values[i] = radius * Math.cos(angle);
-    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
-  }
-  return values;
-}
+const SHOWN = 12;
 
 function render({ model, el }) {
   const body = frame(model, el),
@@ -64,128 +30,37 @@ function render({ model, el }) {
       ]),
     ),
   );
-  const slow = matchMedia("(prefers-reduced-motion: reduce)"),
-    last = () => model.get("steps"),
+  const last = () => model.get("steps"),
     now = () => model.get("step");
-  let passed = [],
-    seen,
-    job = 0,
-    // passes by step, and the one on view; the number of the newest run, which ends the
-    // older ones
-    playing = false;
-
-  // -- the walk: dit_lite/diffusion/samplers.py (euler), guidance.py and sampling.py,
-  // for the linear path and the flow objective --
+  let seen; // the pass on view
 
   /** What the network says of the state x at a step, asked with the class and the
    *  guidance of this moment. */
   function ask(x, step) {
-    const began = performance.now(),
-      t = 1 - step / last(),
-      y = model.get("y"),
-      w = model.get("guidance");
-    const {
-      output: [conditional, unconditional],
-      attention,
-    } = network(x, t, w === 1 ? [y] : [y, none]);
-    const velocity =
-      w === 1 ? conditional : unconditional.map((u, i) => u + w * (conditional[i] - u));
-    const belief = x.map((value, i) => value - t * velocity[i]);
+    const y = model.get("y");
     return {
-      x,
-      t,
+      ...answer(network, x, 1 - step / last(), y, none, model.get("guidance")),
       y,
-      velocity,
-      belief,
-      maps: attention.map(layer => layer[0]),
-      calls: w === 1 ? 1 : 2,
-      ms: performance.now() - began,
     };
   }
-  const begin = () =>
-    (passed = [ask(noiseOf(model.get("seed"), channels * size * size), 0)]);
-  function advance() {
-    const { x, t, velocity } = passed.at(-1),
-      r = 1 - passed.length / last();
-    passed.push(
-      ask(
-        x.map((value, i) => value + (r - t) * velocity[i]),
-        passed.length,
-      ),
-    );
-  }
-
-  // -- running without holding up the page: a dozen milliseconds of work between two
-  // frames --
-
-  function show(step) {
-    put(model, "step", step);
-    draw();
-  }
-  /** Shows a step as soon as the walk has come that far. */
-  function reach(step) {
-    const mine = stop();
-    el.dataset.busy = "true";
-    (function work() {
-      if (mine !== job) return;
-      for (
-        const until = performance.now() + 12;
-        passed.length <= step && performance.now() < until;
-      )
-        advance();
-      if (passed.length <= step) return requestAnimationFrame(work);
-      el.dataset.busy = "false";
-      show(step);
-    })();
-  }
-  function stop() {
-    playing = false;
-    play.textContent = GO;
-    story.setAttribute("aria-live", "polite");
-    return ++job;
-  }
-  function start() {
-    const mine = stop(),
-      pause = slow.matches ? 1000 : Math.min(400, Math.max(60, 3500 / last()));
-    playing = true;
-    play.textContent = HOLD;
-    story.setAttribute("aria-live", "off"); // a film is not read aloud
-    el.dataset.busy = "false";
-    if (now() === last()) show(0);
-    let due = performance.now() + pause;
-    requestAnimationFrame(function next(time) {
-      if (mine !== job || !el.isConnected) return;
-      if (time >= due) {
-        due = time + pause;
-        if (passed.length <= now() + 1) advance();
-        if (now() + 1 === last()) stop();
-        show(now() + 1);
-      }
-      if (playing) requestAnimationFrame(next);
-    });
-  }
+  const state = (step, before) =>
+    before
+      ? euler(before, 1 - step / last())
+      : noiseOf(model.get("seed"), channels * size * size);
 
   // -- choices: midway, class and guidance act from here on; a finished picture is made
   // again from the same noise --
 
   function choose(key, value, finished) {
     put(model, key, value);
-    if (now() >= last()) return begin(), finished();
-    if (!passed[now()]) return begin(), reach(now()); // it was on its way
-    passed.splice(now(), Infinity, ask(seen.x, now()));
-    if (!playing) stop();
-    draw();
+    walk.change(finished);
   }
   function restart(key, value) {
     const share = now() / last();
     put(model, key, value);
-    begin();
     if (key === "steps") lay();
-    scrub.range.max = last();
-    if (!playing) return reach(Math.round(share * last()));
-    show(0);
+    walk.restart(share);
   }
-  const watch = () => (slow.matches ? reach(last()) : (show(0), start()));
 
   const klass = segmented({
     label: "class",
@@ -195,7 +70,7 @@ function render({ model, el }) {
       name: value === none ? "no class" : name,
       content: name,
     })),
-    change: y => choose("y", y, watch),
+    change: y => choose("y", y),
   });
   const guidance = slider({
     label: "guidance",
@@ -203,7 +78,7 @@ function render({ model, el }) {
     max: 4,
     step: 0.25,
     value: model.get("guidance"),
-    input: w => choose("guidance", w, () => reach(last())),
+    input: w => choose("guidance", w, () => walk.reach(last())),
   });
   const steps = slider({
     label: "steps",
@@ -222,12 +97,12 @@ function render({ model, el }) {
     input: value => restart("seed", value),
   });
   const again = button("new noise", () => {
-    stop();
+    walk.stop();
     restart("seed", (model.get("seed") + 1) % SEEDS);
     seed.set(model.get("seed"));
-    watch();
+    walk.watch();
   });
-  const play = button(GO, () => (playing ? stop() : start()), {
+  const play = button(GO, () => walk.toggle(), {
     class: "dit-button dit-primary",
   });
   const scrub = slider({
@@ -237,7 +112,7 @@ function render({ model, el }) {
     step: 1,
     value: now(),
     format: k => `${k} of ${last()}`,
-    input: reach,
+    input: step => walk.reach(step),
   });
 
   // -- what is shown --
@@ -375,7 +250,7 @@ function render({ model, el }) {
       label: "overview",
       visible: false,
       value: -1,
-      change: reach,
+      change: walk.reach,
       options: thumbs.map(({ step, tiles }) => ({
         value: step,
         name: `step ${step}`,
@@ -487,21 +362,12 @@ function render({ model, el }) {
     head.set(model.get("head"));
   }
 
+  const walk = walker({ el, model, state, ask, draw, play, story, scrub }),
+    { passed } = walk;
   lay();
-  begin();
-  reach(last());
-  if (!slow.matches) {
-    const shown = new IntersectionObserver(
-      ([entry]) => {
-        if (!entry.isIntersecting) return;
-        shown.disconnect();
-        // nobody has touched it
-        if (job === 1 && !body.contains(document.activeElement)) watch();
-      },
-      { threshold: 0.5 },
-    );
-    shown.observe(noisy.node);
-  }
-  return () => ++job;
+  walk.begin();
+  walk.reach(last());
+  walk.playWhenSeen(noisy.node, body);
+  return walk.stop;
 }
 export default { render };

@@ -87,7 +87,7 @@ def test_the_changed_weights_reach_the_output(model):
         model(X, T, WORDS)
     handle.remove()
     late.remove()
-    x, tokens, _ = inputs[0]
+    tokens = inputs[0][1]
     values = layer.key_value(tokens).view(1, 4, 2, 2, 8)[:, :, :, 1]  # (B, M, h, d_h)
     found = torch.einsum("bhnm,bmhd->bnhd", maps[0], values).flatten(2)
     close(outputs[0], layer.out(found))
@@ -154,7 +154,7 @@ def test_errors_name_the_argument(model, changes, message):
 
 def test_a_model_without_words_is_refused(tiny):
     with (
-        pytest.raises(ValueError, match="condition='label' .* a model of captions"),
+        pytest.raises(ValueError, match=r"condition='label' .* a model of captions"),
         change_words(DiT(tiny())),
     ):
         pass

@@ -1,0 +1,141 @@
+"""What a page needs of a model that runs in it: sizes and weights, checked before
+anything is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .arrays import as_array, check_number
+
+SIZES = ("image_size", "channels", "patch_size", "width", "depth", "heads")
+SOURCE = "as to_browser(model) returns it"
+
+
+def check_whole(name: str, value, low: int, high: float) -> int:
+    """A whole number with low <= value <= high, as an int."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or not low <= value <= high
+    ):
+        raise ValueError(
+            f"{name}={value!r} is out of range; expected a whole number "
+            + (f"from {low} to {high}" if high < np.inf else f"of at least {low}")
+        )
+    return int(value)
+
+
+def check_config(
+    config: Mapping, sizes: tuple[str, ...], others: tuple[str, ...]
+) -> dict:
+    """`sizes` and the two numbers of the data's scale, checked; `others` must be there
+    too.
+    """
+    if not isinstance(config, Mapping):
+        raise TypeError(
+            f"config has type {type(config).__name__}; expected a dict, {SOURCE}"
+        )
+    for name in (*sizes, *others, "data_mean", "data_std"):
+        if name not in config:
+            raise ValueError(f"config has no {name}; expected a dict, {SOURCE}")
+    known = {
+        name: check_whole(f"config[{name!r}]", config[name], 1, np.inf)
+        for name in sizes
+    }
+    for name, divides in (("patch_size", "image_size"), ("heads", "width")):
+        if known[divides] % known[name]:
+            raise ValueError(
+                f"config[{name!r}]={known[name]} does not divide "
+                f"config[{divides!r}]={known[divides]}"
+            )
+    if known["channels"] not in (1, 3):
+        raise ValueError(
+            f"config['channels']={known['channels']}; pictures have 1 or 3"
+        )
+    if known["width"] % 4:
+        raise ValueError(
+            f"config['width']={known['width']} is not a multiple of 4, which "
+            "sines and cosines of two axes need"
+        )
+    return known | {
+        name: check_number(f"config[{name!r}]", config[name])
+        for name in ("data_mean", "data_std")
+    }
+
+
+def weight_shapes(
+    config: dict, hidden: int, condition: dict, branch: dict
+) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight: `condition` has the tables of the condition, `branch`
+    the layers that a block has besides the paper's.
+    """
+    D, token = config["width"], config["patch_size"] ** 2 * config["channels"]
+    layers = {
+        "embed": (D, token),
+        "condition.time.0": (D, 256),
+        "condition.time.2": (D, D),
+        "final.modulation.1": (2 * D, D),
+        "final.linear": (token, D),
+    }
+    for i in range(config["depth"]):
+        parts = {
+            "attention.qkv": (3 * D, D),
+            "attention.out": (D, D),
+            "mlp.0": (hidden, D),
+            "mlp.2": (D, hidden),
+            "modulation.1": (6 * D, D),
+        }
+        parts |= branch
+        layers |= {f"blocks.{i}.{name}": shape for name, shape in parts.items()}
+    shapes = {f"condition.{name}": shape for name, shape in condition.items()}
+    for name, shape in layers.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes
+
+
+def pack_weights(
+    weights: Mapping, config: dict, limit: int, condition: dict, branch: dict
+) -> dict[str, np.ndarray]:
+    """Each weight as the bytes of its float16 values, uint8 (*shape, 2): at most
+    `limit` bytes of them, of the shapes that `weight_shapes` gives.
+    """
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"weights has type {type(weights).__name__}; expected a dict of "
+            f"float16 arrays, {SOURCE}"
+        )
+    arrays = {
+        name: as_array(f"weights[{name!r}]", value) for name, value in weights.items()
+    }
+    first = arrays.get("blocks.0.mlp.0.bias", np.zeros(1))
+    hidden = len(first) if first.ndim else 1
+    shapes = weight_shapes(config, hidden, condition, branch)
+    for name in sorted(shapes.keys() ^ arrays.keys()):
+        raise ValueError(
+            f"weights {'lacks' if name in shapes else 'has'} {name!r}, which a "
+            f"model of this config {'has' if name in shapes else 'lacks'}"
+        )
+    for name, array in arrays.items():
+        if array.shape != shapes[name]:
+            raise ValueError(
+                f"weights[{name!r}] has shape {array.shape}; expected {shapes[name]}"
+            )
+        if array.dtype != np.float16:
+            raise TypeError(
+                f"weights[{name!r}] has dtype {array.dtype}; expected float16, "
+                "as to_browser(model) rounds it"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights[{name!r}] has values that are not finite")
+    if (size := sum(array.nbytes for array in arrays.values())) > limit:
+        raise ValueError(
+            f"weights hold {size / 1e6:.1f} MB; at most {limit / 1e6:.0f} MB fit "
+            "on a page: show a smaller model"
+        )
+    return {
+        name: np.ascontiguousarray(array, "<f2")[..., None].view(np.uint8)
+        for name, array in arrays.items()
+    }

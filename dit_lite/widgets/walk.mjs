@@ -1,0 +1,170 @@
+// What the models that run in the page share: their weights, their noise, Euler's steps
+// with guidance, and a walk that is computed as it is watched.
+
+const GO = "\u25b6\ufe0e play",
+  HOLD = "\u275a\u275a pause"; // \ufe0e: a sign, not an emoji
+const SEEDS = 100;
+
+/** float16 to float32: a sign, five bits of exponent, ten of fraction. */
+const half = bytes =>
+  Float32Array.from(new Uint16Array(bytes.buffer), bits => {
+    const exponent = (bits >> 10) & 31,
+      fraction = (bits & 1023) / 1024;
+    return (
+      (bits >> 15 ? -1 : 1) *
+      (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction)
+    );
+  });
+
+/** `count` independent normal numbers that follow from a seed: uniform ones by
+ *  mulberry32 (a 32-bit counter, hashed), in pairs through Box and Muller. */
+function noiseOf(seed, count) {
+  let counter = seed | 0;
+  const uniform = () => {
+    counter = (counter + 0x6d2b79f5) | 0;
+    let bits = Math.imul(counter ^ (counter >>> 15), counter | 1);
+    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
+    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform())),
+      angle = 2 * Math.PI * uniform();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}
+
+/** What the network says of the state x at time t, with guidance w towards a condition
+ *  and away from `none` (dit_lite/diffusion/guidance.py), for the linear path and the
+ *  flow objective. The maps are those of the condition. */
+function answer(network, x, t, condition, none, w) {
+  const began = performance.now(),
+    {
+      output: [conditional, unconditional],
+      attention,
+      cross,
+    } = network(x, t, w === 1 ? [condition] : [condition, none]);
+  const velocity =
+    w === 1 ? conditional : unconditional.map((u, i) => u + w * (conditional[i] - u));
+  return {
+    x,
+    t,
+    velocity,
+    belief: x.map((value, i) => value - t * velocity[i]),
+    maps: attention.map(layer => layer[0]),
+    cross: cross?.map(layer => layer[0]),
+    calls: w === 1 ? 1 : 2,
+    ms: performance.now() - began,
+  };
+}
+/** The state at time r, straight on from a pass (dit_lite/diffusion/samplers.py). */
+const euler = ({ x, t, velocity }, r) =>
+  x.map((value, i) => value + (r - t) * velocity[i]);
+
+/** A walk of `steps` steps, whose passes are computed when they are first wanted and
+ *  kept: `state(step, before)` is the state at a step after the pass before it,
+ *  `ask(x, step)` the pass there, `draw` shows the step of the model. Long work is cut
+ *  into a dozen milliseconds between two frames. */
+function walker({ el, model, state, ask, draw, play, story, scrub }) {
+  const slow = matchMedia("(prefers-reduced-motion: reduce)"),
+    last = () => model.get("steps"),
+    now = () => model.get("step"),
+    passed = [];
+  let job = 0, // the number of the newest run, which ends the older ones
+    playing = false;
+
+  const advance = () =>
+    passed.push(ask(state(passed.length, passed.at(-1)), passed.length));
+  function begin() {
+    passed.length = 0;
+    advance();
+  }
+  function show(step) {
+    put(model, "step", step);
+    draw();
+  }
+  /** Shows a step as soon as the walk has come that far. */
+  function reach(step) {
+    const mine = stop();
+    el.dataset.busy = "true";
+    (function work() {
+      if (mine !== job) return;
+      for (
+        const until = performance.now() + 12;
+        passed.length <= step && performance.now() < until;
+      )
+        advance();
+      if (passed.length <= step) return requestAnimationFrame(work);
+      el.dataset.busy = "false";
+      show(step);
+    })();
+  }
+  function stop() {
+    playing = false;
+    play.textContent = GO;
+    story.setAttribute("aria-live", "polite");
+    return ++job;
+  }
+  function start() {
+    const mine = stop(),
+      pause = slow.matches ? 1000 : Math.min(400, Math.max(60, 3500 / last()));
+    playing = true;
+    play.textContent = HOLD;
+    story.setAttribute("aria-live", "off"); // a film is not read aloud
+    el.dataset.busy = "false";
+    if (now() === last()) show(0);
+    let due = performance.now() + pause;
+    requestAnimationFrame(function next(time) {
+      if (mine !== job || !el.isConnected) return;
+      if (time >= due) {
+        due = time + pause;
+        if (passed.length <= now() + 1) advance();
+        if (now() + 1 === last()) stop();
+        show(now() + 1);
+      }
+      if (playing) requestAnimationFrame(next);
+    });
+  }
+  const watch = () => (slow.matches ? reach(last()) : (show(0), start()));
+
+  return {
+    passed,
+    begin,
+    reach,
+    stop,
+    watch,
+    toggle: () => (playing ? stop() : start()),
+    /** What is asked has changed: midway it acts from here on; a finished picture is
+     *  made again from the same noise, and `finished` shows it. */
+    change(finished = watch) {
+      if (now() >= last()) return begin(), finished();
+      if (!passed[now()]) return begin(), reach(now()); // it was on its way
+      passed.splice(now(), Infinity, ask(passed[now()].x, now()));
+      if (!playing) stop();
+      draw();
+    },
+    /** The noise or the number of steps has changed: from the beginning, to the same
+     *  share of the way. */
+    restart(share) {
+      begin();
+      scrub.range.max = last();
+      if (!playing) return reach(Math.round(share * last()));
+      show(0);
+    },
+    /** Plays once, when `node` is first seen and nobody has touched anything. */
+    playWhenSeen(node, body) {
+      if (slow.matches) return;
+      const shown = new IntersectionObserver(
+        ([entry]) => {
+          if (!entry.isIntersecting) return;
+          shown.disconnect();
+          if (job === 1 && !body.contains(document.activeElement)) watch();
+        },
+        { threshold: 0.5 },
+      );
+      shown.observe(node);
+    },
+  };
+}
