@@ -132,7 +132,7 @@ def pack_weights(
             raise ValueError(f"weights[{name!r}] has values that are not finite")
     if (size := sum(array.nbytes for array in arrays.values())) > limit:
         raise ValueError(
-            f"weights hold {size / 1e6:.1f} MB; at most {limit / 1e6:.0f} MB fit "
+            f"weights hold {size / 1e6:.1f} MB; at most {limit / 1e6:g} MB fit "
             "on a page: show a smaller model"
         )
     return {

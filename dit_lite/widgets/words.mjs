@@ -104,7 +104,9 @@ function render({ model, el }) {
           }
         : nothing;
     const w = some ? model.get("guidance") : 1,
-      found = answer(network, x, 1 - step / last(), condition, nothing, w);
+      t = 1 - step / last();
+    // the maps between patches, which are many, are not kept
+    const { maps: _, ...found } = answer(network, x, t, condition, nothing, w);
     if (!some) found.cross.forEach(layer => layer.forEach(map => map.fill(0))); // no word is there
     return { ...found, asked, held: Boolean(maps) };
   }
@@ -133,6 +135,7 @@ function render({ model, el }) {
     Object.entries(changes).forEach(([key, value]) => put(model, key, value));
   function change(changes, finished) {
     set(changes);
+    spell();
     lay();
     walk.change(finished);
   }
@@ -148,7 +151,7 @@ function render({ model, el }) {
     const old = wanted(),
       many = row => row.filter(Boolean).length;
     before =
-      many(caption) === many(old.caption) && left(old) && !seen?.held
+      many(caption) === many(old.caption) && left(old)
         ? { asked: old, passed: walk.passed.slice(0, now() + 1) }
         : null;
     const word = Math.max(0, Math.min(model.get("word"), many(caption) - 1));
@@ -181,9 +184,15 @@ function render({ model, el }) {
       return tell(`${said.length} words; at most ${M} fit. Leave some out.`);
     }
     const caption = filled(said.map(word => names.indexOf(word)));
+    if (caption.join() === model.get("caption").join()) return spell();
+    say(caption);
+    if (!said.length) tell("No caption: the network draws anything it knows.");
+  }
+  /** The field says what the network is asked. */
+  function spell() {
+    entry.value = spelt(model.get("caption")).join(" ");
     entry.removeAttribute("aria-invalid");
-    tell(said.length ? "" : "No caption: the network draws anything it knows.");
-    if (caption.join() !== model.get("caption").join()) say(caption);
+    tell("");
   }
   const tell = (...parts) => message.replaceChildren(...parts);
 
@@ -215,7 +224,6 @@ function render({ model, el }) {
         const example = +shelf.value;
         if (example < 0) return;
         const { caption, about } = examples[example];
-        tell("");
         say([...caption], {
           example,
           word: Math.max(
@@ -285,12 +293,12 @@ function render({ model, el }) {
   );
   const percent = share => `${Math.round(100 * share)}\u00a0%`;
   const held = slider({
-    label: "after a swap keep old maps for",
+    label: "old maps after a swap",
     min: 0,
     max: 1,
     step: 0.1,
     value: model.get("held"),
-    format: share => (share ? `${percent(share)} of the steps` : "no step"),
+    format: share => (share ? `kept for ${percent(share)} of the way` : "not kept"),
     input: share => change({ held: share }, () => walk.reach(last())),
   });
   held.node.classList.add("dit-words-held");
@@ -449,9 +457,10 @@ function render({ model, el }) {
         examples.length ? real.node : "",
         story,
       ),
+      h("div", { class: "dit-controls dit-words-where" }, layer.node, head.node),
       h(
         "div",
-        {},
+        { class: "dit-words-raw" },
         area,
         h(
           "div",
@@ -464,7 +473,7 @@ function render({ model, el }) {
       ),
       picture(fine, "smoothed and min–max normalised, as usually drawn: ", range),
       proof,
-      h("div", { class: "dit-words-look" }, layer.node, head.node, said, sums),
+      h("div", { class: "dit-words-look" }, said, sums),
     ),
   );
 
@@ -490,8 +499,6 @@ function render({ model, el }) {
   function lay() {
     const { caption, away: gone, factors } = wanted(),
       said = spelt(caption);
-    if (document.activeElement !== entry || !entry.hasAttribute("aria-invalid"))
-      entry.value = said.join(" ");
     chips = said.map(() => ({
       tile: tile(grid, grid),
       mass: h("span", { class: "dit-words-mass" }),
@@ -703,6 +710,7 @@ function render({ model, el }) {
       : `true mask of “${word}” in the picture of the data; look at that picture to compare`;
   }
   const walk = walker({ el, model, state, ask, draw, play, story, scrub });
+  spell();
   lay();
   walk.begin();
   walk.reach(last());
