@@ -22,9 +22,9 @@ def change_words(
     factors: Sequence[float] | Tensor | None = None,
     maps: Sequence[Tensor] | None = None,
 ) -> Iterator[list[Tensor]]:
-    """Change how every layer of cross-attention hears the words of a caption, in the
-    passes made inside the block. Images with "no condition", as in guidance, are left
-    alone.
+    """Change how much each word of a caption counts in every layer of cross-attention,
+    in the passes made inside the block. Images with "no condition", as in guidance,
+    are left alone.
 
     `seen` (M,) bool: a word with False is taken away before the softmax, so the others
     share its weight. `factors` (M,), at least 0: each word's weights are multiplied

@@ -120,7 +120,7 @@ function dit(
     ),
   );
 
-  /** The vectors that the modulations hear: time and label (B, D), or time (1, D),
+  /** What the modulations are made from: time and label (B, D), or time alone (1, D)
    *  where words come by cross-attention. */
   function vector(t, conditions) {
     const time = linear(

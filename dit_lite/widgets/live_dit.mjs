@@ -263,19 +263,19 @@ function render({ model, el }) {
   }
   function draw() {
     const step = now(),
-      { x, t, belief } = (seen = passed[step]);
+      { x, t, x0 } = (seen = passed[step]);
     shades(x, noisy.paint);
-    shades(belief, clean.paint);
+    shades(x0, clean.paint);
     thumbs.forEach(({ step, tiles: [above, below] }) => {
       above.node.parentNode.classList.toggle("dit-ahead", !passed[step]);
       if (passed[step])
-        shades(passed[step].x, above.paint), shades(passed[step].belief, below.paint);
+        shades(passed[step].x, above.paint), shades(passed[step].x0, below.paint);
     });
     strip.set(step);
     scrub.set(step);
     time.textContent = `t\u00a0=\u00a0${t.toFixed(2)}`;
     noisy.node.dataset.values = x.join(" ");
-    clean.node.dataset.values = belief.join(" ");
+    clean.node.dataset.values = x0.join(" ");
     el.dataset.step = step;
     el.dataset.ms = passed
       .slice(0, step)
@@ -304,8 +304,8 @@ function render({ model, el }) {
     }
     const change =
       Math.sqrt(
-        passed[step].belief.reduce(
-          (sum, value, i) => sum + (value - passed[step - 1].belief[i]) ** 2,
+        passed[step].x0.reduce(
+          (sum, value, i) => sum + (value - passed[step - 1].x0[i]) ** 2,
           0,
         ) /
           (channels * size * size),
@@ -313,7 +313,7 @@ function render({ model, el }) {
     return `Asked for ${history}. ${Math.round(100 * passed[step].t)} % of the way is left; in the last step the image it sees changed by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
   }
   function drawGaze() {
-    const { maps, belief } = seen,
+    const { maps, x0 } = seen,
       patch = model.get("patch"),
       rows = maps[model.get("layer")].map(map =>
         map.subarray(patch * count, (patch + 1) * count),
@@ -334,7 +334,7 @@ function render({ model, el }) {
       const place = Math.floor(k / 3),
         patch = Math.floor(place / size / P) * grid + Math.floor((place % size) / P);
       const value =
-        belief[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
+        x0[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
       return (
         heat(row[patch], most)[k % 3] * (0.92 + 0.08 * Math.min(1, Math.max(-1, value)))
       );

@@ -52,7 +52,7 @@ function answer(network, x, t, condition, none, w) {
     x,
     t,
     velocity,
-    belief: x.map((value, i) => value - t * velocity[i]),
+    x0: x.map((value, i) => value - t * velocity[i]),
     maps: attention.map(layer => layer[0]),
     cross: cross?.map(layer => layer[0]),
     calls: w === 1 ? 1 : 2,

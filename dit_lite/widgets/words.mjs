@@ -548,13 +548,13 @@ function render({ model, el }) {
   }
   function draw() {
     const step = now(),
-      { x, t, belief } = (seen = walk.passed[step]);
+      { x, t, x0 } = (seen = walk.passed[step]);
     shades(noisy, x);
-    shades(clean, belief);
+    shades(clean, x0);
     scrub.set(step);
     time.textContent = `t\u00a0=\u00a0${t.toFixed(2)}`;
     noisy.node.dataset.values = x.join(" ");
-    clean.node.dataset.values = belief.join(" ");
+    clean.node.dataset.values = x0.join(" ");
     el.dataset.step = step;
     el.dataset.ms = walk.passed
       .slice(0, step)
@@ -634,8 +634,7 @@ function render({ model, el }) {
       Float32Array.from({ length: 3 * size * size }, (_, k) => {
         const place = Math.floor(k / 3),
           value =
-            seen.belief[(channels === 3 ? (k % 3) * size * size : 0) + place] * std +
-            mean;
+            seen.x0[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
         return (
           heat(weight(place))[k % 3] * (0.85 + 0.15 * Math.min(1, Math.max(-1, value)))
         );
