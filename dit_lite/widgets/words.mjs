@@ -443,8 +443,6 @@ function render({ model, el }) {
     builder,
     strip,
     tools,
-    h("div", { class: "dit-controls" }, held.node),
-    h("div", { class: "dit-controls" }, guidance.node, steps.node, seed.node),
     h(
       "div",
       { class: "dit-words" },
@@ -475,6 +473,8 @@ function render({ model, el }) {
       proof,
       h("div", { class: "dit-words-look" }, said, sums),
     ),
+    h("div", { class: "dit-controls" }, held.node),
+    h("div", { class: "dit-controls" }, guidance.node, steps.node, seed.node),
   );
 
   const shades = ({ paint }, values) =>
