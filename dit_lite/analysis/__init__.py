@@ -9,6 +9,7 @@ from .counting import Counted, count_macs, median_seconds
 from .equal_cost import loss_after
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
+from .heads import drop_heads, head_divergence, head_importance, without_heads
 from .influence import influence
 from .label_schedule import LabelSchedule
 from .linear_codes import energy_lost
@@ -26,18 +27,28 @@ from .scaling_laws import (
 from .search import Match, match, matched, search
 from .training_cost import training_cost
 from .trends import SHAPES, Fit, fit_shape, rank_correlation, slope
+from .word_maps import (
+    attention_maps,
+    contribution_maps,
+    effect_maps,
+    localisation,
+    overlap,
+    patch_masks,
+)
 from .words import change_words
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
     "GROUPS", "READINGS", "SHAPES", "Coordinates", "Cost", "Costs", "Counted",
     "ExactVelocity", "Fit", "LabelSchedule", "Match", "ScalingError", "ScalingLaw",
-    "ScalingWarning", "border_roughness", "change_words", "coordinate_check",
-    "cost_formulas", "count_macs", "effective_support", "energy_lost", "entropy",
+    "ScalingWarning", "attention_maps", "border_roughness", "change_words",
+    "contribution_maps", "coordinate_check", "cost_formulas", "count_macs",
+    "drop_heads", "effect_maps", "effective_support", "energy_lost", "entropy",
     "fit_scaling_law", "fit_shape", "flops", "gradient_table", "group_norms",
-    "hold_at_null", "hold_at_zero", "influence", "initial_branches", "loss_after",
-    "match", "matched", "mean_distance", "median_seconds", "model_size",
-    "modulation_vectors", "partial_by_chance", "rank_correlation", "read_class",
-    "read_number", "saved_bytes", "search", "set_modulation", "slope", "training_cost",
-    "velocity_loss",
+    "head_divergence", "head_importance", "hold_at_null", "hold_at_zero", "influence",
+    "initial_branches", "localisation", "loss_after", "match", "matched",
+    "mean_distance", "median_seconds", "model_size", "modulation_vectors", "overlap",
+    "partial_by_chance", "patch_masks", "rank_correlation", "read_class", "read_number",
+    "saved_bytes", "search", "set_modulation", "slope", "training_cost",
+    "velocity_loss", "without_heads",
 ]  # fmt: skip

@@ -161,6 +161,9 @@ def component_formulas(components: Mapping, chosen: Mapping[str, str]) -> dict:
         formulas[quantity] = " + ".join(name for name in names if name in formulas)
     for quantity in ("matrices", "token_macs"):
         formulas[f"block_{quantity}"] = " + ".join(terms("block", quantity).values())
+        # the last block may have less than the others
+        once = [own[name] for name in terms("once", quantity).values()]
+        formulas[f"once_{quantity}"] = " + ".join(once)
     formulas["inputs_kept"] = "(segments - 1) * tokens * width * norm_bytes"
     formulas["activation_bytes"] = f"{formulas.pop('kept')} + inputs_kept"
     formulas["training_macs"] = "macs + backward"

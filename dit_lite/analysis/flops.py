@@ -112,7 +112,7 @@ def flops(
         )
         for name in set(layers)
     }
-    found = values[layers[0]]
+    found = values[layers[-1]]
 
     def scores(quantity: str) -> int:
         # of all layers, or of the one that is being recomputed
@@ -132,7 +132,8 @@ def flops(
     for name, cost in costs.items():
         costs[name] = cost.of_a_batch(batch)
     # a mask is the same for every image
-    costs["attention_scores"] += Cost(activation_bytes=scores("mask_kept"))
+    masks = scores("mask_kept") - round(found["last_mask_kept"])
+    costs["attention_scores"] += Cost(activation_bytes=masks)
     return Costs(costs | {"total": sum(costs.values(), Cost())})
 
 

@@ -127,6 +127,7 @@ class DiTConfig:
                 "adaln_zero",
                 "adaln_shared",
                 "adaln_zero_cross",
+                "joint",
             )
         ),
     )
@@ -294,12 +295,15 @@ class DiTConfig:
         caption_length. Where time goes another way they are those of the condition.
         """
         words = self.caption_length or 1
-        return words if self.conditioning == "adaln_zero_cross" else 1 + words
+        return words + (self.conditioning not in ("adaln_zero_cross", "joint"))
 
     @property
     def prefix(self) -> int:
-        """Most tokens that stand before the image's: time and condition, in context."""
-        return self.context_tokens if self.conditioning == "in_context" else 0
+        """Most tokens that stand before the image's: time and condition in context, or
+        the condition alone in a stream of its own.
+        """
+        before = self.conditioning in ("in_context", "joint")
+        return self.context_tokens if before else 0
 
     @property
     def head_width(self) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model.conditions import null_like
+from ..model.word_cache import WordCache, stamp
 from .objectives import to_x0_eps
 from .paths import PATHS
 
@@ -69,16 +70,17 @@ class Denoiser:
         weights = next(model.parameters(), None)
         self.dtype = torch.float32 if weights is None else weights.dtype
         self.calls = 0  # network evaluations an image
+        self.cache, self._both = WordCache(model), None
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
         x = self.impute(x, t)
         times = torch.full((x.shape[0],), max(t, 0.0), device=x.device)
         if self.guidance != 1 and self.interval[0] <= t <= self.interval[1]:
-            both = self.model(
-                torch.cat([x, x]).to(self.dtype),
-                torch.cat([times, times]),
-                torch.cat([self.labels, self.null]),
-            )
+            y = self.both()
+            with self.cache.using(y):
+                both = self.model(
+                    torch.cat([x, x]).to(self.dtype), torch.cat([times, times]), y
+                )
             conditional, unconditional = both.to(x.dtype).chunk(2)
             output = guide(
                 unconditional[:, : self.channels],
@@ -87,7 +89,8 @@ class Denoiser:
             )
             self.calls += 2
         else:
-            conditional = self.model(x.to(self.dtype), times, self.labels)
+            with self.cache.using(self.labels):
+                conditional = self.model(x.to(self.dtype), times, self.labels)
             conditional = conditional.to(x.dtype)
             output = conditional[:, : self.channels]
             self.calls += 1
@@ -100,3 +103,13 @@ class Denoiser:
         return Prediction(
             *to_x0_eps(self.objective, self.path, output, x, exact), variance
         )
+
+    def both(self) -> Tensor:
+        """The conditions of a guided call, with and without: one tensor for as long as
+        they stay what they are, by which the cache knows them.
+        """
+        parts = [self.labels, self.null]
+        stamps = [stamp(part) for part in parts]
+        if self._both is None or self._both[0] != stamps:
+            self._both = stamps, torch.cat(parts), parts
+        return self._both[1]

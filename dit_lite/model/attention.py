@@ -34,6 +34,14 @@ class HeadNorm(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
+def head_norms(config: DiTConfig) -> tuple[nn.Module, nn.Module]:
+    """What queries and keys pass through: a normalisation each, or nothing."""
+    return tuple(
+        HeadNorm(config.head_width, eps=1e-6) if config.qk_norm else nn.Identity()
+        for _ in range(2)
+    )
+
+
 class Intermediates(NamedTuple):
     """What a layer computes on its way: `queries` (B, h, N, d_h), `keys` and `values`
     (B, h, M, d_h), and `weights` (B, h, N, M), whose rows sum to 1.
@@ -60,8 +68,12 @@ class Heads(nn.Module):
         self.heads = nn.Identity()
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        return self.out(self.mix(*inputs).flatten(2))  # (B, N, D)
+
+    def mix(self, *inputs: Tensor) -> Tensor:
+        """The results of the heads, (B, N, h, d_h), before the last projection."""
         y = self.attend(*self.project(*inputs))  # (B, h, N, d_h)
-        return self.out(self.heads(y).transpose(1, 2).flatten(2))  # (B, N, D)
+        return self.heads(y).transpose(1, 2)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """The result of each head, (B, h, N, d_h)."""
@@ -101,10 +113,7 @@ class Attention(Heads):
         super().__init__(config, weighting)
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.query_norm, self.key_norm = (
-            HeadNorm(self.head_width, eps=1e-6) if config.qk_norm else nn.Identity()
-            for _ in range(2)
-        )
+        self.query_norm, self.key_norm = head_norms(config)
 
     def project(
         self,
@@ -120,11 +129,62 @@ class Attention(Heads):
         return q, k, v, mask
 
 
+class JointAttention(Attention):
+    """Words and image tokens in one attention, each with projections of their own:
+    words (B, M, D) and x (B, N, D) -> both again. Source: MM-DiT, 2403.03206 sec. 4.
+
+    `rotation` and `mask` are those of the sequence of M + N tokens, words first. In the
+    `last` block nobody reads what words would become: there they are looked at, but do
+    not look, and the answer is None and x.
+    """
+
+    def __init__(self, config: DiTConfig, weighting: str = "softmax", last=False):
+        super().__init__(config, weighting)
+        D = config.width
+        self.last = last
+        self.words_qkv = nn.Linear(D, (2 if last else 3) * D)
+        self.words_query_norm, self.words_key_norm = head_norms(config)
+        self.words_out = nn.Linear(D, D)
+        if last:
+            del self.words_out, self.words_query_norm
+
+    def project(
+        self,
+        words: Tensor,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor] | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Queries (B, h, M + N, d_h), or of the image alone in the last block, keys and
+        values (B, h, M + N, d_h), and the mask of those queries.
+        """
+        q, k, v, _ = super().project(x)
+        *asking, their_k, their_v = self.split(self.words_qkv(words), 3 - self.last)
+        k = torch.cat([self.words_key_norm(their_k), k], dim=2)
+        v = torch.cat([their_v, v], dim=2)
+        if asking:
+            q = torch.cat([self.words_query_norm(asking[0]), q], dim=2)
+        Q = q.shape[2]
+        if rotation is not None:
+            q, k = rotate(q, [table[-Q:] for table in rotation]), rotate(k, rotation)
+        return q, k, v, mask if mask is None else mask[..., -Q:, :]
+
+    def forward(self, words: Tensor, x: Tensor, *rest) -> tuple[Tensor | None, Tensor]:
+        y, M = self.mix(words, x, *rest), words.shape[1]
+        if self.last:
+            return None, self.out(y.flatten(2))
+        return self.words_out(y[:, :M].flatten(2)), self.out(y[:, M:].flatten(2))
+
+
 class CrossAttention(Heads):
     """Image tokens ask, condition tokens answer: x (B, N, D), tokens (B, M, D) ->
     (B, N, D). `token_mask` (B, M) bool is False for padding. Source: 1706.03762 sec.
     3.2.3.
+
+    `kept`, a list that a WordCache lends, holds keys and values from call to call.
     """
+
+    kept: list[Tensor] | None = None
 
     def __init__(self, config: DiTConfig):
         super().__init__(config)
@@ -137,7 +197,12 @@ class CrossAttention(Heads):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Queries (B, h, N, d_h), keys and values (B, h, M, d_h), and the mask."""
         (q,) = self.split(self.query(x), 1)
-        k, v = self.split(self.key_value(tokens), 2)
+        if self.kept:
+            k, v = self.kept
+        else:
+            k, v = self.split(self.key_value(tokens), 2)
+            if self.kept is not None:
+                self.kept[:] = k, v
         mask = token_mask if token_mask is None else token_mask[:, None, None]
         return q, k, v, mask  # mask (B, 1, 1, M)
 
@@ -151,7 +216,8 @@ def record_attention(model: nn.Module, kind: str = "self") -> Iterator[list[Tens
     """Record the attention weights of each pass made inside the block.
 
     Yields a list over layers of tensors whose rows sum to 1: (B, h, N, N) for
-    `kind` "self", with the prefix where a condition has one; (B, h, N, M) for "cross".
+    `kind` "self", with the prefix where a condition has one (in the last layer of
+    "joint" the words are columns only); (B, h, N, M) for "cross".
     A later pass replaces an earlier one. The pass itself is what it is without
     recording; the weights are computed beside it. Raises ConfigError for another kind,
     ValueError for a model without such layers.

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import DiTConfig
-from .attention import CrossAttention
+from .attention import ATTENTION, CrossAttention, JointAttention
 from .block import Block, Gated, Modulated, Modulation, gated, layer_norm, modulate
 from .context import Context
+from .mlp import MLPS
 
 
 class Additive(Block):
@@ -130,10 +131,50 @@ class AdaLNZeroCross(AdaLNZero):
 
     @staticmethod
     def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
-        time, words = context.tokens[:, 0], context.tokens[:, 1:]  # (B, D), (B, M, D)
-        mask = context.token_mask
-        mask = mask if mask is None else mask[:, 1:]
-        return x, context._replace(vector=time, tokens=words, token_mask=mask)
+        return x, without_time(context)._replace(vector=context.tokens[:, 0])  # (B, D)
+
+
+class Joint(AdaLNZero):
+    """Two streams, words and image, that differ in all their weights and meet in one
+    attention; time and the pooled caption modulate both (MM-DiT, 2403.03206 sec. 4).
+    The last block changes the image alone.
+    """
+
+    def __init__(self, config: DiTConfig, layer: int = 0):
+        super().__init__(config, layer)
+        D, self.last = config.width, layer == config.depth - 1
+        _, weighting = ATTENTION[config.attention_of(layer)]
+        self.attention = JointAttention(config, weighting, self.last)
+        self.words_modulation = Modulation(D, 2 if self.last else len(Gated._fields))
+        if not self.last:
+            self.words_mlp = MLPS[config.mlp](config)
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        # (B, M, D), (B, N, D)
+        words, x = x[:, : context.prefix], x[:, context.prefix :]
+        w, v = self.words_modulation(context.vector), self.vectors(context)
+        asked = modulate(self.norm1(words), *w[:2])
+        h = modulate(self.norm1(x), v.shift1, v.scale1)
+        a, b = self.attention(asked, h, context.rotation, context.mask)
+        x = gated(x, v.gate1, b)
+        x = gated(x, v.gate2, self.mlp(modulate(self.norm2(x), v.shift2, v.scale2)))
+        if not self.last:
+            w = Gated(*w)
+            words = gated(words, w.gate1, a)
+            h = modulate(self.norm2(words), w.shift2, w.scale2)
+            words = gated(words, w.gate2, self.words_mlp(h))
+        return torch.cat([words, x], dim=1)  # (B, M + N, D)
+
+    @staticmethod
+    def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
+        return InContext.enter(x, without_time(context))
+
+
+def without_time(context: Context) -> Context:
+    """A context whose tokens are those of the condition alone: (B, M, D)."""
+    mask = context.token_mask
+    mask = mask if mask is None else mask[:, 1:]
+    return context._replace(tokens=context.tokens[:, 1:], token_mask=mask)
 
 
 CONDITIONING = {
@@ -145,4 +186,5 @@ CONDITIONING = {
     "adaln_zero": AdaLNZero,
     "adaln_shared": AdaLNShared,
     "adaln_zero_cross": AdaLNZeroCross,
+    "joint": Joint,
 }

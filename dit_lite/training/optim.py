@@ -124,7 +124,7 @@ def make_muon(
     grows by that root (2310.17813 sec. 3).
     """
     growth = growth_of(model)
-    inside = (".attention.", ".cross.", ".mlp.")
+    inside = (".attention.", ".cross.", ".mlp.", ".words_mlp.")
     hidden = {
         p
         for name, p in model.named_parameters()

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -10,10 +11,12 @@ from small_models import combinations, configs
 from torch.utils.checkpoint import checkpoint
 
 import dit_lite
-from dit_lite import ConfigError, DiT, flops, preset
+from dit_lite import ConfigError, DiT, DiTConfig, flops, preset
 from dit_lite.analysis import Cost, cost_formulas, count_macs, saved_bytes
+from dit_lite.analysis.cost_table import model_values
 from dit_lite.config import CHOICES
 from dit_lite.model import CONDITIONING, resize
+from dit_lite.training.optim import make_muon
 
 #: Gflops of 2212.09748, table 4 and figure 6 (they are multiply-adds): latents of
 #: 32x32x4, 1,000 classes, learned variance.
@@ -127,6 +130,38 @@ def test_multiply_adds_of_real_fused_attention():
         assert (total.macs, total.macs + total.backward_macs) == counted
 
 
+def test_two_streams_are_counted_exactly(batch):
+    """Captions, features and labels; the last block, which is smaller, alone and after
+    others.
+    """
+    kinds = [
+        dict(), dict(condition="caption", vocab_size=5, caption_length=3),
+        dict(condition="features", caption_length=2, feature_width=5),
+    ]  # fmt: skip
+    variants = [
+        dict(), dict(position="rope", attention="local"), dict(qk_norm=True),
+        dict(mlp="swiglu", qk_norm=True, position="rope"),
+    ]  # fmt: skip
+    for kind, variant, depth in itertools.product(kinds, variants, (1, 3)):
+        config = DiTConfig(image_size=8, patch_size=2, width=16, depth=depth, heads=2,
+                           num_classes=3, conditioning="joint", **kind, **variant)  # fmt: skip
+        model, costs = DiT(config), flops(config, 3)["total"]
+        assert costs.parameters == sum(p.numel() for p in model.parameters())
+        assert (costs.macs, costs.macs + costs.backward_macs) == count_macs(model, 3)
+        for kernel in ("flash", "naive"):
+            bytes_kept = flops(config, 3, kernel=kernel)["total"].activation_bytes
+            assert bytes_kept == kept(model, batch(config, 3), kernel), config
+
+
+def test_muon_and_the_table_agree_on_the_matrices_of_two_streams(tiny):
+    config = tiny(conditioning="joint", depth=3)
+    table = model_values(config)
+    matrices = config.depth * table["block_matrices"] + table["once_matrices"]
+    muon = make_muon(DiT(config), 1e-3, 0.0, 0.99).parts[1]
+    assert matrices == sum(p.numel() for g in muon.param_groups for p in g["params"])
+    assert table["token_macs"] < table["macs"]
+
+
 def kept(model, inputs, kernel, checkpointing=False):
     """Bytes that autograd keeps of a real forward, and of the recomputation of one
     block.
@@ -166,7 +201,8 @@ def test_activation_bytes_are_those_that_autograd_keeps(batch, kernel):
 @given(config=configs)
 def test_activation_bytes_of_any_model(config, batch):
     # one head, or one token, needs no copy of its result
-    assume(min(config.heads, config.tokens) > 1 or not config.qk_norm)
+    copies = config.qk_norm or config.conditioning in ("adaln_zero_cross", "joint")
+    assume(min(config.heads, config.tokens) > 1 or not copies)
     assert flops(config, 3)["total"].activation_bytes == kept(
         DiT(config), batch(config, 3), "flash"
     )

@@ -14,7 +14,7 @@ def test_the_untrained_model_says_zero(tiny, batch, conditioning):
 
 
 # what claims to begin as the identity
-IDENTITY = ("adaln_zero", "adaln_shared", "adaln_zero_cross")
+IDENTITY = ("adaln_zero", "adaln_shared", "adaln_zero_cross", "joint")
 
 
 def block_change(model: DiT) -> float:
@@ -237,3 +237,126 @@ def test_time_and_words_reach_the_blocks_of_adaln_zero_cross_apart(tiny):
     other = model.condition(torch.tensor([0.2, 0.8]), y.flip(1))
     assert torch.equal(model.enter(x, other)[1].vector, context.vector)
     assert not torch.equal(context.vector[0], context.vector[1])
+
+
+JOINT = dict(
+    conditioning="joint", condition="caption", vocab_size=6, caption_length=3,
+    width=32, depth=2,
+)  # fmt: skip
+VARIANTS = [
+    dict(), dict(position="rope"), dict(qk_norm=True), dict(attention="sparsemax"),
+]  # fmt: skip
+
+
+def dense_joint(block, words, x, vector, seen, rotation):
+    """A block of MM-DiT by the equations of 2403.03206 sec. 4, one head and one image
+    after the other, in float64.
+    """
+    attention, (M, N) = block.attention, (words.shape[1], x.shape[1])
+    h, d = attention.qkv.weight.shape[0] // 3 // attention.head_width, x.shape[2]
+
+    def normalise(z):
+        centred = z - z.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+
+    def six(modulation):
+        c = vector / (1 + (-vector).exp())
+        return (c @ modulation[1].weight.T + modulation[1].bias).chunk(6, 1)
+
+    def projected(linear, z):  # (B, tokens, 3 h d_h) -> three of (B, h, tokens, d_h)
+        rows = linear.weight.view(h, 3, d // h, d)
+        bias = linear.bias.view(h, 3, 1, d // h)
+        return [z[:, None] @ rows[:, i].mT + bias[:, i] for i in range(3)]
+
+    def rms(z, norm):
+        if isinstance(norm, torch.nn.Identity):
+            return z
+        return z / (z.square().mean(-1, keepdim=True) + 1e-6).sqrt() * norm.weight
+
+    a, b = six(block.modulation), six(block.words_modulation)
+    one = [v[:, None] for v in a], [v[:, None] for v in b]
+    a, b = one
+    image = projected(attention.qkv, (1 + a[1]) * normalise(x) + a[0])
+    text = projected(attention.words_qkv, (1 + b[1]) * normalise(words) + b[0])
+    q = torch.cat([rms(text[0], attention.words_query_norm),
+                   rms(image[0], attention.query_norm)], 2)  # fmt: skip
+    k = torch.cat([rms(text[1], attention.words_key_norm),
+                   rms(image[1], attention.key_norm)], 2)  # fmt: skip
+    if rotation is not None:
+        cos, sin = rotation
+        half = d // h // 2
+        q, k = (
+            z * cos + torch.cat([-z[..., half:], z[..., :half]], -1) * sin
+            for z in (q, k)
+        )
+    logits = q @ k.mT / (d // h) ** 0.5
+    logits[~seen.expand_as(logits)] = -torch.inf
+    y = attention.weighting(logits) @ torch.cat([text[2], image[2]], 2)
+    y = y.transpose(1, 2).reshape(len(x), M + N, d)
+    words = words + b[2] * attention.words_out(y[:, :M])
+    x = x + a[2] * attention.out(y[:, M:])
+    words = words + b[5] * block.words_mlp((1 + b[4]) * normalise(words) + b[3])
+    return words, x + a[5] * block.mlp((1 + a[4]) * normalise(x) + a[3])
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_joint_attention_equals_a_dense_reference(alive, changes):
+    model = alive(**JOINT | changes).double()
+    g = torch.Generator().manual_seed(0)
+    words, x, vector = (
+        torch.randn(2, n, 32, dtype=torch.float64, generator=g) for n in (3, 16, 1)
+    )
+    mask = torch.tensor([[True] * 3, [True, False, False]])
+    context = Context(vector[:, 0], words, mask, prefix=3)
+    rotation = model.position.rotation(3)
+    context = context._replace(rotation=rotation, mask=model.patterns(context)[0])
+    found = model.blocks[0](torch.cat([words, x], 1), context)
+    seen = torch.cat([mask, torch.ones(2, 16, dtype=torch.bool)], 1)[:, None, None]
+    expected = dense_joint(model.blocks[0], words, x, vector[:, 0], seen, rotation)
+    torch.testing.assert_close(found, torch.cat(expected, 1), rtol=0, atol=1e-9)
+
+
+def test_the_last_joint_block_changes_the_image_alone(alive):
+    """It does what a whole block does to the image, and nothing to the words."""
+    model = alive(**JOINT).double()
+    last, whole = model.blocks[1], model.blocks[0]
+    for name, value in whole.state_dict().items():
+        if name in (own := last.state_dict()):
+            rows = own[name].shape[0]
+            if "words_qkv" in name:  # keys and values of each head
+                value = value.unflatten(0, (2, 3, -1))[:, 1:].flatten(0, 2)
+            own[name].copy_(value[:rows])
+    tokens = torch.randn(2, 19, 32, dtype=torch.float64)
+    context = Context(torch.randn(2, 32, dtype=torch.float64), tokens, prefix=3)
+    found = last(tokens, context)
+    assert torch.equal(found[:, :3], tokens[:, :3])
+    torch.testing.assert_close(found[:, 3:], whole(tokens, context)[:, 3:])
+
+
+def test_the_image_part_of_a_row_of_joint_attention_is_no_distribution(alive, batch):
+    """A row sums to 1 over words and patches together."""
+    from dit_lite import record_attention
+
+    model = alive(**JOINT)
+    with record_attention(model) as maps:
+        model(*batch(model.config))
+    first, last = maps
+    N, M = model.config.tokens, 3
+    assert first.shape[-2:] == (M + N, M + N)
+    assert last.shape[-2:] == (N, M + N)
+    for weights in maps:
+        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+        assert weights[:, :, -N:, :M].sum(-1).min() < 0.5
+
+
+def test_words_of_joint_see_the_image_and_words_of_cross_attention_do_not(alive, batch):
+    """What the second block reads of the words depends on the image, or does not."""
+    for conditioning, depends in (("joint", True), ("adaln_zero_cross", False)):
+        model = alive(**JOINT | dict(conditioning=conditioning))
+        x, t, y = batch(model.config)
+        layer = model.blocks[1]
+        layer = layer.attention.words_qkv if depends else layer.cross.key_value
+        seen = []
+        layer.register_forward_hook(lambda _, inputs, out, seen=seen: seen.append(out))
+        model(x, t, y), model(-x, t, y)
+        assert torch.equal(*seen) != depends

@@ -1,0 +1,147 @@
+"""What single heads of attention do: take them away, ask how much the loss needs them,
+see how far they differ, and train with some of them silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ..config import choose
+from ..model.attention import RECORDED, Heads
+from .attention_stats import _check
+
+
+def head_layers(model: nn.Module, kind: str = "self") -> list[Heads]:
+    """The layers of "self"- or "cross"-attention of a model, first to last. Raises
+    ConfigError for another kind, ValueError for a model that has none.
+    """
+    choose("kind", kind, RECORDED)
+    layers = [part for part in model.modules() if isinstance(part, RECORDED[kind])]
+    if not layers:
+        raise ValueError(
+            f"{type(model).__name__} has no layers of {kind}-attention, so it has no "
+            "such heads"
+        )
+    return layers
+
+
+@contextmanager
+def without_heads(
+    model: nn.Module, heads: Mapping[int, Collection[int]], kind: str = "self"
+) -> Iterator[None]:
+    """Inside, the named heads answer zero: {layer: numbers of heads}.
+
+    Raises ConfigError for another kind, ValueError for a layer or head that the model
+    does not have. Source: 1905.10650 sec. 2.3.
+    """
+    layers, h = head_layers(model, kind), model.config.heads
+    for layer, some in heads.items():
+        if not 0 <= layer < len(layers):
+            raise ValueError(
+                f"layer {layer} is not there; layers of {kind}-attention are 0 to "
+                f"{len(layers) - 1}"
+            )
+        if wrong := [head for head in some if not 0 <= head < h]:
+            raise ValueError(f"head {wrong[0]} is not there; heads are 0 to {h - 1}")
+
+    def silence(_, inputs: tuple, y: Tensor, gate: Tensor) -> Tensor:
+        return y * gate.to(y)
+
+    with ExitStack() as stack:
+        for layer, some in heads.items():
+            gate = torch.ones(h, 1, 1)
+            gate[list(some)] = 0
+            hook = partial(silence, gate=gate)
+            handle = layers[layer].heads.register_forward_hook(hook)
+            stack.callback(handle.remove)
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+def head_importance(
+    model: nn.Module, loss: Callable[[], Tensor], kind: str = "self"
+) -> Tensor:
+    """How much the loss would change with a small change of each head: (L, h), the
+    mean over images of |d loss / d gate| at gate 1.
+
+    `loss()` runs the model and returns one value per image, (B,). Raises ConfigError
+    for another kind, ValueError for a model without such layers. Source: 1905.10650
+    eq. 2.
+    """
+    layers, gates = head_layers(model, kind), {}
+
+    def gated(_, inputs: tuple, y: Tensor, layer: int) -> Tensor:
+        gates[layer] = y.new_ones(*y.shape[:2], 1, 1).requires_grad_()
+        return y * gates[layer]
+
+    with ExitStack() as stack:
+        for i, layer in enumerate(layers):
+            hook = partial(gated, layer=i)
+            stack.callback(layer.heads.register_forward_hook(hook).remove)
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        with torch.enable_grad():
+            total = loss().sum()
+            ordered = [gates[i] for i in range(len(layers))]
+            found = torch.autograd.grad(total, ordered)
+    return torch.stack([one.flatten(1).abs().mean(0) for one in found]).detach()
+
+
+def head_divergence(weights: Tensor) -> Tensor:
+    """How far the heads of a layer look at different things: weights (B, h, N, M) ->
+    (h, h), the Jensen-Shannon divergence of two heads in bits, from 0 (alike) to 1 (no
+    key in common), mean over images and queries. Raises ValueError for other input.
+    """
+    if weights.ndim != 4:
+        raise ValueError(
+            f"weights have shape {tuple(weights.shape)}; pass one layer, (B, h, N, M)"
+        )
+    weights = _check(weights)
+
+    def entropy(p: Tensor) -> Tensor:
+        return torch.special.entr(p).sum(-1)
+
+    own = entropy(weights)  # (B, h, N)
+    rows = []
+    for head in range(weights.shape[1]):  # one row at a time: h^2 maps are many
+        both = (weights + weights[:, head : head + 1]) / 2
+        apart = entropy(both) - (own + own[:, head : head + 1]) / 2  # (B, h, N)
+        rows.append(apart.mean((0, 2)))
+    return (torch.stack(rows) / math.log(2)).clamp(min=0)
+
+
+def drop_heads(
+    model: nn.Module, share: float, seed: int = 0, kind: str = "self"
+) -> Callable[[], None]:
+    """Train with heads dropped: in training mode each head of each image is silent
+    with probability `share`, the others are as much louder. Returns a function that
+    ends it.
+
+    Draws are its own, by `seed`. Raises ConfigError for another kind, ValueError for a
+    share outside [0, 1) or a model without such layers. Source: DropHead, 2004.13342
+    eq. 1.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"share={share} must be at least 0 and below 1")
+    generator = torch.Generator().manual_seed(seed)
+
+    def drop(module: nn.Module, inputs: tuple, y: Tensor) -> Tensor | None:
+        if not module.training:
+            return None
+        kept = torch.rand(*y.shape[:2], 1, 1, generator=generator) >= share
+        return y * (kept / (1 - share)).to(y)
+
+    handles = [
+        layer.heads.register_forward_hook(drop) for layer in head_layers(model, kind)
+    ]
+
+    def end() -> None:
+        for handle in handles:
+            handle.remove()
+
+    return end
