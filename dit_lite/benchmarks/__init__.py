@@ -1,3 +1,3 @@
 """What `python -m dit_lite bench NAME` measures: `run` of the module of that name."""
 
-BENCHMARKS = ("cost", "quickstart", "step", "train")
+BENCHMARKS = ("attention", "cost", "quickstart", "step", "train")

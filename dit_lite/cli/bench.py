@@ -34,9 +34,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure on this machine: `cost` compares the times and the memory that the cost
-    table predicts with what is measured, `quickstart` trains the digits model from the
-    command line and scores it, `step` times one training step on the CPU, `train`
+    """Measure on this machine: `attention` what looking at attention costs and what the
+    cache of words saves in sampling, `cost` compares the times and the memory that the
+    cost table predicts with what is measured, `quickstart` trains the digits model from
+    the command line and scores it, `step` times one training step on the CPU, `train`
     measures the trainer on a GPU beside another implementation.
     """
     if options.name not in BENCHMARKS:

@@ -1,0 +1,73 @@
+"""Models of captions to look at, and the words and masks of two-object pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...config import DiTConfig, TrainConfig
+from ...data.pixels import to_floats
+from ...data.shapes import batch, masks, read
+from ...data.shapes.reading import ALIKE, ATTRIBUTES
+from ...data.shapes.words import WORDS
+
+#: Runs of a captioned model: the words reach the blocks by cross-attention alone.
+SMOKE = dict(
+    steps=2, batch_size=4, lr=2e-3, warmup=1,
+    changes=dict(width=32, depth=2, heads=2, patch_size=8),
+)  # fmt: skip
+CPU = dict(
+    steps=20_000, batch_size=64, lr=2e-3, warmup=300,
+    changes=dict(width=128, depth=6, heads=4, patch_size=4, data_std=0.5),
+)  # fmt: skip
+GPU = CPU | dict(
+    steps=40_000, batch_size=256, changes=CPU["changes"] | dict(width=256, depth=8)
+)
+
+
+def captioned_run(run: dict, seed: int) -> TrainConfig:
+    """A run on captioned shapes with words by cross-attention."""
+    changes = dict(conditioning="adaln_zero_cross") | run["changes"]
+    return TrainConfig(
+        data="shapes", preset="S/4", label_dropout=0.1, ema_decay=0.999, seed=seed,
+        **run | dict(changes=changes),
+    )  # fmt: skip
+
+
+KIND = {value: name for name in ("shape", "colour") for value in ATTRIBUTES[name]}
+
+
+class Asked(NamedTuple):
+    """Pictures x0 (n, 3, 32, 32) in model units and captions y (n, M); then W words
+    that name a shape or a colour: their picture and place in the caption, which kind,
+    and the mask (W, 32, 32) of the object that they speak of.
+    """
+
+    x0: Tensor
+    y: Tensor
+    picture: Tensor
+    place: Tensor
+    kinds: list[str]
+    masks: Tensor
+
+
+def two_objects(n: int, config: DiTConfig, seed: int = 5) -> Asked:
+    """n held-out pictures of two objects each."""
+    drawn = batch(seed, np.arange(n), "test", (0, 1, 0))
+    objects = torch.from_numpy(masks(drawn.scenes))
+    found = []
+    for i, ids in enumerate(drawn.tokens):
+        about = read(ids).about
+        for j, (word, k) in enumerate(zip(ids, about, strict=True)):
+            name = WORDS[word]
+            if k >= 0 and (kind := KIND.get(ALIKE.get(name, name))):
+                found.append((i, j, kind, objects[i, k]))
+    picture, place, kinds, chosen = zip(*found, strict=True)
+    x0 = to_floats(torch.from_numpy(drawn.images)) - config.data_mean
+    return Asked(
+        x0 / config.data_std, torch.from_numpy(drawn.tokens), torch.tensor(picture),
+        torch.tensor(place), list(kinds), torch.stack(chosen),
+    )  # fmt: skip

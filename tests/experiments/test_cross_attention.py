@@ -1,0 +1,62 @@
+"""What the experiments on words rely on."""
+
+import pytest
+import torch
+
+from dit_lite import DiT
+from dit_lite.experiments.cross_attention import _words, attention_sinks
+from dit_lite.experiments.cross_attention.one_token import one_start
+from dit_lite.training import build_model
+
+
+@pytest.fixture(scope="module")
+def model() -> DiT:
+    from dit_lite.data import load_data
+
+    run = _words.captioned_run(_words.SMOKE, 0)
+    torch.manual_seed(0)
+    found = DiT(build_model(run, load_data("shapes").shape))
+    for parameter in found.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return found.eval()
+
+
+def test_queries_and_keys_of_one_token_have_exactly_no_gradient():
+    for seed in range(3):
+        one, two = (one_start(words, seed, 16, 4) for words in (1, 2))
+        assert one["query"] == one["key"] == 0 != one["value"]
+        assert one["differs"] < 1e-6  # the same vector for every patch
+        assert min(two[k] for k in ("query", "key", "value")) > 1e-6
+        assert two["differs"] > 1e-3
+
+
+def test_words_lie_where_the_caption_says(model):
+    asked = _words.two_objects(20, model.config)
+    assert asked.y.shape == (20, 16)
+    counts = torch.bincount(asked.picture, minlength=20)
+    assert (counts == 4).all()  # a shape and a colour of two objects
+    assert asked.kinds.count("shape") == asked.kinds.count("colour") == 40
+    assert asked.masks.flatten(1).any(1).all()
+    # the words of one object share its mask
+    first = [i for i, n in enumerate(asked.picture) if n == 0]
+    assert len({tuple(asked.masks[i].flatten().tolist()) for i in first}) == 2
+
+
+def test_padding_takes_attention_only_where_it_is_seen(model):
+    paddings = attention_sinks.PADDINGS
+    rows = {}
+    for name, padding in paddings.items():
+        with attention_sinks.padding_seen(model, padding):
+            rows[name] = attention_sinks.masses(model, padding, 6, 0.5)[0]
+    assert rows["masked"]["padding"] == rows["masked"]["even"] == 0
+    assert 0 < rows["null token"]["padding"] < rows["unmasked"]["padding"] < 1
+    for row in rows.values():
+        total = row["named"] + row["other"] + row["padding"]
+        assert total == pytest.approx(1, abs=1e-5)
+    assert not model.condition.caption._forward_hooks
+
+
+def test_a_null_token_is_one_token_more(model):
+    padding = torch.tensor([[False, False, True, True], [False] * 4])
+    seen = attention_sinks.null_token(padding)
+    assert seen.tolist() == [[False, False, True, False], [False] * 4]
