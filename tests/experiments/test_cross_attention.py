@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dit_lite import DiT
-from dit_lite.experiments.cross_attention import _words, attention_sinks
+from dit_lite.experiments.cross_attention import _words, attention_sinks, six_ways
 from dit_lite.experiments.cross_attention.one_token import one_start
 from dit_lite.training import build_model
 
@@ -60,3 +60,17 @@ def test_a_null_token_is_one_token_more(model):
     padding = torch.tensor([[False, False, True, True], [False] * 4])
     seen = attention_sinks.null_token(padding)
     assert seen.tolist() == [[False, False, True, False], [False] * 4]
+
+
+def test_six_ways_have_matched_parameters_and_mean_what_they_say():
+    from dit_lite.analysis import flops
+
+    for budget in (six_ways.CPU, six_ways.GPU):
+        sizes = {}
+        for way in six_ways.WAYS:
+            config = six_ways.way_model(way, budget["model"])
+            assert config.conditioning == way
+            assert config.condition == "caption"
+            sizes[way] = flops(config)["total"].parameters
+        assert max(sizes.values()) < 1.12 * min(sizes.values())
+    assert len(six_ways.RATES) >= 4
