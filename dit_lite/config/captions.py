@@ -15,6 +15,11 @@ class CaptionError(ValueError):
     """A caption that cannot be used; the message says which word and what to write."""
 
 
+def words_in(caption: str) -> list[str]:
+    """The words of a caption, in lower case and without punctuation."""
+    return re.findall(r"[^\s.,;:!?]+", caption.lower())
+
+
 def encode(
     caption: str, vocabulary: Sequence[str], length: int, way_out: str = ""
 ) -> list[int]:
@@ -30,7 +35,7 @@ def encode(
             f"caption={caption!r} is of {type(caption).__name__}; expected a string of "
             "words"
         )
-    found = re.findall(r"[^\s.,;:!?]+", caption.lower())
+    found = words_in(caption)
     found = [word if word in numbers else SPELLINGS.get(word, word) for word in found]
     if not found:
         raise CaptionError(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..resources import user_path
+from .captioned_folder import CAPTIONS, captioned_folder
 from .dataset import DataError, Dataset, check_size
 from .listing import list_pictures, say
 from .pictures import decode
@@ -18,7 +19,8 @@ from .store import store
 
 def folder(directory: str | Path, size: int) -> Dataset:
     """Every picture below `directory`, cropped to its centred square and resized to
-    size x size; the class is the sub-directory's name (listing.py has the rule).
+    size x size; the class is the sub-directory's name (listing.py has the rule). With a
+    captions.csv in it, the pictures and captions that it names (captioned_folder.py).
 
     Warns of what was passed over, with the count and the reason. Raises DataError when
     there is no such directory, no picture in it or in one of its classes, or a picture
@@ -33,6 +35,8 @@ def folder(directory: str | Path, size: int) -> Dataset:
             "folders"
         )
     root = root.resolve()
+    if (root / CAPTIONS).is_file():
+        return captioned_folder(root, size)
     listing, remarks = list_pictures(root), Counter()
     say(root, listing.passed_over, "passed over")
 

@@ -4,12 +4,13 @@ difference (Ho & Salimans 2207.12598).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..config import DiTConfig
 from ..model.conditions import null_like
 from ..model.word_cache import WordCache, stamp
 from .objectives import to_x0_eps
@@ -37,6 +38,23 @@ def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor
 def unchanged(x: Tensor, t: float) -> Tensor:
     """The state itself: what the model sees when no pixel is known."""
     return x
+
+
+def guidance_weight(config: DiTConfig, guidance: float | Mapping) -> float:
+    """The weight of the one condition that a model has, given as a number or by name,
+    {"caption": 2.5}. Raises ValueError for a condition that the model lacks.
+    """
+    if not isinstance(guidance, Mapping):
+        return guidance
+    if other := [name for name in guidance if name != config.condition]:
+        raise ValueError(
+            f"guidance has a weight for {other[0]!r}, and this model has the condition "
+            f"{config.condition!r} alone; pass one number, or "
+            f"{{{config.condition!r}: weight}}"
+        )
+    if not guidance:
+        raise ValueError("guidance is empty; pass one number, 1 for none")
+    return guidance[config.condition]
 
 
 class Denoiser:

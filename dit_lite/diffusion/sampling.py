@@ -16,7 +16,7 @@ from ..config.fields import Number, Whole
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 from ..model.inputs import read_condition
 from ..resources import page_is_built
-from .guidance import Denoiser, unchanged
+from .guidance import Denoiser, guidance_weight, unchanged
 from .init_images import InitImages
 from .noise import ImageNoise
 from .paths import PATHS
@@ -59,6 +59,7 @@ def trajectory(
     """
     config = denoiser_config(model)
     choose("sampler", sampler, CHOICES["sampler"])
+    guidance = guidance_weight(config, guidance)
     steps, guidance = WHOLE("steps", steps), WEIGHT("guidance", guidance)
     if guidance != 1 and not config.null_class:
         raise ValueError(

@@ -31,7 +31,8 @@ def validation_loss(
     `seed` alone. The model is given `labels` (n,), or those of `data`.
     """
     generator = torch.Generator().manual_seed(seed)
-    y = (torch.from_numpy(data.labels) if labels is None else labels).repeat(repeats)
+    y = torch.from_numpy(data.labels) if labels is None else labels
+    y = torch.cat([y] * repeats)  # (n repeats,) or (n repeats, M)
     x = to_model_units(data.floats(), model.config).repeat(repeats, 1, 1, 1)
     n = len(x)
     t = (torch.randperm(n, generator=generator) + 0.5) / n

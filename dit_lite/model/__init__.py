@@ -16,6 +16,7 @@ from .official import load_official
 from .patching import PatchEmbed, conv_to_linear, linear_to_conv, patchify, unpatchify
 from .positions import POSITIONS, coordinates, rotate, sincos_table
 from .resize import resample, resize
+from .text_features import text_features
 
 __all__ = [
     "ATTENTION", "CONDITIONING", "CONDITIONS", "MLPS", "PATTERNS", "POSITIONS",
@@ -24,6 +25,6 @@ __all__ = [
     "TimeEmbedding", "any_condition", "check_inputs", "conv_to_linear", "coordinates",
     "drop", "gated", "is_null", "linear_to_conv", "load_official", "modulate",
     "null_like", "patchify", "read_condition", "record_attention", "resample", "resize",
-    "rotate", "shapes_only", "sincos_table", "time_features", "to_browser",
-    "unpatchify",
+    "rotate", "shapes_only", "sincos_table", "text_features", "time_features",
+    "to_browser", "unpatchify",
 ]  # fmt: skip

@@ -153,7 +153,7 @@ def test_captions_as_strings_are_read_by_a_model_that_knows_its_words(tiny):
     rows = read_condition(config, ["Circle, red.", "the"])
     assert rows[:, :2].tolist() == [[2, 1], [3, 0]]
     assert not rows[:, 2:].any()
-    with pytest.raises(ValueError, match="unknown word 'rad'; did you mean 'red'"):
+    with pytest.raises(ValueError, match=r"unknown word 'rad'; did you mean 'red'"):
         read_condition(config, ["circle", "rad"])
 
 
@@ -166,3 +166,33 @@ def test_words_where_numbers_are_needed_are_refused(tiny):
         read_condition(tiny(), ["a red circle"])
     with pytest.raises(TypeError, match="is one string; pass a list"):
         read_condition(tiny(**KINDS["caption"]), "a red circle")
+
+
+def test_a_label_for_a_model_of_captions_and_the_reverse_are_refused(tiny):
+    captioned, labelled = tiny(**KINDS["caption"]), tiny()
+    with pytest.raises(ValueError, match="pass one row of word ids for each"):
+        sample(DiT(captioned), [3, 1], steps=2)
+    with pytest.raises(ValueError, match="pass one whole class number for each"):
+        sample(DiT(labelled), [[1, 2], [2, 1]], steps=2)
+
+
+def test_guidance_for_a_condition_that_the_model_lacks_is_refused(alive):
+    model = alive(std=0.05)
+    by_name = sample(model, [1], steps=2, guidance={"label": 2.0})
+    assert torch.equal(by_name, sample(model, [1], steps=2, guidance=2.0))
+    with pytest.raises(ValueError, match=r"weight for 'style', .* 'label' alone"):
+        sample(model, [1], steps=2, guidance={"label": 2.0, "style": 1.0})
+    with pytest.raises(ValueError, match="guidance is empty"):
+        sample(model, [1], steps=2, guidance={})
+
+
+@padded
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+def test_there_is_always_a_token_to_look_at(alive, batch, kind, conditioning):
+    """A condition of padding alone gives finite answers and gradients."""
+    model = alive(conditioning=conditioning, **KINDS[kind])
+    x, t, y = batch(model.config)
+    answer = model(x, t, null_like(model.config, y))
+    assert answer.isfinite().all()
+    answer.sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())

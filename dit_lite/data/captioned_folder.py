@@ -1,0 +1,121 @@
+"""Pictures of one's own with a sentence for each: a folder with a file captions.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..config.captions import encode, words_in
+from .dataset import DataError, Dataset
+from .listing import say
+from .pictures import decode
+from .store import store
+
+CAPTIONS = "captions.csv"
+COLUMNS = ("file", "caption")
+LONGEST = 77  # words; as many tokens as CLIP's encoder takes
+
+
+@dataclass(frozen=True)
+class Captioned(Dataset):
+    """Images (n, C, H, W) uint8, and in place of labels the ids of words (n, M) int64,
+    0 for padding. `words`: the word of each id, "" first.
+    """
+
+    words: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Captions are no classes, so no label is checked."""
+
+    @property
+    def shape(self) -> dict:
+        """The fields of a DiTConfig that the data decide."""
+        return dict(
+            image_size=self.images.shape[-1],
+            channels=self.images.shape[1],
+            condition="caption",
+            words=self.words,
+            vocab_size=len(self.words),
+            caption_length=self.labels.shape[1],
+        )
+
+
+def captioned_folder(root: Path, size: int) -> Captioned:
+    """The pictures that captions.csv (columns file and caption, UTF-8) names, relative
+    to the folder, cropped to their centred square and resized to size x size.
+
+    The vocabulary is the words of all captions in alphabetical order, after the
+    padding; M is the length of the longest. Raises DataError for a table without these
+    columns or rows, pictures that are missing or lie outside, and a caption that is
+    empty or longer than LONGEST words, naming the line.
+    """
+    table = root / CAPTIONS
+    rows = _rows(table)
+    files = [_inside(root, row["file"], table, line) for line, row in rows]
+    if missing := [name for name in files if not name.is_file()]:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(
+            f"{table} names pictures that are not there: {missing[0]}{more}; add them, "
+            "or take their lines out"
+        )
+    for line, row in rows:
+        if not (count := len(words_in(row["caption"]))):
+            raise DataError(
+                f"{table}, line {line}: the caption of {row['file']} is empty; write "
+                "some words, or take the line out"
+            )
+        if count > LONGEST:
+            raise DataError(
+                f"{table}, line {line}: the caption of {row['file']} has {count} "
+                f"words, at most {LONGEST} fit; shorten it"
+            )
+    said = [row["caption"] for _, row in rows]
+    words = ("", *sorted({word for one in said for word in words_in(one)}))
+    length = max(len(words_in(one)) for one in said)
+    captions = np.array([encode(one, words, length) for one in said], dtype=np.int64)
+    remarks = Counter()
+    pictures = (decode(name, size, str(name), remarks) for name in files)
+    images = store(
+        f"captioned-{root.name}-{size}", files, pictures, (len(files), 3, size, size)
+    )
+    say(root, remarks, "read in part")
+    return Captioned(root.name, images, captions, (), words=words)
+
+
+def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a table and their line numbers."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            names = reader.fieldnames or []
+            if lacking := [name for name in COLUMNS if name not in names]:
+                raise DataError(
+                    f"{table} has no column {lacking[0]!r} (it has {names}); its first "
+                    "line must be: file,caption"
+                )
+            rows = [
+                (reader.line_num, {name: row[name] or "" for name in COLUMNS})
+                for row in reader
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{table} cannot be read as a table ({error}); save it as CSV in UTF-8"
+        ) from None
+    if not rows:
+        raise DataError(f"{table} has no lines below its first; add file,caption")
+    return rows
+
+
+def _inside(root: Path, name: str, table: Path, line: int) -> Path:
+    """The place of a picture, which may not lead out of the folder."""
+    place = root.absolute() / name
+    if not name or not place.resolve().is_relative_to(root.resolve()):
+        raise DataError(
+            f"{table}, line {line}: file={name!r} is no picture inside {root}; give "
+            "its path from there"
+        )
+    return place
