@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from dit_lite import DiT
-from dit_lite.experiments.cross_attention import _words, attention_sinks, six_ways
+from dit_lite.experiments.cross_attention import (
+    _words,
+    attention_sinks,
+    caption_swap,
+    distractor_words,
+    six_ways,
+)
 from dit_lite.experiments.cross_attention.one_token import one_start
 from dit_lite.training import build_model
 
@@ -74,3 +80,25 @@ def test_six_ways_have_matched_parameters_and_mean_what_they_say():
             sizes[way] = flops(config)["total"].parameters
         assert max(sizes.values()) < 1.12 * min(sizes.values())
     assert len(six_ways.RATES) >= 4
+
+
+def test_a_caption_that_is_swapped_at_either_end_is_a_walk_of_one_caption(model):
+    from dit_lite import sample
+
+    first, second = _words.two_objects(4, model.config).y.split(2)
+    asked = dict(steps=4, guidance=2.5, sampler="ddim")
+    ends = [sample(model, ids, **asked) for ids in (first, second)]
+    for tau, end in zip((0.0, 1.0), ends, strict=True):
+        drawn = caption_swap.swapped(model, first, second, tau, 4)
+        assert torch.equal(drawn, end)
+    middle = caption_swap.swapped(model, first, second, 0.6, 4)
+    assert not any(torch.equal(middle, end) for end in ends)
+
+
+def test_empty_words_stand_in_the_padding_alone():
+    ids = torch.tensor([[3, 4, 0, 0, 0], [1, 2, 3, 4, 0]])
+    found = distractor_words.with_empty_words(ids, 2, 0)
+    assert torch.equal(found[ids > 0], ids[ids > 0])
+    assert ((found > 0).sum(1) == torch.tensor([4, 5])).all()
+    assert set(found[ids == 0].tolist()) - {0} <= set(distractor_words.EMPTY)
+    assert torch.equal(distractor_words.with_empty_words(ids, 0, 0), ids)
