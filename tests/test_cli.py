@@ -211,7 +211,7 @@ def test_experiment_list_shows_state(capsys):
             "README.md is already there",
         ),
         (["card", "--checkpoint", "digits"], "README.md is already there"),
-        (["bench", "nope"], "choose one of: cost, quickstart, step, train"),
+        (["bench", "nope"], "choose one of: attention, cost, quickstart, step, train"),
         (["bench", "step", "--smoke"], "--smoke is a flag of bench train"),
         (
             ["bench", "train", "--smoke", "--case", "S/2"],

@@ -1,6 +1,8 @@
 import importlib
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +101,8 @@ def test_every_public_name_is_that_of_its_room():
 def test_help_of_every_command_imports_no_torch():
     code = """
 import sys
+from collections import Counter
+from pathlib import Path
 from dit_lite.cli import COMMANDS, main
 for words in ([], *([name] for name in COMMANDS)):
     try:
@@ -109,3 +113,9 @@ heavy = {"torch", "numpy", "einops", "safetensors"} & sys.modules.keys()
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """Two of one name cannot be collected together."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]

@@ -20,7 +20,7 @@ def test_sizes_are_those_of_the_modules(tiny, conditioning):
         return any(part in name for part in (".embed.", ".position.", ".condition."))
 
     def modulation(name):
-        return any(part in name for part in (".modulation.", ".shared.", ".own"))
+        return any(part in name for part in ("modulation.", ".shared.", ".own"))
 
     assert model_size(config) == count(lambda name: True)
     assert model_size(config, "without_embeddings") == count(lambda n: not embedding(n))
