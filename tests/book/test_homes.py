@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 
@@ -99,6 +99,16 @@ def cell(source: str) -> dict:
     }
 
 
+def announced_port(runtime: Path) -> int | None:
+    """The port in the file that a server leaves there; none before it is written, and
+    none while it is: the file is there before its text.
+    """
+    for file in runtime.glob("jpserver-*.json"):
+        with suppress(json.JSONDecodeError):
+            return json.loads(file.read_text())["port"]
+    return None
+
+
 @contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
     """A JupyterLab of this environment that shows `folder` and knows no settings of
@@ -136,12 +146,12 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         for _ in range(PATIENCE // 100):
-            if found := list((home / "runtime").glob("jpserver-*.json")):
+            if port := announced_port(home / "runtime"):
                 break
             assert server.poll() is None, (home / "log").read_text()
             time.sleep(0.1)
-        assert found, (home / "log").read_text()
-        yield f"http://127.0.0.1:{json.loads(found[0].read_text())['port']}"
+        assert port, (home / "log").read_text()
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()  # it ends its kernels
         try:
