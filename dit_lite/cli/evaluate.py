@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
     from ..data import DATASETS
     from ..distributed import launch
     from ..distributed.sampling import sample_together
-    from ..evaluation.report import evaluate_model
+    from ..evaluation.evaluate import evaluate_model
     from ..files import write
     from ..pretrained import origin_of
     from ..training.checkpoint import load

@@ -20,7 +20,8 @@ from ..config import ConfigError, TrainConfig
 from ..diffusion.loss import image_loss, noised
 from ..files import CheckpointError
 from ..model.dit import DiT
-from ..training.loop import Run, Trainer
+from ..training.endings import Run
+from ..training.loop import Trainer
 from ..training.precision import pick_device, products
 from ..training.run_directory import RunDirectory, State, Stateful
 from ..wrappers import parameters

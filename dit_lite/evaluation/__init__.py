@@ -3,8 +3,11 @@
 from .accuracy import class_accuracy
 from .classification_accuracy_score import LEARNERS, classification_score
 from .classifier import Classifier, load_classifier, train_classifier
+from .comparison import JUDGES, training_reference
 from .density_coverage import DensityCoverage, density_coverage, expected_coverage
 from .digits import DigitsReport, evaluate_digits, real_images
+from .estimate import network_calls
+from .evaluate import evaluate_model
 from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
 from .faults import FAULTS, inject, look_alike
 from .frechet import Gaussian, frechet_between, frechet_distance, gaussian
@@ -27,7 +30,7 @@ from .reference import (
     make_reference,
     save_reference,
 )
-from .report import JUDGES, Report, evaluate_model, network_calls, training_reference
+from .report import Report
 from .sample_size import Curve, Extrapolation, at_infinity, halves, sample_size_curve
 from .scores import MixedScoresError, Scores, ScoreTable
 from .spectrum import Spectrum, radial_spectrum, visible_frequency

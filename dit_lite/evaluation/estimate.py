@@ -1,4 +1,4 @@
-"""How long a report will take, before it begins."""
+"""How long a report will take, and how many network calls, before it begins."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from ..data import Dataset
+from ..diffusion import trajectory
 from ..model.dit import DiT
 from .extractor import Extractor, extract
 
@@ -57,3 +58,18 @@ def in_words(seconds: float) -> str:
     if seconds < 5_400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3_600:.1f} h"
+
+
+@torch.no_grad()
+def network_calls(
+    model: DiT,
+    sampler: str,
+    steps: int,
+    guidance: float,
+    interval: tuple[float, float] = (0.0, 1.0),
+) -> int:
+    """Network evaluations an image, counted on a real trajectory."""
+    *_, (denoiser, _) = trajectory(
+        model, [0], steps, guidance, sampler, interval=interval
+    )
+    return denoiser.calls

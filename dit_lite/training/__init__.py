@@ -5,7 +5,8 @@ from ..pretrained import save_model, shipped
 from .build import build_model
 from .checkpoint import load
 from .ema import EMA
-from .loop import Run, Trainer, train
+from .endings import Run
+from .loop import Trainer, train
 from .metrics import DivergedError
 from .optim import OPTIMISERS
 from .posthoc_ema import PowerEMA, synthesise

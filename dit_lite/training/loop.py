@@ -8,8 +8,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +24,7 @@ from .allocator import keep_freed_memory
 from .build import build_model
 from .checkpoint import Weights, load
 from .ema import EMA
+from .endings import Run, diverged, where_it_lies
 from .fitting import check_memory, out_of_memory
 from .identity import check_same, continued, identity
 from .memory import checkpoint_blocks
@@ -35,18 +34,6 @@ from .precision import autocast, pick_device, preferred, products
 from .run_directory import METRICS, Generator, RunDirectory, State, Stateful
 from .schedule import learning_rate
 from .signals import Interrupted, Stop
-
-
-@dataclass
-class Run:
-    """A finished run: the averaged model, what it logged (dicts with step, loss,
-    grad_norm, lr, images, seconds), and where it lies.
-    """
-
-    model: DiT
-    config: TrainConfig
-    metrics: list[dict] = field(default_factory=list)
-    directory: Path | None = None
 
 
 def train(
@@ -293,7 +280,12 @@ class Trainer:
                     self.save()
                     save = False
                 if asked and not last:
-                    raise Interrupted(self._stopped(saved=not save))
+                    where = where_it_lies(
+                        directory, not save, self.metrics.last, config.lr
+                    )
+                    raise Interrupted(
+                        f"stopped after step {self.step} of {config.steps}: {where}"
+                    )
         return Run(self.averaged(), config, self.metrics.lines, path)
 
     # ---- what several processes do otherwise
@@ -352,35 +344,7 @@ class Trainer:
         try:
             self.metrics.look(self.step)
         except DivergedError as error:
-            raise self._diverged(str(error)) from None
-
-    def _diverged(self, what: str) -> DivergedError:
-        lr, kept = self.config.lr, ""
-        if self.directory and (step := self.directory.saved_step()) is not None:
-            kept = (
-                f" The checkpoint of step {step} in {self.directory.path} is kept: "
-                f"continue from there at a lower rate, --resume --lr {lr / 2:g} "
-                f"(resume=True, lr={lr / 2:g}). In a new run"
-            )
-        advice = f"lower lr (now {lr:g}), raise warmup, or lower clip"
-        return DivergedError(
-            f"{what}: the run diverged and was stopped."
-            + (f"{kept} {advice}" if kept else f" {advice.capitalize()}")
-        )
-
-    def _stopped(self, saved: bool) -> str:
-        """What is said when a signal ended the run."""
-        if not self.directory:
-            where = "nothing was saved, since the run has no directory (out)"
-        elif saved:
-            where = f"saved at step {self.step}; continue with --resume"
-        else:
-            where = (
-                f"the loss was {self.metrics.last:.3g}, so the checkpoint of step "
-                f"{self.directory.saved_step()} is kept; continue from there with "
-                f"--resume --lr {self.config.lr / 2:g}"
-            )
-        return f"stopped after step {self.step} of {self.config.steps}: {where}"
+            raise diverged(str(error), self.config.lr, self.directory) from None
 
     # ---- what is saved
 
@@ -412,7 +376,8 @@ class Trainer:
         short and the run is resumed.
         """
         if not self.finite():
-            raise self._diverged(f"weights that are not finite after step {self.step}")
+            what = f"weights that are not finite after step {self.step}"
+            raise diverged(what, self.config.lr, self.directory)
         self.directory.save(self.state, self.identity)
         self._write_results()
 

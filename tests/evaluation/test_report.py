@@ -7,21 +7,24 @@ import torch
 from PIL import Image
 
 import dit_lite
-from dit_lite.data import Dataset
+from dit_lite.data import Dataset, load_data
 from dit_lite.evaluation import (
     Interval,
     ReferenceError,
+    comparison,
+    evaluate_model,
     extract,
     load_extractor,
     make_reference,
+    network_calls,
     real_images,
     save_reference,
     train_judge,
     training_reference,
 )
-from dit_lite.evaluation import report as reporting
+from dit_lite.evaluation import evaluate as evaluating
 from dit_lite.evaluation.extractor import extract_real
-from dit_lite.evaluation.report import NAMES, evaluate_model, network_calls
+from dit_lite.evaluation.report import NAMES
 from dit_lite.pretrained import Origin
 from dit_lite.strict_json import to_json
 
@@ -33,7 +36,7 @@ def quick_learner():
     """A classifier that learns for a few steps only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(
-            reporting.LEARNERS,
+            evaluating.LEARNERS,
             "digits",
             lambda images, labels, seed: train_judge(20, seed, images, labels),
         )
@@ -55,7 +58,7 @@ def broken(monkeypatch):
             images[some] = torch.nan
             return images
 
-        monkeypatch.setattr(reporting, "sample", sample)
+        monkeypatch.setattr(evaluating, "sample", sample)
 
     return break_
 
@@ -186,7 +189,7 @@ def test_few_images_are_said_to_be_few(shipped):
 def test_a_reference_of_too_few_images_is_refused_before_sampling(
     untrained, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(reporting, "sample", None)
+    monkeypatch.setattr(evaluating, "sample", None)
     images, labels = real_images("test")
     save_reference(
         make_reference(
@@ -337,7 +340,7 @@ def test_a_wrong_argument_is_refused_with_the_way_out(
     untrained, monkeypatch, changes, said
 ):
     if changes.get("data"):
-        monkeypatch.setitem(reporting.JUDGES, "birds", "digits-judge")
+        monkeypatch.setitem(comparison.JUDGES, "birds", "digits-judge")
     with pytest.raises(ValueError, match=said):
         evaluate_model(untrained, **QUICK | changes)
 
@@ -355,9 +358,7 @@ def test_an_extractor_whose_extra_is_missing_names_it(untrained, monkeypatch):
     def missing():
         raise ImportError("pip install torch-fidelity")
 
-    monkeypatch.setitem(
-        reporting.load_extractor.__globals__["EXTRACTORS"], "inception-v3", missing
-    )
+    monkeypatch.setitem(comparison.EXTRACTORS, "inception-v3", missing)
     with pytest.raises(
         ValueError,
         match=r"extractor='inception-v3': pip install .* choose one that ships, .*: digits-judge, cifar10-judge, imagenet64-judge",
@@ -366,9 +367,9 @@ def test_an_extractor_whose_extra_is_missing_names_it(untrained, monkeypatch):
 
 
 def test_a_caveat_of_the_data_stands_under_the_table(untrained, monkeypatch):
-    digits = reporting.load_data("digits")
+    digits = load_data("digits")
     monkeypatch.setattr(
-        reporting,
+        comparison,
         "load_data",
         lambda *_: dataclasses.replace(digits, note="Stored as JPEG."),
     )
@@ -383,7 +384,7 @@ def test_a_caveat_of_the_data_stands_under_the_table(untrained, monkeypatch):
 @pytest.mark.parametrize("score", ["frechet", "precision", "cas"])
 def test_what_a_score_refuses_it_refuses_before_sampling(untrained, monkeypatch, score):
     monkeypatch.setattr(
-        reporting, "sample", lambda *_, **__: pytest.fail("sampled for nothing")
+        evaluating, "sample", lambda *_, **__: pytest.fail("sampled for nothing")
     )
     with pytest.raises(ValueError, match=r"too few|at least"):
         evaluate_model(untrained, **QUICK | dict(samples=4), scores=[score])
@@ -399,7 +400,7 @@ def test_a_score_that_refuses_nothing_is_not_refused_early(shipped):
 
 
 def test_real_images_are_looked_at_in_parts(untrained, monkeypatch):
-    data, seer = reporting.load_data("digits"), load_extractor("digits-judge")
+    data, seer = load_data("digits"), load_extractor("digits-judge")
     most = []
     floats = Dataset.floats
     monkeypatch.setattr(

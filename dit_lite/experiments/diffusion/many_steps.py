@@ -6,7 +6,7 @@ from itertools import chain
 
 from ...config import TrainConfig
 from ...evaluation import evaluate_digits
-from ...evaluation.report import network_calls
+from ...evaluation.estimate import network_calls
 from ...lab import Parts, experiment
 from ...training import train
 

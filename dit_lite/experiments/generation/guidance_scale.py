@@ -22,7 +22,7 @@ from ...evaluation import (
     share,
     train_judge,
 )
-from ...evaluation.report import network_calls
+from ...evaluation.estimate import network_calls
 from ...lab import Parts, experiment
 from ...training import load, train
 

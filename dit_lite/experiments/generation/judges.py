@@ -6,7 +6,7 @@ import torch
 
 from ...data import load_data
 from ...evaluation import extract, load_extractor, share
-from ...evaluation.report import JUDGES
+from ...evaluation.comparison import JUDGES
 from ...lab import Parts, experiment
 
 

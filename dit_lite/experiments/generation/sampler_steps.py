@@ -13,7 +13,7 @@ from ...config import CHOICES
 from ...data import load_data
 from ...diffusion import sample
 from ...evaluation import extract, load_extractor, make_reference, measure
-from ...evaluation.report import network_calls
+from ...evaluation.estimate import network_calls
 from ...lab import Parts, experiment
 from ...training import load
 from ...training.precision import pick_device
