@@ -7,6 +7,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
+
 
 def _check(weights: Tensor) -> Tensor:
     if (
@@ -23,6 +25,7 @@ def _check(weights: Tensor) -> Tensor:
     return weights.double()
 
 
+@checked
 def entropy(weights: Tensor) -> Tensor:
     """Entropy of each row in nats: weights (..., N, M) -> (..., N), from 0 (one
     token) to log M (all alike). Raises ValueError for other input.
@@ -31,6 +34,7 @@ def entropy(weights: Tensor) -> Tensor:
     return torch.special.entr(weights).sum(-1)
 
 
+@checked
 def effective_support(weights: Tensor) -> Tensor:
     """Number of tokens that a row is worth, exp(entropy): weights (..., N, M) ->
     (..., N), from 1 to M.
@@ -38,6 +42,7 @@ def effective_support(weights: Tensor) -> Tensor:
     return entropy(weights).exp()
 
 
+@checked
 def mean_distance(weights: Tensor) -> Tensor:
     """How far a query looks, in patches: the mean over keys of the distance between the
     two places, weighted by attention.

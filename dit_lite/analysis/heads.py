@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import choose
+from ..config.arguments import checked
 from ..model.attention import RECORDED, Heads
 from .attention_stats import _check
 
@@ -92,6 +93,7 @@ def head_importance(
     return torch.stack([one.flatten(1).abs().mean(0) for one in found]).detach()
 
 
+@checked
 def head_divergence(weights: Tensor) -> Tensor:
     """How far the heads of a layer look at different things: weights (B, h, N, M) ->
     (h, h), the Jensen-Shannon divergence of two heads in bits, from 0 (alike) to 1 (no

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 
+
+@checked
 def energy_lost(rows: Tensor, W: Tensor, covariance: Tensor | None = None) -> float:
     """Share of the energy of centred `rows` (n, d) that no linear map has back from
     rows @ W.T, with W (k, d).

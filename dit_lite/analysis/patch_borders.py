@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..config.arguments import checked
 
+
+@checked
 def border_roughness(images: Tensor, patch_size: int) -> float:
     """Mean squared jump between neighbouring pixels across borders of patches, over
     that inside patches.

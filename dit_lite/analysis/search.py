@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..config import ConfigError, DiTConfig, choose
+from ..config.arguments import checked
 from .flops import Cost, flops
 
 MEASURES = ("parameters", "macs")
@@ -27,6 +28,7 @@ class Match:
     mismatch: float
 
 
+@checked
 def matched(
     config: DiTConfig,
     by: str = "parameters",
@@ -48,6 +50,7 @@ def matched(
     return match(config, by, target, vary=vary, tolerance=tolerance, **changes).config
 
 
+@checked
 def match(
     config: DiTConfig,
     by: str = "parameters",

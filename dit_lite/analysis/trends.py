@@ -11,7 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 
+
+@checked
 def slope(x: Tensor, y: Tensor) -> float:
     """The least-squares slope of y (n,) over x (n,), in units of y per unit of x; 0
     when all x are equal.
@@ -20,6 +23,7 @@ def slope(x: Tensor, y: Tensor) -> float:
     return ((x * y).sum() / x.square().sum().clamp(min=1e-300)).item()
 
 
+@checked
 def rank_correlation(x: Tensor, y: Tensor, given: Tensor | None = None) -> float:
     """Spearman's correlation of x (n,) and y (n,), or what is left of it when the ranks
     of `given` (n,) have explained what they can.
@@ -27,6 +31,11 @@ def rank_correlation(x: Tensor, y: Tensor, given: Tensor | None = None) -> float
     The partial correlation is that of the residuals of both ranks regressed on the
     ranks of `given`. 0 where nothing is left to correlate.
     """
+    shapes = [tuple(v.shape) for v in (x, y, given) if v is not None]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+        raise ValueError(
+            f"x, y and given have shapes {shapes}; pass one number each for n points"
+        )
     x, y = ranks(x), ranks(y)
     if given is not None:
         z = ranks(given)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..config.arguments import checked
 from ..model import null_like
 from ..model.attention import CrossAttention, Intermediates
 from .heads import head_layers
@@ -96,6 +97,7 @@ def effect_maps(model: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
     return torch.stack(effects, 1)
 
 
+@checked
 def localisation(maps: Tensor, masks: Tensor) -> Tensor:
     """How well maps find objects, one number each: maps (..., N) and masks (..., N)
     bool -> (...), the chance that a map is larger on a patch of the object than on a
@@ -113,6 +115,7 @@ def localisation(maps: Tensor, masks: Tensor) -> Tensor:
     return (ahead * pairs).sum((-2, -1)) / pairs.sum((-2, -1))
 
 
+@checked
 def overlap(maps: Tensor, masks: Tensor, seed: int = 0) -> Tensor:
     """Intersection over union of an object's k patches with the k at which its map is
     largest: maps (..., N), masks (..., N) bool -> (...). Ties are broken by lot.
@@ -133,6 +136,7 @@ def overlap(maps: Tensor, masks: Tensor, seed: int = 0) -> Tensor:
     return (chosen & masks).sum(-1) / (chosen | masks).sum(-1)
 
 
+@checked
 def patch_masks(masks: Tensor, patch: int) -> Tensor:
     """Masks of pixels (..., H, W) bool as masks of patches (..., N): True where at
     least half of the patch is the object's, or, for an object too small, its best

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import torch
 from ..config import ConfigError, DiTConfig, choose, preset
 from ..files import write
 from ..lab.provenance import provenance
+from ..strict_json import to_json
 from ..training.precision import pick_device
 from .implementations import diffusers_model, our_step, plain_step, why_alone
 from .switches import ablate
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> None:
             write(
                 Path(options.out),
                 (
-                    json.dumps({"provenance": about, "rows": rows}, indent=1) + "\n"
+                    to_json({"provenance": about, "rows": rows}, indent=1) + "\n"
                 ).encode(),
             )
 

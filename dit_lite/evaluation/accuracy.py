@@ -5,7 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..config.arguments import checked
+from ..config.fields import Whole
+from .inputs import class_labels, image_batch
 
+
+@checked
 @torch.no_grad()
 def class_accuracy(
     judge: nn.Module, images: Tensor, labels: Tensor, num_classes: int
@@ -16,6 +21,8 @@ def class_accuracy(
     images (n, C, H, W) in [-1,1], labels (n,) -> a float, and (K,) with NaN for a class
     that was not asked for.
     """
+    images = image_batch(images)
+    labels = class_labels(labels, len(images), Whole(1)("num_classes", num_classes))
     right = (judge(images).argmax(1) == labels).float()
     count = torch.bincount(labels, minlength=num_classes)
     return right.mean().item(), torch.bincount(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..config.arguments import checked
 from ..data import Dataset
 from ..data.pixels import to_bytes
 from .classifier import train_classifier
@@ -53,6 +54,7 @@ LEARNERS: dict[str, Learner] = {
 }
 
 
+@checked
 def classification_score(
     learner: Learner,
     images: Tensor,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .neighbours import distance_blocks, nearest, radii, slack
 from .precision_recall import enough
 
@@ -23,6 +24,7 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
+@checked
 def density_coverage(real: Tensor, made: Tensor, k: int = 5) -> DensityCoverage:
     """Density and coverage of samples; both use the neighbourhoods of the data only, so
     samples that stand apart widen nothing.
@@ -44,6 +46,7 @@ def density_coverage(real: Tensor, made: Tensor, k: int = 5) -> DensityCoverage:
     )
 
 
+@checked
 def expected_coverage(n: int, m: int, k: int = 5) -> float:
     """Coverage that m fresh real images would reach against n real ones: what a
     perfect model scores. Source: 2002.09797 lemma 2.

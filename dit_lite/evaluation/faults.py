@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..config import choose
-from .inputs import require_classes
+from ..config.arguments import checked
+from .inputs import class_labels, image_batch, require_classes
 
 #: A fault takes images (n, C, H, W) in [-1,1], their labels (n,) and a generator, and
 #: returns as many of both.
@@ -83,6 +84,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+@checked
 def look_alike(points: Tensor, generator: torch.Generator) -> Tensor:
     """Gaussian points (n, d) with exactly the mean and covariance of `points` (n, d),
     in float64: all that a Fréchet distance can see.
@@ -106,6 +108,7 @@ def look_alike(points: Tensor, generator: torch.Generator) -> Tensor:
     return points.mean(0) + white @ (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
+@checked
 def inject(
     name: str, images: Tensor, labels: Tensor, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
@@ -116,5 +119,6 @@ def inject(
     largest has no image.
     """
     choose("fault", name, FAULTS)
+    labels = class_labels(labels, len(image_batch(images)))
     require_classes(torch.arange(int(labels.max()) + 1), labels, int(labels.max()) + 1)
     return FAULTS[name](images, labels, torch.Generator().manual_seed(seed))

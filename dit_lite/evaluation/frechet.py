@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .inputs import feature_pair
 
 
@@ -22,6 +23,7 @@ class Gaussian(NamedTuple):
     count: int
 
 
+@checked
 def gaussian(features: Tensor) -> Gaussian:
     """Mean and unbiased covariance of features (n, d), d numbers an image.
 
@@ -44,6 +46,7 @@ def gaussian(features: Tensor) -> Gaussian:
     return Gaussian(mean, centred.T @ centred / (n - 1), n)
 
 
+@checked
 def frechet_between(a: Gaussian, b: Gaussian) -> float:
     """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), in squared units of the
     features; 0 for equal moments.
@@ -66,6 +69,7 @@ def frechet_between(a: Gaussian, b: Gaussian) -> float:
     return max(0.0, (a.mean - b.mean).square().sum().item() + roots)
 
 
+@checked
 def frechet_distance(real: Tensor | Gaussian, made: Tensor | Gaussian) -> float:
     """Fréchet distance between two sets of features (n, d) and (m, d), or the moments
     of a set; it is called FID in Inception's features only.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .inputs import class_probabilities
 
 
@@ -21,6 +22,7 @@ class InceptionScore(NamedTuple):
     deviation: float
 
 
+@checked
 def inception_score(
     probabilities: Tensor, splits: int = 1, seed: int = 0
 ) -> InceptionScore:

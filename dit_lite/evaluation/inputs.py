@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
+
 
 def feature_pair(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
     """Features of two sets of images, (n, d) and (m, d), in float64 on one device.
@@ -84,6 +86,27 @@ def image_batch(images: Tensor) -> Tensor:
     return images
 
 
+def class_labels(labels: Tensor, images: int, num_classes: int | None = None) -> Tensor:
+    """Labels (n,) of `images` images, whole numbers from 0, below `num_classes`. Raises
+    TypeError for fractions and ValueError for another count or class.
+    """
+    labels = torch.as_tensor(labels)
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise TypeError(f"labels are {labels.dtype}; pass the numbers of the classes")
+    if labels.shape != (images,):
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)}; expected ({images},), one an "
+            "image"
+        )
+    wrong = labels[(labels < 0) | (labels >= (num_classes or torch.inf))]
+    if len(wrong):
+        raise ValueError(
+            f"labels hold {wrong[0].item()}; classes count from 0"
+            + (f", and there are {num_classes}" if num_classes else "")
+        )
+    return labels
+
+
 class Finite(NamedTuple):
     """The rows that hold numbers only: `kept` (n,) bool says which, `lost` counts
     the others. A report prints `lost`.
@@ -106,6 +129,7 @@ def finite(values: Tensor) -> Finite:
     return Finite(kept, int((~kept).sum()))
 
 
+@checked
 def require_classes(labels: Tensor, reference: Tensor, num_classes: int) -> None:
     """Raise ValueError when `labels` (n,) ask for a class that is not one of
     `num_classes`, or of which `reference` (m,) holds no image.

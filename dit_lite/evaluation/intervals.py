@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -27,6 +29,7 @@ class Interval:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
+@checked
 def bootstrap(
     statistic: Callable[..., float],
     *samples: Tensor,
@@ -59,6 +62,7 @@ def bootstrap(
     return Interval(statistic(*samples), *_quantiles(values, level), level, "bootstrap")
 
 
+@checked
 def half_samples(
     statistic: Callable[..., float],
     *samples: Tensor,
@@ -100,6 +104,7 @@ def half_samples(
     )
 
 
+@checked
 def share(right: Tensor, level: float = 0.95) -> Interval:
     """Interval of a share such as an accuracy, from right (n,) of 0 and 1: Wilson's,
     since no resample of 100 right answers holds a wrong one.

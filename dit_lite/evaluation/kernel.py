@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .inputs import feature_pair
 from .intervals import Interval, around
 
@@ -26,6 +27,7 @@ class KernelDistance:
     interval: Interval
 
 
+@checked
 def squared_mmd(real: Tensor, made: Tensor) -> float:
     """Unbiased squared maximum mean discrepancy of features (n, d) and (m, d) under the
     kernel k(x, y) = (x.y/d + 1)^3.
@@ -48,6 +50,7 @@ def squared_mmd(real: Tensor, made: Tensor) -> float:
     return (within - 2 * _kernel(real, made).mean()).item()
 
 
+@checked
 def kernel_distance(
     real: Tensor,
     made: Tensor,

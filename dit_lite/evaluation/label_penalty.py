@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..config.arguments import checked
+from ..config.fields import Whole
 from ..data import Dataset
 from ..model.dit import DiT
 from .loss_by_time import loss_by_time
@@ -49,6 +51,7 @@ class LabelPenalty:
         )
 
 
+@checked
 def label_penalty(
     model: DiT, data: Dataset, count: int = 1000, seed: int = 0, of: str | None = None
 ) -> LabelPenalty:
@@ -57,6 +60,7 @@ def label_penalty(
     data are called, `data.name` if None. Raises ValueError for fewer than 2 images,
     of which no error can be had.
     """
+    count = Whole(1)("count", count)
     index = (
         torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:count]
         .sort()

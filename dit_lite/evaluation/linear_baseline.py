@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from ..config import DiTConfig
+from ..config.arguments import checked
 from ..data import Dataset
 from ..diffusion import LinearDenoiser
 from .validation import validation_loss
 
 
+@checked
 def linear_loss_by_time(
     images: Tensor,
     labels: Tensor | None,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import choose
+from ..config.arguments import checked
 from ..data import Dataset
 from ..model import DiT, null_like
 from .validation import validation_loss
@@ -85,6 +86,7 @@ class LossByTime:
         return Bins(torch.linspace(0, 1, number + 1), mean, error, count)
 
 
+@checked
 def loss_by_time(
     model: DiT, data: Dataset, repeats: int = 4, seed: int = 1234
 ) -> LossByTime:

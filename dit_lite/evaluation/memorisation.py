@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .neighbours import nearest
 
 #: A sample this much nearer to one training image than to the next counts as a copy
@@ -39,6 +40,7 @@ class Memorisation:
         return self.distance.median().item()
 
 
+@checked
 def memorisation(made: Tensor, train: Tensor) -> Memorisation:
     """Look up each sample among all training images, in pixels or in features: arrays
     (n, ...) and (m, ...), flattened to rows.

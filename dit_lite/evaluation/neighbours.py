@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .inputs import feature_pair
 
 #: Distances held at a time; 16 million float64 numbers are 128 MB.
@@ -25,6 +26,7 @@ class Neighbours(NamedTuple):
     index: Tensor
 
 
+@checked
 def nearest(points: Tensor, of: Tensor, k: int = 1) -> Neighbours:
     """The k nearest of `of` (m, d) to each of `points` (n, d), by Euclidean distance in
     units of the features; every pair is looked at.

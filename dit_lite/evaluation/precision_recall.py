@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
 from .inputs import feature_pair
 from .neighbours import distance_blocks, radii, slack
 
@@ -22,6 +23,7 @@ class PrecisionRecall(NamedTuple):
     recall: float
 
 
+@checked
 def precision_recall(real: Tensor, made: Tensor, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall of samples.
 
@@ -32,6 +34,7 @@ def precision_recall(real: Tensor, made: Tensor, k: int = 3) -> PrecisionRecall:
     return PrecisionRecall(precision(real, made, k), precision(made, real, k))
 
 
+@checked
 def precision(real: Tensor, made: Tensor, k: int = 3) -> float:
     """Share of samples (m, F) within the k-th-neighbour ball of at least one real
     image (n, F); with the two exchanged it is the recall.

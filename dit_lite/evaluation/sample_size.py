@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
+
 
 class Curve(NamedTuple):
     """Scores by number of samples: `counts` (P,), `mean` (P,) and `deviation` (P,)
@@ -31,6 +33,7 @@ class Extrapolation(NamedTuple):
     residual: float
 
 
+@checked
 def sample_size_curve(
     statistic: Callable[..., float],
     *samples: Tensor,
@@ -98,6 +101,7 @@ def at_infinity(curve: Curve) -> Extrapolation:
     return Extrapolation(value, slope, residual)
 
 
+@checked
 def halves(*samples: Tensor, seed: int = 0) -> tuple[list[Tensor], list[Tensor]]:
     """Two random halves of arrays (n, ...) whose rows belong together, equal in size:
     the first in the place of the data, the second of samples.

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config.arguments import checked
+
 
 class Spectrum(NamedTuple):
     """`frequency` (R,) in cycles an image, 0 to H/2; `power` (R,) in squared units
@@ -19,6 +21,7 @@ class Spectrum(NamedTuple):
     power: Tensor
 
 
+@checked
 def radial_spectrum(images: Tensor) -> Spectrum:
     """Mean power of images (n, C, H, H) at each whole frequency, averaged over rings of
     width 1, images and channels, in float64.
@@ -48,6 +51,7 @@ def radial_spectrum(images: Tensor) -> Spectrum:
     )
 
 
+@checked
 def visible_frequency(
     spectrum: Spectrum, alpha: float | Tensor, sigma: float | Tensor
 ) -> Tensor:

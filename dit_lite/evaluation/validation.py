@@ -7,16 +7,19 @@ from __future__ import annotations
 import dataclasses
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..config.arguments import checked
+from ..config.fields import Whole
 from ..data import Dataset, load_data
 from ..diffusion import diffusion_loss, to_model_units
 from ..model.dit import DiT
 
 
+@checked
 @torch.no_grad()
 def validation_loss(
-    model: DiT,
+    model: nn.Module,
     data: Dataset,
     repeats: int = 4,
     seed: int = 1234,
@@ -30,6 +33,7 @@ def validation_loss(
     by noise level a histogram over t. The triples depend on `data`, `repeats` and
     `seed` alone. The model is given `labels` (n,), or those of `data`.
     """
+    repeats = Whole(1)("repeats", repeats)
     generator = torch.Generator().manual_seed(seed)
     y = torch.from_numpy(data.labels) if labels is None else labels
     y = torch.cat([y] * repeats)  # (n repeats,) or (n repeats, M)
@@ -52,6 +56,7 @@ def held_out(name: str, images: int | None = None) -> Dataset:
     )
 
 
+@checked
 def mislabelled(data: Dataset) -> Dataset:
     """The same images, each with the label of the next class: how much worse a model
     gets is how much it listens.
@@ -59,6 +64,7 @@ def mislabelled(data: Dataset) -> Dataset:
     return dataclasses.replace(data, labels=(data.labels + 1) % len(data.class_names))
 
 
+@checked
 def mean_loss(model: DiT, data: Dataset, repeats: int) -> float:
     """Mean loss on fixed triples, see `validation_loss`."""
     return validation_loss(model, data, repeats)[1].mean().item()

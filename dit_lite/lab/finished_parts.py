@@ -5,7 +5,6 @@ is.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from ..config import ConfigError
 from ..files import write
+from ..strict_json import to_json
 from .results import (
     SCHEMA,
     ResultError,
@@ -132,7 +132,7 @@ def save_parts(finished: FinishedParts) -> None:
     )
     write(
         parts_file(finished.name, finished.budget),
-        (json.dumps(content, indent=1) + "\n").encode(),
+        (to_json(content, indent=1) + "\n").encode(),
     )
 
 

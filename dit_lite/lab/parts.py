@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from tqdm.auto import tqdm
 
 from ..config import ConfigError
+from ..strict_json import to_json
 from .budget import OutOfTime, TimeLimit, device_of
 from .finished_parts import FinishedParts, read_parts, save_parts, tally
 from .provenance import now, provenance
@@ -100,7 +101,7 @@ class Parts:
             ) from None
         try:
             # the same value now as when it is read back
-            value = json.loads(json.dumps(value))
+            value = json.loads(to_json(value))
         except TypeError as error:
             raise TypeError(
                 f"{self.name}: {key} returned something other than plain JSON "

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..config import SILENT, choose
 from ..files import write
 from ..resources import resource
+from ..strict_json import to_json
 from .budget import RECORDED
 from .rows import Rows
 
@@ -117,7 +118,7 @@ def save_result(result: Result) -> Path:
         "settings_hash": settings_hash(result.settings),
         "values": result.values,
     }
-    write(path, (json.dumps(content, indent=1) + "\n").encode())
+    write(path, (to_json(content, indent=1) + "\n").encode())
     return path
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..config import ConfigError, DiTConfig, TrainConfig
+from ..config.arguments import checked
 from ..data import Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
@@ -36,6 +37,7 @@ from .schedule import learning_rate
 from .signals import Interrupted, Stop
 
 
+@checked
 def train(
     config: TrainConfig | str, resume: bool | str = False, progress: bool = True
 ) -> Run:

@@ -101,7 +101,6 @@ def test_a_grid_leaves_out_what_does_not_fit():
             ["vary='heads'", "width, mlp_ratio, depth"],
         ),
         (lambda: matched(SMALL, target=-1), ["target=-1", "positive"]),
-        (lambda: matched(SMALL, target="big"), ["target='big'", "positive"]),
         (
             lambda: matched(SMALL, width=64),
             ["width=64", "leave it out", "mlp_ratio, depth"],

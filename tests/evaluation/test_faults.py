@@ -56,6 +56,7 @@ def test_a_fault_changes_what_its_name_says(digits):
 def test_a_blur_is_half_the_image_and_half_its_neighbourhood():
     dot = torch.zeros(1, 1, 5, 5)
     dot[0, 0, 2, 2] = 0.9
+    dot[0, 0, 0, 0] = -0.9  # of no pixel below the neighbour
     blurred, _ = inject("blur", dot, torch.zeros(1, dtype=torch.long))
     assert blurred[0, 0, 2, 2].item() == pytest.approx(0.45 + 0.05)
     assert blurred[0, 0, 1, 3].item() == pytest.approx(0.05)

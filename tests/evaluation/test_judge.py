@@ -60,17 +60,17 @@ def test_a_judge_learns_from_the_images_and_labels_it_is_given():
 
 
 class Fixed(nn.Module):
-    """A judge that reads the class off the first pixel."""
+    """A judge that reads the class off the first pixel, -1 to 0.5."""
 
     def forward(self, images):
-        return nn.functional.one_hot(images[:, 0, 0, 0].long(), 4).float()
+        return nn.functional.one_hot((2 * images[:, 0, 0, 0] + 2).long(), 4).float()
 
 
 def test_accuracy_is_counted_over_all_and_by_class():
     said = torch.tensor([0, 0, 1, 1, 1, 3])
     wanted = torch.tensor([0, 0, 0, 1, 1, 1])
     accuracy, by_class = class_accuracy(
-        Fixed(), said.float()[:, None, None, None], wanted, 4
+        Fixed(), (said / 2 - 1)[:, None, None, None], wanted, 4
     )
     assert accuracy == pytest.approx(4 / 6)
     assert by_class[:2].tolist() == pytest.approx([2 / 3, 2 / 3])

@@ -4,9 +4,11 @@ graph that computes what the model computes.
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
+import dit_lite
 from dit_lite import DiT
 
 WAYS = ["trace", "export", "export, any batch"]
@@ -42,3 +44,22 @@ def test_a_graph_computes_what_the_model_computes(alive, batch, way, changes):
     graph = graph_of(model, batch(model.config), way)
     others = batch(model.config, size=3 if way == "export" else 5, seed=9)
     torch.testing.assert_close(graph(*others), model(*others))
+
+
+@torch.no_grad()
+@pytest.mark.filterwarnings("ignore")
+def test_onnx_computes_what_the_model_computes_for_any_batch(tmp_path):
+    import onnxruntime
+
+    model = dit_lite.load("digits")
+    x, t, y = torch.randn(3, 1, 8, 8), torch.rand(3), torch.tensor([1, 2, 10])
+    batch = ({0: torch.export.Dim("batch")},) * 3
+    file = tmp_path / "digits.onnx"
+    torch.onnx.export(
+        model, (x, t, y), file, dynamo=True, dynamic_shapes=batch, verbose=False
+    )
+    session = onnxruntime.InferenceSession(file)
+    for n in (3, 2):
+        given = {"x": x[:n].numpy(), "t": t[:n].numpy(), "y": y[:n].numpy()}
+        (found,) = session.run(None, given)
+        assert np.abs(found - model(x[:n], t[:n], y[:n]).numpy()).max() < 1e-5

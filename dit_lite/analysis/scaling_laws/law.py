@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...config.arguments import checked
 from .points import Points, ScalingError, ScalingWarning, check_points, positive
 from .resample import drawn
 from .surface import Design, fit, minimise
@@ -155,6 +156,11 @@ class ScalingLaw(Curve):
         return "\n".join(lines)
 
 
+#: Refits of which each keeps its parameters in memory.
+MOST_DRAWS = 100_000
+
+
+@checked
 def fit_scaling_law(
     parameters,
     images,
@@ -183,8 +189,11 @@ def fit_scaling_law(
     points = check_points(parameters, images, loss, runs, same)
     design = Design.of(points.parameters, points.images, floor)
     _refuse_few(points, design)
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 20:
-        raise ScalingError(f"draws={draws!r} must be a whole number of at least 20")
+    if not 20 <= draws <= MOST_DRAWS or seed < 0:
+        raise ScalingError(
+            f"draws={draws} must be a whole number from 20 to {MOST_DRAWS:,}, and "
+            f"seed={seed} one of at least 0"
+        )
     if delta is not None:
         delta = positive("delta", [delta])[0]
     log_loss = np.log(points.loss)

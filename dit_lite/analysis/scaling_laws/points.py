@@ -49,6 +49,9 @@ def check_points(
     `same` that differ: {"weighting": [one per point], "hardware": [...]}. Warns of
     sizes, or numbers of images, within a factor of 2.
     """
+    for name, values in dict(parameters=parameters, loss=loss).items():
+        if values is None:
+            raise ScalingError(f"{name}=None; give one number for each point")
     columns = {"parameters": parameters, "images": images, "loss": loss}
     arrays = {
         name: positive(name, values)
@@ -56,9 +59,9 @@ def check_points(
         if values is not None
     }
     m = len(arrays["loss"])
-    arrays |= {"runs": np.arange(m) if runs is None else _labels(runs)}
+    arrays |= {"runs": np.arange(m) if runs is None else _labels("runs", runs)}
     for name, values in (same or {}).items():
-        arrays[name] = _labels(values)
+        arrays[name] = _labels(name, values)
     if wrong := {name: len(a) for name, a in arrays.items() if len(a) != m}:
         name, found = next(iter(wrong.items()))
         raise ScalingError(
@@ -100,10 +103,15 @@ def others(bad: np.ndarray) -> str:
     return f", and so must points {more}" if more else ""
 
 
-def _labels(values) -> np.ndarray:
+def _labels(name: str, values) -> np.ndarray:
     """Labels of any kind as whole numbers, equal where they are equal."""
     seen: dict = {}
-    return np.array([seen.setdefault(value, len(seen)) for value in values], int)
+    try:
+        return np.array([seen.setdefault(value, len(seen)) for value in values], int)
+    except TypeError:
+        raise ScalingError(
+            f"{name}={values!r}; give one name or number for each point"
+        ) from None
 
 
 def refuse_mixed(name: str, values: list) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...config import DiTConfig, choose
+from ...config.arguments import checked
 from ..cost_table import model_values
 from ..flops import flops
 
@@ -23,6 +24,7 @@ def _embeddings(values: dict) -> float:
     return sum(values[f"{name}_parameters"] for name in names)
 
 
+@checked
 def model_size(config: DiTConfig, counts: str = "all") -> int:
     """The size of a model: "all" parameters, those "without_embeddings", those
     "without_adaln" either, or "macs", the multiply-adds of a forward pass of one image.

@@ -138,8 +138,9 @@ def check_mix(mix: tuple[int, ...]) -> tuple[int, ...]:
     """The shares of scenes with one, two, three objects, as whole numbers; raises
     ConfigError for anything else.
     """
-    whole = all(isinstance(m, int | np.integer) and m >= 0 for m in mix)
-    if len(mix) != MOST or not whole or not sum(mix):
+    given = mix if isinstance(mix, (tuple, list)) else ()
+    whole = all(isinstance(m, int | np.integer) and m >= 0 for m in given)
+    if len(given) != MOST or not whole or not sum(given):
         raise ConfigError(
             f"mix={mix} must be {MOST} whole numbers, the shares of scenes with one, "
             f"two and three objects, not all 0; {DEFAULT_MIX} is usual"

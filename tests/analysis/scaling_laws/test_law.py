@@ -205,7 +205,7 @@ def put(i, value):
         r"weighting differs .* uniform \(89 points\); logit_normal \(1 points\)"),
         (dict(same=dict(hardware=["one"] * 3)), "hardware has 3 values"),
         (dict(delta=0.0), "delta"),
-        (dict(draws=3), "draws=3 must be a whole number of at least 20"),
+        (dict(draws=3), "draws=3 must be a whole number from 20"),
         (dict(images=np.full(90, 7.0)), "images takes 1 value.*images=None"),
     ],
 )  # fmt: skip
