@@ -294,8 +294,9 @@ def fault(error: BaseException) -> str | None:
 
 
 def call(function, given: dict):
-    """With `given`, of which "statistic" and "samples" come by place."""
-    places = [given.pop(name) for name in ("statistic", "samples") if name in given]
+    """With `given`; a statistic and its samples come by place."""
+    by_place = ("statistic", "samples") if "statistic" in given else ()
+    places = [given.pop(name) for name in by_place]
     return function(*places, **given)
 
 
