@@ -399,7 +399,7 @@ def test_a_file_of_a_later_layout_is_refused(alive, tmp_path):
         DiT.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar10", "imagenet64"])
+@pytest.mark.parametrize("name", ["digits", "cifar10", "imagenet64", "shapes"])
 def test_shipped_models_are_in_the_layout_of_today(name):
     place = PACKAGE.parent / "data" / "checkpoints" / name
     _, about = read_tensors(place / "model.safetensors")
