@@ -15,21 +15,12 @@ function render({ model, el }) {
     depth,
     heads,
     num_classes: none,
-    data_mean: mean,
     data_std: std,
   } = config;
   const grid = size / P,
     count = grid * grid,
     names = [...config.class_names, "none"];
-  const network = dit(
-    config,
-    Object.fromEntries(
-      Object.entries(model.get("weights")).map(([name, bits]) => [
-        name,
-        half(tensor(bits).values),
-      ]),
-    ),
-  );
+  const network = networkOf(model);
   const last = () => model.get("steps"),
     now = () => model.get("step");
   let seen; // the pass on view
@@ -80,39 +71,10 @@ function render({ model, el }) {
     value: model.get("guidance"),
     input: w => choose("guidance", w, () => walk.reach(last())),
   });
-  const steps = slider({
-    label: "steps",
-    min: 4,
-    max: 50,
-    step: 1,
-    value: last(),
-    input: value => restart("steps", value),
-  });
-  const seed = slider({
-    label: "seed",
-    min: 0,
-    max: SEEDS - 1,
-    step: 1,
-    value: model.get("seed"),
-    input: value => restart("seed", value),
-  });
-  const again = button("new noise", () => {
-    walk.stop();
-    restart("seed", (model.get("seed") + 1) % SEEDS);
-    seed.set(model.get("seed"));
-    walk.watch();
-  });
-  const play = button(GO, () => walk.toggle(), {
-    class: "dit-button dit-primary",
-  });
-  const scrub = slider({
-    label: "step",
-    min: 0,
-    max: last(),
-    step: 1,
-    value: now(),
-    format: k => `${k} of ${last()}`,
-    input: step => walk.reach(step),
+  const { steps, seed, again, play, scrub } = walkControls({
+    model,
+    restart,
+    walk: () => walk,
   });
 
   // -- what is shown --
@@ -120,29 +82,13 @@ function render({ model, el }) {
   const noisy = tile(size, size, "state x_t"),
     clean = tile(size, size, "predicted image x0"),
     time = h("span", { class: "dit-value" });
-  const picture = ({ node }, ...caption) =>
-    h("div", {}, node, h("div", { class: "dit-caption" }, ...caption));
   const story = h("output", { class: "dit-story", "aria-live": "polite" }),
     said = h("output", { class: "dit-story", "aria-live": "polite" });
   const strip = h("div", {});
   let thumbs = [];
 
-  const gaze = tile(size, size),
-    spot = h("span", { class: "dit-here" });
-  const area = h(
-    "div",
-    {
-      class: "dit-gaze",
-      role: "slider",
-      tabindex: 0,
-      "aria-label": "patch",
-      "aria-valuemin": 1,
-      "aria-valuemax": count,
-      style: `--grid: ${grid}`,
-    },
-    gaze.node,
-    spot,
-  );
+  const gaze = tile(size, size);
+  const area = patchArea({ model, grid, tile: gaze, draw: () => drawGaze() });
   const small = Array.from({ length: heads }, () => tile(grid, grid));
   const chosen = (key, length, content) =>
     segmented({
@@ -157,36 +103,6 @@ function render({ model, el }) {
     });
   const layer = chosen("layer", depth, value => String(value + 1)),
     head = chosen("head", heads, value => small[value].node);
-  const turn = patch =>
-    patch !== model.get("patch") && (put(model, "patch", patch), drawGaze());
-  for (const event of ["pointerdown", "pointermove"]) {
-    area.addEventListener(event, ({ clientX, clientY }) => {
-      const box = area.getBoundingClientRect(),
-        cell = (place, length) =>
-          Math.min(grid - 1, Math.max(0, Math.floor((grid * place) / length)));
-      turn(
-        cell(clientY - box.top, box.height) * grid +
-          cell(clientX - box.left, box.width),
-      );
-    });
-  }
-  area.addEventListener("keydown", event => {
-    const move = {
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-    }[event.key];
-    if (!move) return;
-    event.preventDefault();
-    const [row, column] = [
-      Math.floor(model.get("patch") / grid) + move[0],
-      (model.get("patch") % grid) + move[1],
-    ];
-    if (row >= 0 && row < grid && column >= 0 && column < grid)
-      turn(row * grid + column);
-  });
-
   body.append(
     h("div", { class: "dit-controls" }, klass.node),
     h("div", { class: "dit-controls" }, guidance.node, steps.node, seed.node),
@@ -204,7 +120,7 @@ function render({ model, el }) {
       h(
         "div",
         { class: "dit-live-gaze" },
-        area,
+        area.node,
         h(
           "div",
           { class: "dit-caption" },
@@ -225,18 +141,10 @@ function render({ model, el }) {
     ),
   );
 
-  const shades = (values, paint) =>
-    paint(
-      channels === 1
-        ? values
-        : Float32Array.from(
-            values,
-            (_, i) => values[(i % 3) * size * size + Math.floor(i / 3)],
-          ),
-      value => (value * std + mean + 1) * 127.5,
-    );
-  const where = patch =>
-    `row ${Math.floor(patch / grid) + 1}, column ${(patch % grid) + 1}`;
+  const shades = shader(config);
+
+  const patchOf = place =>
+    Math.floor(place / size / P) * grid + Math.floor((place % size) / P);
 
   /** The overview for this number of steps. */
   function lay() {
@@ -264,12 +172,11 @@ function render({ model, el }) {
   function draw() {
     const step = now(),
       { x, t, x0 } = (seen = passed[step]);
-    shades(x, noisy.paint);
-    shades(x0, clean.paint);
+    shades(noisy, x);
+    shades(clean, x0);
     thumbs.forEach(({ step, tiles: [above, below] }) => {
       above.node.parentNode.classList.toggle("dit-ahead", !passed[step]);
-      if (passed[step])
-        shades(passed[step].x, above.paint), shades(passed[step].x0, below.paint);
+      if (passed[step]) shades(above, passed[step].x), shades(below, passed[step].x0);
     });
     strip.set(step);
     scrub.set(step);
@@ -329,35 +236,14 @@ function render({ model, el }) {
         ),
       ),
     );
-    const mixed = Float32Array.from({ length: 3 * size * size }, (_, k) => {
-      // the heat of a patch, on a pale print of the image it sees
-      const place = Math.floor(k / 3),
-        patch = Math.floor(place / size / P) * grid + Math.floor((place % size) / P);
-      const value =
-        x0[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
-      return (
-        heat(row[patch], most)[k % 3] * (0.92 + 0.08 * Math.min(1, Math.max(-1, value)))
-      );
-    });
-    gaze.paint(mixed);
-    Object.assign(spot.style, {
-      left: `${(100 * (patch % grid)) / grid}%`,
-      top: `${(100 * Math.floor(patch / grid)) / grid}%`,
-    });
+    // the heat of a patch, on a pale print of the image it sees
+    gaze.paint(printed(config, x0, 0.08, place => heat(row[patchOf(place)], most)));
     const spread = Math.exp(
         -row.reduce((sum, w) => sum + (w > 0 ? w * Math.log(w) : 0), 0),
       ),
       first = row.indexOf(most);
-    said.textContent = `Looks most ${first === patch ? "at itself" : `at ${where(first)}`} (${Math.round(100 * most)} %), spread over about ${number(spread, 2)} of ${count} patches.`;
-    area.dataset.weights = row.join(" ");
-    build(
-      area,
-      {
-        "aria-valuenow": patch + 1,
-        "aria-valuetext": `${where(patch)}: ${said.textContent}`,
-      },
-      [],
-    );
+    said.textContent = `Looks most ${first === patch ? "at itself" : `at ${area.where(first)}`} (${Math.round(100 * most)} %), spread over about ${number(spread, 2)} of ${count} patches.`;
+    area.show(said.textContent, row);
     layer.set(model.get("layer"));
     head.set(model.get("head"));
   }

@@ -16,6 +16,18 @@ const half = bytes =>
     );
   });
 
+/** The network whose configuration and float16 weights the model of a page holds. */
+const networkOf = model =>
+  dit(
+    model.get("config"),
+    Object.fromEntries(
+      Object.entries(model.get("weights")).map(([name, bits]) => [
+        name,
+        half(tensor(bits).values),
+      ]),
+    ),
+  );
+
 /** `count` independent normal numbers that follow from a seed: uniform ones by
  *  mulberry32 (a 32-bit counter, hashed), in pairs through Box and Muller. */
 function noiseOf(seed, count) {
@@ -62,6 +74,139 @@ function answer(network, x, t, condition, none, w) {
 /** The state at time r, straight on from a pass (dit_lite/diffusion/samplers.py). */
 const euler = ({ x, t, velocity }, r) =>
   x.map((value, i) => value + (r - t) * velocity[i]);
+
+/** What steers a walk, `walk()` by the time that it is used: how many steps, the seed,
+ *  play and pause, the step on view. `restart(key, value)` begins it again. */
+function walkControls({ model, restart, walk }) {
+  const last = () => model.get("steps");
+  const steps = slider({
+    label: "steps",
+    min: 4,
+    max: 50,
+    step: 1,
+    value: last(),
+    input: value => restart("steps", value),
+  });
+  const seed = slider({
+    label: "seed",
+    min: 0,
+    max: SEEDS - 1,
+    step: 1,
+    value: model.get("seed"),
+    input: value => restart("seed", value),
+  });
+  const again = button("new noise", () => {
+    walk().stop();
+    restart("seed", (model.get("seed") + 1) % SEEDS);
+    seed.set(model.get("seed"));
+    walk().watch();
+  });
+  const play = button(GO, () => walk().toggle(), { class: "dit-button dit-primary" });
+  const scrub = slider({
+    label: "step",
+    min: 0,
+    max: last(),
+    step: 1,
+    value: model.get("step"),
+    format: k => `${k} of ${last()}`,
+    input: step => walk().reach(step),
+  });
+  return { steps, seed, again, play, scrub };
+}
+
+/** A picture with what is said below it. */
+const picture = ({ node }, ...caption) =>
+  h("div", {}, node, h("div", { class: "dit-caption" }, ...caption));
+
+/** Draws values (C·H·W) in the model's units on a tile. */
+const shader =
+  ({ image_size: size, channels, data_mean: mean, data_std: std }) =>
+  ({ paint }, values) =>
+    paint(
+      channels === 1
+        ? values
+        : Float32Array.from(
+            values,
+            (_, i) => values[(i % 3) * size * size + Math.floor(i / 3)],
+          ),
+      value => (value * std + mean + 1) * 127.5,
+    );
+
+/** What to paint where an image (C·H·W, the model's units) lies faintly, by `depth`,
+ *  below the colour that `colour(place)` gives each pixel. */
+function printed(config, image, depth, colour) {
+  const { image_size: size, channels, data_mean: mean, data_std: std } = config,
+    shade = value => 1 - depth + depth * Math.min(1, Math.max(-1, value));
+  return Float32Array.from({ length: 3 * size * size }, (_, k) => {
+    const place = Math.floor(k / 3),
+      value = image[(channels === 3 ? (k % 3) * size * size : 0) + place];
+    return colour(place)[k % 3] * shade(value * std + mean);
+  });
+}
+
+/** A tile whose patches can be pointed at, by the arrow keys too: the model's "patch",
+ *  after which `draw` is called. `show(text, weights)` frames it and says so. */
+function patchArea({ model, grid, tile, draw }) {
+  const spot = h("span", { class: "dit-here" });
+  const node = h(
+    "div",
+    {
+      class: "dit-gaze",
+      role: "slider",
+      tabindex: 0,
+      "aria-label": "patch",
+      "aria-valuemin": 1,
+      "aria-valuemax": grid * grid,
+      style: `--grid: ${grid}`,
+    },
+    tile.node,
+    spot,
+  );
+  const at = () => [Math.floor(model.get("patch") / grid), model.get("patch") % grid];
+  function turn(row, column) {
+    if (row < 0 || row >= grid || column < 0 || column >= grid) return;
+    if (row * grid + column === model.get("patch")) return;
+    put(model, "patch", row * grid + column);
+    draw();
+  }
+  for (const event of ["pointerdown", "pointermove"])
+    node.addEventListener(event, ({ clientX, clientY }) => {
+      const box = node.getBoundingClientRect(),
+        cell = (place, length) =>
+          Math.min(grid - 1, Math.max(0, Math.floor((grid * place) / length)));
+      turn(cell(clientY - box.top, box.height), cell(clientX - box.left, box.width));
+    });
+  node.addEventListener("keydown", event => {
+    const move = {
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+    }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    turn(...at().map((here, axis) => here + move[axis]));
+  });
+  const where = patch =>
+    `row ${Math.floor(patch / grid) + 1}, column ${(patch % grid) + 1}`;
+  function show(text, weights) {
+    const [row, column] = at();
+    Object.assign(spot.style, {
+      left: `${(100 * column) / grid}%`,
+      top: `${(100 * row) / grid}%`,
+    });
+    node.dataset.weights = weights.join(" ");
+    build(
+      node,
+      {
+        "aria-valuenow": model.get("patch") + 1,
+        "aria-valuetext": `${where(model.get("patch"))}: ${text}`,
+      },
+      [],
+    );
+  }
+  return { node, where, show };
+}
 
 /** A walk of `steps` steps, whose passes are computed when they are first wanted and
  *  kept: `state(step, before)` is the state at a step after the pass before it,

@@ -70,15 +70,7 @@ function render({ model, el }) {
     examples = model
       .get("examples")
       .map(one => ({ ...one, image: tensor(one.image), masks: tensor(one.masks) }));
-  const network = dit(
-    config,
-    Object.fromEntries(
-      Object.entries(model.get("weights")).map(([name, bits]) => [
-        name,
-        half(tensor(bits).values),
-      ]),
-    ),
-  );
+  const network = networkOf(model);
   const last = () => model.get("steps"),
     now = () => model.get("step"),
     example = () => examples[model.get("example")];
@@ -172,7 +164,7 @@ function render({ model, el }) {
       strange = said.find(word => word && !names.includes(word));
     if (strange) {
       const near = nearest(strange, names.slice(1)),
-        use = text.toLowerCase().replace(strange, near);
+        use = said.map(word => (word === strange ? near : word)).join(" ");
       entry.setAttribute("aria-invalid", "true");
       return tell(
         `This model does not know “${strange}”. `,
@@ -314,37 +306,10 @@ function render({ model, el }) {
       change({ guidance: w }, () => walk.reach(last()));
     },
   });
-  const steps = slider({
-    label: "steps",
-    min: 4,
-    max: 50,
-    step: 1,
-    value: last(),
-    input: value => restart("steps", value),
-  });
-  const seed = slider({
-    label: "seed",
-    min: 0,
-    max: SEEDS - 1,
-    step: 1,
-    value: model.get("seed"),
-    input: value => restart("seed", value),
-  });
-  const again = button("new noise", () => {
-    walk.stop();
-    restart("seed", (model.get("seed") + 1) % SEEDS);
-    seed.set(model.get("seed"));
-    walk.watch();
-  });
-  const play = button(GO, () => walk.toggle(), { class: "dit-button dit-primary" });
-  const scrub = slider({
-    label: "step",
-    min: 0,
-    max: last(),
-    step: 1,
-    value: now(),
-    format: k => `${k} of ${last()}`,
-    input: step => walk.reach(step),
+  const { steps, seed, again, play, scrub } = walkControls({
+    model,
+    restart,
+    walk: () => walk,
   });
 
   // -- what is shown --
@@ -352,61 +317,17 @@ function render({ model, el }) {
   const noisy = tile(size, size, "state x_t"),
     clean = tile(size, size, "predicted image x0"),
     time = h("span", { class: "dit-value" });
-  const picture = ({ node }, ...caption) =>
-    h("div", {}, node, h("div", { class: "dit-caption" }, ...caption));
   const story = h("output", { class: "dit-story", "aria-live": "polite" }),
     said = h("output", { class: "dit-story", "aria-live": "polite" }),
     sums = h("div", { class: "dit-note" }),
     strip = h("div", { class: "dit-words-strip" });
   const raw = tile(size, size),
-    spot = h("span", { class: "dit-here" }),
     fine = tile(size, size, "the same map smoothed and stretched"),
     truth = tile(size, size, "true mask of the word"),
     range = h("span", { class: "dit-value" }),
     inside = h("div", { class: "dit-caption" }),
     about = h("span", {});
-  const area = h(
-    "div",
-    {
-      class: "dit-gaze",
-      role: "slider",
-      tabindex: 0,
-      "aria-label": "patch",
-      "aria-valuemin": 1,
-      "aria-valuemax": count,
-      style: `--grid: ${grid}`,
-    },
-    raw.node,
-    spot,
-  );
-  const turn = patch =>
-    patch !== model.get("patch") && (put(model, "patch", patch), drawMaps());
-  for (const event of ["pointerdown", "pointermove"]) {
-    area.addEventListener(event, ({ clientX, clientY }) => {
-      const box = area.getBoundingClientRect(),
-        cell = (place, length) =>
-          Math.min(grid - 1, Math.max(0, Math.floor((grid * place) / length)));
-      turn(
-        cell(clientY - box.top, box.height) * grid +
-          cell(clientX - box.left, box.width),
-      );
-    });
-  }
-  area.addEventListener("keydown", event => {
-    const [down, across] =
-      {
-        ArrowLeft: [0, -1],
-        ArrowRight: [0, 1],
-        ArrowUp: [-1, 0],
-        ArrowDown: [1, 0],
-      }[event.key] ?? [];
-    if (down === undefined) return;
-    event.preventDefault();
-    const row = Math.floor(model.get("patch") / grid) + down,
-      column = (model.get("patch") % grid) + across;
-    if (row >= 0 && row < grid && column >= 0 && column < grid)
-      turn(row * grid + column);
-  });
+  const area = patchArea({ model, grid, tile: raw, draw: () => drawMaps() });
   const chosen = (key, length) =>
     segmented({
       label: key,
@@ -438,9 +359,9 @@ function render({ model, el }) {
       "Press a word to see which patches look at it. Take it away, make it louder, ",
       "or pause half-way, swap it, and play on: picture and maps change together.",
     ),
-    h("div", { class: "dit-words-head" }, entry, examples.length ? shelf : ""),
+    entry,
     message,
-    builder,
+    h("div", { class: "dit-words-head" }, builder, examples.length ? shelf : ""),
     strip,
     tools,
     h(
@@ -459,7 +380,7 @@ function render({ model, el }) {
       h(
         "div",
         { class: "dit-words-raw" },
-        area,
+        area.node,
         h(
           "div",
           { class: "dit-caption" },
@@ -477,20 +398,9 @@ function render({ model, el }) {
     h("div", { class: "dit-controls" }, guidance.node, steps.node, seed.node),
   );
 
-  const shades = ({ paint }, values) =>
-    paint(
-      channels === 1
-        ? values
-        : Float32Array.from(
-            values,
-            (_, i) => values[(i % 3) * size * size + Math.floor(i / 3)],
-          ),
-      value => (value * std + mean + 1) * 127.5,
-    );
+  const shades = shader(config);
   const heat = weight =>
     SIGNED[Math.round(127.5 * (1 + Math.min(1, Math.max(0, weight))))];
-  const where = patch =>
-    `row ${Math.floor(patch / grid) + 1}, column ${(patch % grid) + 1}`;
   const patchOf = place =>
     Math.floor(place / size / P) * grid + Math.floor((place % size) / P);
   let chips = [];
@@ -516,7 +426,11 @@ function render({ model, el }) {
             "span",
             { class: gone[m] ? "dit-words-chip dit-words-gone" : "dit-words-chip" },
             chips[m].tile.node,
-            h("span", { class: "dit-words-word" }, word),
+            h(
+              "span",
+              { class: `dit-words-word${word.length > 8 ? " dit-words-long" : ""}` },
+              word,
+            ),
             h(
               "span",
               { class: "dit-words-mass" },
@@ -631,30 +545,19 @@ function render({ model, el }) {
     const own = map(m);
     // the heat of a patch, on a pale print of the image it sees
     const print = weight =>
-      Float32Array.from({ length: 3 * size * size }, (_, k) => {
-        const place = Math.floor(k / 3),
-          value =
-            seen.x0[(channels === 3 ? (k % 3) * size * size : 0) + place] * std + mean;
-        return (
-          heat(weight(place))[k % 3] * (0.85 + 0.15 * Math.min(1, Math.max(-1, value)))
-        );
-      });
+      printed(config, seen.x0, 0.15, place => heat(weight(place)));
     raw.paint(print(place => own[patchOf(place)]));
     const { low, high, values } = beautified(own, grid, size);
     fine.paint(print(place => values[place]));
     about.textContent = said[m] ? `“${said[m]}”` : "no word";
     range.textContent = `${number(low, 3)} to ${number(high, 3)} stretched to 0 to 1`;
-    Object.assign(spot.style, {
-      left: `${(100 * (patch % grid)) / grid}%`,
-      top: `${(100 * Math.floor(patch / grid)) / grid}%`,
-    });
     drawTruth(own, total(own));
     const row = said.map((_, word) => all[patch * M + word]),
       order = [...row.keys()].sort((a, b) => row[b] - row[a]).slice(0, 3),
       rows = Array.from({ length: count }, (_, n) =>
         total(all.subarray(n * M, (n + 1) * M)),
       );
-    tellPatch(patch, row, order, said, rows[patch]);
+    tellPatch(patch, row, order, said, rows[patch], own);
     const [least, most] = [Math.min(...rows), Math.max(...rows)].map(sum =>
       sum.toFixed(2),
     );
@@ -662,25 +565,19 @@ function render({ model, el }) {
       least === most
         ? `Every row (a patch over all words) sums to ${least}.`
         : `Rows (a patch over all words) sum to ${least} up to ${most}: a factor acts after the softmax.`;
-    area.dataset.weights = own.join(" ");
-    area.dataset.sums = rows.join(" ");
+    area.node.dataset.sums = rows.join(" ");
     layer.set(model.get("layer"));
     head.set(model.get("head"));
   }
-  function tellPatch(patch, row, order, words, sum) {
+  function tellPatch(patch, row, order, words, sum, weights) {
+    const alike = word => words.filter(other => other === word).length > 1,
+      called = m => (alike(words[m]) ? `${words[m]} (word ${m + 1})` : words[m]);
     said.textContent = words.length
-      ? `The framed patch (${where(patch)}) looks at ${order
-          .map(word => `${words[word]} ${percent(row[word])}`)
+      ? `The framed patch (${area.where(patch)}) looks at ${order
+          .map(m => `${called(m)} ${percent(row[m])}`)
           .join(", ")}; over all words ${sum.toFixed(2)}.`
       : "Without words every patch looks at the one token of “no caption”.";
-    build(
-      area,
-      {
-        "aria-valuenow": patch + 1,
-        "aria-valuetext": `${where(patch)}: ${said.textContent}`,
-      },
-      [],
-    );
+    area.show(said.textContent, weights);
   }
   /** The picture of the data, with the object that the word speaks of. */
   function drawTruth(own, mass) {
