@@ -4,10 +4,12 @@ and dark, wide and narrow.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
 import pytest
+import torch
 import yaml
 from accessibility import faults_of_colour, faults_of_structure
 from browser import visit
@@ -237,6 +239,39 @@ def test_the_first_thing_a_visitor_can_do_is_make_a_picture(name, address, clean
         explorer.get_by_role("radio", name=digit, exact=True).check()
         story.filter(has_text=f"Finished: class {digit}.").wait_for()
         assert canvas.evaluate("c => c.toDataURL()") != before
+
+
+def test_the_first_thing_a_visitor_can_do_with_words_is_to_write_some(
+    address, clean_page
+):
+    page = clean_page(f"{address}/live_words.html", reduced_motion="reduce")
+    explorer = page.locator(".dit-explorer").first
+    story, canvas = (
+        explorer.locator(".dit-words-run output.dit-story"),
+        explorer.get_by_role("img", name="predicted image x0"),
+    )
+    field = explorer.get_by_role("textbox", name="caption")
+    pictures = []
+    for caption in ("a green cross on a dark background", "a large blue circle"):
+        field.fill(caption)
+        field.press("Enter")
+        story.filter(has_text=f"Finished: “{caption}”. 25 steps").wait_for()
+        pictures.append([float(v) for v in canvas.get_attribute("data-values").split()])
+    green, blue = (torch.tensor(one).reshape(3, 32, 32) for one in pictures)
+    assert (green[1] - green[2]).amax() > (blue[1] - blue[2]).amax()
+    assert (blue[2] - blue[1]).amax() > (green[2] - green[1]).amax()
+
+
+def test_the_page_of_words_is_at_most_five_megabytes_on_the_wire(
+    site, address, visited
+):
+    wanted = {
+        url.removeprefix(f"{address}/").partition("?")[0]
+        for url in visited("live_words").requests
+    }
+    assert "live_words.html" in wanted
+    sizes = [len(gzip.compress((site / name).read_bytes(), 6)) for name in wanted]
+    assert sum(sizes) < 5e6
 
 
 def test_every_gap_stands_in_the_appendix(read):

@@ -5,6 +5,7 @@ same weights, and the reader steers it by mouse and by keyboard.
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -265,6 +266,28 @@ def test_unknown_words_are_named_with_the_nearest(show):
     field.fill("a " * 9)
     field.press("Enter")
     assert "9 words; at most 8 fit" in status.inner_text()
+
+
+def test_a_word_is_mended_as_a_whole(show):
+    page = show(explorer(), **STILL)
+    field = page.get_by_role("textbox", name="caption")
+    field.fill("a square ar red")  # "ar" also stands inside "square"
+    field.press("Enter")
+    press(page, "use “a”")
+    assert field.input_value() == "a square a red"
+
+
+def test_words_that_stand_twice_are_told_apart_by_their_place(show):
+    page = show(explorer(), **STILL)
+    area, said = page.get_by_role("slider", name="patch"), set()
+    at_rest(page)
+    area.focus()
+    for key in 2 * ["ArrowUp"] + 2 * ["ArrowLeft"] + 3 * ["ArrowDown", "ArrowRight"]:
+        page.keyboard.press(key)
+        text = page.locator(".dit-words-look").inner_text().split(" looks at ")[1]
+        said |= set(re.findall(r"(\w+(?: \(word \d\))?) \d+\u00a0%", text))
+    assert said & {"a (word 1)", "a (word 5)"}
+    assert said <= {"a (word 1)", "a (word 5)", *WORDS[2:]}
 
 
 def test_no_caption_is_the_null_of_guidance(show):
