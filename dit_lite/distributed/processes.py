@@ -1,0 +1,114 @@
+"""A function on several processes of this machine, called from one: what tests,
+experiments and chapters use where a run of `torchrun` would be too much.
+
+A server process imports what is slow once, and every rank is forked from it, so a call
+with two ranks takes half a second and threads of the parent do no harm.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import multiprocessing
+import tempfile
+import traceback
+import warnings
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+PRELOAD = [
+    "torch.distributed.fsdp",
+    "torch.distributed.tensor.parallel",
+    "torch.distributed.pipelining",
+    "dit_lite",
+    "dit_lite.training.loop",
+]
+
+
+class RankError(RuntimeError):
+    """What one rank raised, with its traceback."""
+
+
+def run(
+    world: int, function, *args, timeout: float = 120, group: bool = True
+) -> list[Any]:
+    """function(*args) in `world` processes of one group; the results by rank. Without
+    `group` they know nothing of each other.
+
+    `function` stands in a module, not in a notebook. Every rank has one thread; they
+    talk through gloo. Raises RankError for the first rank that fails, or when none
+    answers within `timeout` seconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    with tempfile.TemporaryDirectory() as directory:
+        store = Path(directory) / "store"
+        here, there = zip(
+            *(context.Pipe(duplex=False) for _ in range(world)), strict=True
+        )
+        ranks = [
+            context.Process(
+                target=_rank,
+                args=(there[i], function, i, world, store if group else None, args),
+            )
+            for i in range(world)
+        ]
+        try:
+            for rank in ranks:
+                rank.start()
+            for end in there:
+                end.close()
+            return _collect(list(here), timeout)
+        finally:
+            for rank in ranks:
+                rank.kill()
+                rank.join()
+
+
+def _collect(ends: list[Connection], timeout: float) -> list[Any]:
+    results: dict[int, Any] = {}
+    while len(results) < len(ends):
+        ready = wait([e for i, e in enumerate(ends) if i not in results], timeout)
+        if not ready:
+            raise RankError(f"no rank answered within {timeout} s")
+        for end in ready:
+            i = ends.index(end)
+            try:
+                good, payload = end.recv()
+            except EOFError:
+                raise RankError(f"rank {i} ended without a result") from None
+            if not good:
+                raise RankError(f"rank {i}:\n{payload}")
+            results[i] = torch.load(io.BytesIO(payload), weights_only=False)
+    return [results[i] for i in range(len(ends))]
+
+
+def _rank(
+    end: Connection, function, rank: int, world: int, store: Path | None, args
+) -> None:
+    torch.set_num_threads(1)
+    # warnings of torch about itself say nothing about what is run
+    warnings.simplefilter("ignore")
+    try:
+        if store:
+            dist.init_process_group(
+                "gloo",
+                init_method=f"file://{store}",
+                rank=rank,
+                world_size=world,
+                timeout=datetime.timedelta(seconds=60),
+            )
+        payload = io.BytesIO()
+        torch.save(function(*args), payload)
+        end.send((True, payload.getvalue()))
+        if store:
+            dist.barrier()
+    except BaseException:
+        end.send((False, traceback.format_exc()))
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()

@@ -1,0 +1,1 @@
+"""Chapter 8: many devices, what they send, and what goes wrong without a message."""

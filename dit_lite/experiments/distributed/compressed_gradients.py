@@ -1,0 +1,85 @@
+"""Fewer bytes for a gradient: what is sent, and what it does to the loss, with and
+without error feedback.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...distributed.compression import PowerSGD, Rounded, TopK
+from ...distributed.processes import run
+from ...distributed.trainer import ParallelTrainer
+from ...lab import Parts, experiment
+from ._runs import held_out_loss, run_config, trainer
+
+#: The ways to send a gradient, and what makes each.
+WAYS = {
+    "fp32": None,
+    "bf16": lambda: Rounded(),
+    "top 1 %": lambda: TopK(share=0.01),
+    "top 1 %, no feedback": lambda: TopK(share=0.01, feedback=False),
+    "PowerSGD r=1": lambda: PowerSGD(rank=1),
+    "PowerSGD r=1, no feedback": lambda: PowerSGD(rank=1, feedback=False),
+}
+
+
+@experiment(
+    "What does sending less of a gradient cost in loss, at its own best rate?",
+    seconds=dict(cpu=400.0),
+    smoke=dict(ways=["top 1 %"], rates=[1e-3], seeds=[0], steps=3),
+    cpu=dict(
+        ways=list(WAYS), rates=[3e-3, 1e-2, 3e-2, 1e-1], seeds=[0, 1, 2], steps=80
+    ),
+)
+def compressed_gradients(
+    parts: Parts, ways: list[str], rates: list[float], seeds: list[int], steps: int
+) -> dict:
+    """Train on two processes in every way at every rate, with AdamW.
+
+    `rows` are the runs: `loss` is held out and None where a run diverged, `share` the
+    bytes handed to collectives over those of the gradients. `best` is the rate of the
+    lowest mean loss of each way, and whether the sweep brackets it.
+    """
+    cases = [dict(way=way, seed=seed) for way in ways for seed in seeds]
+    found = parts.map(one_way, cases, rates=rates, steps=steps)
+    rows = [row for part in found for row in part["runs"]]
+    return {"rows": rows, "best": [best_rate(rows, way) for way in ways]}
+
+
+def one_way(way: str, seed: int, rates: list[float], steps: int) -> dict:
+    """All rates of one way and seed, in one launch."""
+    return {"runs": run(2, all_rates, way, seed, rates, steps, timeout=600)[0]}
+
+
+def all_rates(way: str, seed: int, rates: list[float], steps: int) -> list[dict]:
+    """The runs of this rank."""
+    rows = []
+    for lr in rates:
+        one = trainer(ParallelTrainer, run_config(steps, seed=seed, lr=lr))
+        hook = WAYS[way]() if WAYS[way] else None
+        if hook:
+            hook.attach(one.model)
+        for _ in range(steps):
+            one.train_step()
+        share = hook.sent / hook.full if hook else 1.0
+        rows.append(
+            dict(way=way, seed=seed, lr=lr, loss=held_out_loss(one), share=share)
+        )
+    return rows
+
+
+def best_rate(rows: list[dict], way: str) -> dict:
+    """The rate of the lowest mean loss; one that diverged for a seed loses."""
+    losses: dict[float, list[float]] = {}
+    for row in rows:
+        if row["way"] == way:
+            loss = math.inf if row["loss"] is None else row["loss"]
+            losses.setdefault(row["lr"], []).append(loss)
+    means = {lr: sum(values) / len(values) for lr, values in losses.items()}
+    lr = min(means, key=means.get)
+    return {
+        "way": way,
+        "lr": lr,
+        "loss": means[lr],
+        "bracketed": lr not in (min(means), max(means)),
+    }
