@@ -40,8 +40,8 @@ def evaluate(
     `values` and the formulas before it.
 
     An expression has numbers, names, + - * / **, parentheses, and ceil, floor, min,
-    max: nothing else is read, so text from anywhere may be evaluated. widgets/cost.mjs
-    computes the same. Raises FormulaError, naming the formula.
+    max: nothing else is read, so text from anywhere may be evaluated.
+    widgets/formulas.mjs computes the same. Raises FormulaError, naming the formula.
     """
     known = dict(values)
     for name, text in formulas.items():

@@ -292,3 +292,38 @@ def traffic(
 def slow_edges(order: Sequence[int], per_node: int) -> int:
     """How many links of a ring in this order lie between nodes."""
     return sum(a // per_node != b // per_node for a, b in pairwise([*order, order[0]]))
+
+
+def timeline(algorithm: Algorithm) -> dict:
+    """An all-reduce round by round, for at most eight ranks: whose numbers each chunk
+    of each rank holds, who sends to whom, and what has been sent.
+
+    "holds" uint8 (rounds + 1, ranks, chunks) has bit i where the sum contains rank i,
+    "messages" lists [source, target, chunk or None, adds] by round, and "sent" float32
+    (rounds + 1, ranks) counts whole tensors.
+    """
+    if algorithm.ranks > 8:
+        raise ConfigError(
+            f"ranks={algorithm.ranks} is more than a timeline shows; at most 8"
+        )
+    tensors = [
+        torch.full((algorithm.chunks,), 1 << rank, dtype=torch.int64)
+        for rank in range(algorithm.ranks)
+    ]
+    holds, messages = [torch.stack(tensors).clone()], []
+    sent = [torch.zeros(algorithm.ranks)]
+
+    def look(_: int, now: list[Message]) -> None:
+        holds.append(torch.stack(tensors).clone())
+        messages.append([[m.source, m.target, m.chunk, m.add] for m in now])
+        sent.append(sent[-1].clone())
+        for m in now:
+            part = 1 if m.chunk is None else 1 / algorithm.chunks
+            sent[-1][m.source] += part
+
+    simulate(tensors, algorithm, look)
+    return {
+        "holds": torch.stack(holds).to(torch.uint8).numpy(),
+        "messages": messages,
+        "sent": torch.stack(sent).numpy(),
+    }

@@ -241,3 +241,21 @@ def _held(events: list[Event], device: int, last: str) -> int:
         now += change
         most = max(most, now)
     return most
+
+
+def drawn(timeline: Timeline) -> dict:
+    """A timeline in numbers, as `dit_lite.widgets.pipeline_explorer` takes it: events
+    (n, 6) of device, kind (0 F, 1 B, 2 W), stage, micro, start and end, and what the
+    timeline says of itself.
+    """
+    kinds = {FORWARD: 0, BACKWARD: 1, WEIGHTS: 2}
+    return {
+        "events": [
+            [e.device, kinds[e.task.kind], e.task.stage, e.task.micro, e.start, e.end]
+            for e in timeline.events
+        ],
+        "seconds": timeline.seconds,
+        "idle_share": timeline.idle_share,
+        "bubble_to_work": timeline.bubble_to_work,
+        "held": timeline.held,
+    }

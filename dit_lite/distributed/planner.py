@@ -38,6 +38,8 @@ FILE = Path(__file__).with_name("layout_formulas.json")
 #: What a published run can lie apart from its prediction: the share of the peak that
 #: products reach, and how much of the communication hides, low and high.
 SHARES, OVERLAPS = (30, 55), (50, 95)
+#: Micro-batches have as many tokens at least, and memory is filled to this share.
+LEAST_TOKENS, FILL = 4096, 0.9
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,18 @@ def layout_formulas() -> dict:
     return json.loads(_text())
 
 
+def planner_rules() -> dict:
+    """What the planner assumes beside its formulas: {"shares", "overlaps",
+    "least_tokens", "fill"}.
+    """
+    return {
+        "shares": list(SHARES),
+        "overlaps": list(OVERLAPS),
+        "least_tokens": LEAST_TOKENS,
+        "fill": FILL,
+    }
+
+
 def layout_cost(
     config: DiTConfig,
     layout: Layout,
@@ -87,25 +101,32 @@ def layout_cost(
     machine: str = "H200",
     frozen_parameters: int = 0,
     frozen_macs: float = 0,
+    sampling_steps: int = 50,
+    guided: bool = True,
     **changes,
 ) -> dict[str, float]:
     """Memory (bytes), time (seconds) and traffic (bytes sent per device and step) of
     one step, {formula: number}.
 
     `frozen_parameters` and `frozen_macs` (per image) are those of an autoencoder that
-    runs beside the training; `changes` go to `training_cost`. Raises ConfigError for a
-    layout that does not divide heads, layers or batch.
+    runs beside the training; "sampled_seconds" is one image in `sampling_steps`, with
+    twice the calls if `guided`, on one device. `link` and `network` are GB/s inside a
+    machine and between machines; other `changes` go to `training_cost`. Raises
+    ConfigError for a layout that does not divide heads, layers or batch.
     """
     check_layout(config, layout, batch)
     table = cost_formulas()
     choose("machine", machine, table["machines"])
     facts = table["machines"][machine]
 
+    inside = changes.pop("link", facts["link"])
+    between = changes.pop("network", facts["network"])
+
     def link(devices: int) -> float:
-        return facts["link"] if devices <= facts["joined"] else facts["network"]
+        return inside if devices <= facts["joined"] else between
 
     links = dict(
-        link=changes.pop("link", link(layout.data * layout.tensor)),
+        link=link(layout.data * layout.tensor),
         tensor_link=link(layout.tensor),
         stage_link=link(layout.devices),
     )
@@ -136,6 +157,8 @@ def layout_cost(
         stages=layout.stages,
         frozen_parameters=frozen_parameters,
         frozen_macs=frozen_macs,
+        sampling_steps=sampling_steps,
+        guided=int(guided),
         peak=changes.get("peak", facts["peak"][precision]),
         latency=changes.get("latency", facts["latency"]),
         overlap=changes.get("overlap", 80),
@@ -193,7 +216,7 @@ def plan(
     batch: int,
     devices: int,
     machine: str = "H200",
-    least_tokens: int = 4096,
+    least_tokens: int = LEAST_TOKENS,
     **options,
 ) -> list[Plan]:
     """The layouts that fit into memory, the fastest first; empty if none does.
@@ -210,7 +233,7 @@ def plan(
         if layout.micro_batches > 1 and images * config.tokens < least_tokens:
             continue
         cost = layout_cost(config, layout, batch, machine=machine, **options)
-        if cost["device_memory"] <= 0.9 * memory * 1e9:
+        if cost["device_memory"] <= FILL * memory * 1e9:
             found.append((cost["layout_seconds"], layout, cost))
     found.sort(key=lambda entry: entry[0])
     return [

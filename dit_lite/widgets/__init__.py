@@ -11,8 +11,11 @@ from .explorer import Html, explorer
 from .live_dit import live_dit_explorer
 from .noise import noise_explorer
 from .patches import example_picture, patch_explorer
+from .pipeline import pipeline_explorer
+from .planner import cluster_planner
 from .predict import choose, predict
 from .progress import progress
+from .ring import all_reduce_explorer
 from .sampling import pack_scores, sampling_explorer
 from .source import show_source
 from .style import PALETTE, band, figure, image_grid, label_line, use_style
@@ -21,10 +24,11 @@ from .words import words_explorer
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "attention_explorer", "band", "card", "choose",
-    "cost_calculator", "evaluation_explorer", "example_picture", "explorer", "figure",
-    "image_grid", "label_line", "live_dit_explorer", "mean_range", "mean_std",
-    "noise_explorer", "note", "pack_attention", "pack_scores", "patch_explorer",
-    "predict", "progress", "sampling_explorer", "show_source", "table", "to_pixels",
-    "use_style", "words_explorer", "zero_init_explorer",
+    "PALETTE", "Html", "all_reduce_explorer", "attention_explorer", "band", "card",
+    "choose", "cluster_planner", "cost_calculator", "evaluation_explorer",
+    "example_picture", "explorer", "figure", "image_grid", "label_line",
+    "live_dit_explorer", "mean_range", "mean_std", "noise_explorer", "note",
+    "pack_attention", "pack_scores", "patch_explorer", "pipeline_explorer", "predict",
+    "progress", "sampling_explorer", "show_source", "table", "to_pixels", "use_style",
+    "words_explorer", "zero_init_explorer",
 ]  # fmt: skip

@@ -90,8 +90,13 @@ def story(page) -> str:
 
 
 def test_javascript_computes_what_python_does_on_200_random_configurations(show):
-    module = text("base.mjs") + text("cost.mjs").replace(
-        "export default { render };", "Object.assign(window, { parsed, calculator });"
+    module = (
+        text("base.mjs")
+        + text("formulas.mjs")
+        + text("cost.mjs").replace(
+            "export default { render };",
+            "Object.assign(window, { parsed, calculator });",
+        )
     )
     page = show(calculator(), after=f'<script type="module">{module}</script>')
     cases = random_cases()

@@ -116,7 +116,7 @@ def test_kernel_recomputes_and_reports(monkeypatch):
     [
         (
             ValueError,
-            "no explorer 'atention'; choose one of .*noise, .*predict, sampling",
+            "no explorer 'atention'; choose one of .*noise, .*predict, .*sampling",
             {"name": "atention"},
         ),
         (ValueError, "status is a name that every explorer uses", {"status": ""}),

@@ -1,0 +1,84 @@
+"""The cluster planner: which way to split a training over many devices, with memory
+and time by term, before anything is rented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .arrays import check_number
+from .cost import FIRST as ONE_DEVICE
+from .cost import PATCHES, _check_table, _size, _value
+from .explorer import explorer
+
+#: What is shown first by default: DiT-XL/2 of the paper on 64 devices.
+FIRST = ONE_DEVICE | dict(
+    devices=64, frozen_parameters=0, frozen_macs=0, sampling_steps=50, guided=1
+)
+# set by the machine unless they are given
+MACHINE = ("peak", "share", "memory", "link", "network", "latency")
+RULES = ("shares", "overlaps", "least_tokens", "fill")
+
+
+def cluster_planner(
+    table: Mapping, layouts: Mapping, rules: Mapping,
+    sizes: Mapping[str, tuple[int, int, int]], **first,
+):  # fmt: skip
+    """Choose a model, a batch and a cluster; see the layouts that fit, fastest first,
+    each with an interval of step times, memory and time by term.
+
+    table is `dit_lite.analysis.cost_formulas()`, layouts
+    `dit_lite.distributed.planner.layout_formulas()`, rules
+    `dit_lite.distributed.planner.planner_rules()`. `first` changes what is seen first:
+    any name of FIRST, and peak, share, memory, link, network or latency in place of the
+    machine's own. In a page the state stands in its address after "#plan:". Raises
+    ValueError or TypeError, naming the argument, before anything is drawn.
+    """
+    _check_table(table)
+    for key in ("inputs", "choices", "formulas"):
+        if not isinstance(layouts, Mapping) or not layouts.get(key):
+            raise ValueError(
+                f"layouts has no {key}; expected what "
+                "dit_lite.distributed.planner.layout_formulas() returns"
+            )
+    if missing := [name for name in RULES if name not in rules]:
+        raise ValueError(
+            f"rules has no {missing[0]}; expected what "
+            "dit_lite.distributed.planner.planner_rules() returns"
+        )
+    if not isinstance(sizes, Mapping) or not sizes:
+        raise ValueError(f"sizes={sizes!r}: expected {{name: (width, depth, heads)}}")
+    sizes = {name: _size(name, size) for name, size in sizes.items()}
+    if unknown := sorted(set(first) - set(FIRST) - set(MACHINE)):
+        raise ValueError(
+            f"{unknown[0]} is not a value of the planner; choose from: "
+            f"{', '.join((*FIRST, *MACHINE))}"
+        )
+    every = dict(table) | {"inputs": table["inputs"] | layouts["inputs"]}
+    run = {name: _value(name, value, every) for name, value in (FIRST | first).items()}
+    known = layouts["choices"]["conditioning"]
+    if run["conditioning"] not in known:
+        raise ValueError(
+            f"conditioning={run['conditioning']!r} cannot be split; choose one of "
+            f"{', '.join(known)}"
+        )
+    downsampling = table["choices"]["space"][run["space"]]["downsampling"]
+    if run["patch_size"] not in PATCHES or run["image_size"] % (
+        downsampling * run["patch_size"]
+    ):
+        raise ValueError(
+            f"patch_size={run['patch_size']} does not cut "
+            f"image_size={run['image_size']} in space={run['space']!r}"
+        )
+    if run["width"] % run["heads"]:
+        raise ValueError(f"heads={run['heads']} does not divide width={run['width']}")
+    for name in ("least_tokens", "fill"):
+        check_number(f"rules[{name!r}]", rules[name], 0)
+    return explorer(
+        "planner", label="Explorer: which way to split a training over a cluster",
+        height=("1460px", "2180px"),
+        table={key: every[key] for key in ("inputs", "choices", "formulas",
+        "machines")}, layouts={key: layouts[key] for key in ("choices", "formulas")},
+        rules={key: rules[key] for key in RULES}, sizes=sizes, patches=list(PATCHES),
+        run=run, layout="",
+    )  # fmt: skip
