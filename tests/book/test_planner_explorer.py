@@ -106,6 +106,7 @@ def test_the_address_holds_the_state(show):
     kept = page.url.split("#")[1]
     page.get_by_role("button", name="start again").click()
     assert shown(page)["all_devices"] == 64
+    page.wait_for_function("location.hash.includes('devices=64')")
     page.evaluate("hash => (location.hash = hash)", kept)
     page.wait_for_function(
         "document.querySelector('.dit-explorer').dataset.results.includes("
