@@ -2,7 +2,7 @@
 // what the chosen one costs by term. state: table { inputs, choices, formulas, machines }
 // as in cost_formulas.json; layouts { choices, formulas } as in layout_formulas.json;
 // rules { shares, overlaps, least_tokens, fill }; sizes; patches; run: what is chosen;
-// layout: "data.tensor.stages.micro.split", "" for the fastest
+// chosen: "data.tensor.stages.micro.split", "" for the fastest
 
 const MARK = "#plan:",
   OWN = ["peak", "share", "memory", "link", "network", "latency"],
@@ -103,7 +103,7 @@ function render({ model, el }) {
     if ("machine" in change) for (const name of OWN) delete run[name];
     const message = wrong(table, run);
     if (!message) {
-      put(model, "layout", "");
+      put(model, "chosen", "");
       put(model, "run", run);
     }
     return message;
@@ -231,7 +231,7 @@ function render({ model, el }) {
   });
   const reset = button("start again", () => {
     tell(problem, "");
-    put(model, "layout", "");
+    put(model, "chosen", "");
     put(model, "run", first);
   });
   body.append(
@@ -344,7 +344,7 @@ function render({ model, el }) {
       el.dataset.results = "{}";
       return;
     }
-    const wanted = model.get("layout"),
+    const wanted = model.get("chosen"),
       chosen = found.find(({ layout }) => keyOf(layout) === wanted) ?? found[0];
     const ends = ({ layout }) =>
       [1, 0].map(
@@ -370,7 +370,7 @@ function render({ model, el }) {
             type: "radio",
             name: group,
             checked: entry === chosen,
-            onchange: () => put(model, "layout", keyOf(layout)),
+            onchange: () => put(model, "chosen", keyOf(layout)),
           }),
           h("span", {}, nameOf(layout)),
           h(
@@ -425,7 +425,7 @@ function render({ model, el }) {
     clearTimeout(waiting);
     if (!shares) return;
     const state = { ...model.get("run") };
-    if (model.get("layout")) state.layout = model.get("layout");
+    if (model.get("chosen")) state.layout = model.get("chosen");
     try {
       history.replaceState(history.state, "", toAddress(MARK, state));
     } catch {
@@ -439,7 +439,7 @@ function render({ model, el }) {
     if (wrong(table, run) || !patches.includes(run.patch_size)) return false;
     if (!Object.hasOwn(layouts.choices.conditioning, run.conditioning)) return false;
     const layout = new URLSearchParams(location.hash.slice(MARK.length)).get("layout");
-    put(model, "layout", layout ?? "");
+    put(model, "chosen", layout ?? "");
     put(model, "run", run);
     return true;
   }
@@ -451,7 +451,7 @@ function render({ model, el }) {
     waiting = setTimeout(remember, 250);
   };
   model.on("change:run", changed);
-  model.on("change:layout", changed);
+  model.on("change:chosen", changed);
   window.addEventListener("hashchange", arrive);
   draw();
   arrive();

@@ -80,5 +80,5 @@ def cluster_planner(
         table={key: every[key] for key in ("inputs", "choices", "formulas",
         "machines")}, layouts={key: layouts[key] for key in ("choices", "formulas")},
         rules={key: rules[key] for key in RULES}, sizes=sizes, patches=list(PATCHES),
-        run=run, layout="",
+        run=run, chosen="",
     )  # fmt: skip
