@@ -51,7 +51,8 @@ function render({ model, el }) {
     class: "dit-story dit-pipe-story",
     "aria-live": "polite",
   });
-  const rows = h("div", { class: "dit-pipe" });
+  const most = Math.max(...runs.map(({ devices }) => devices)),
+    rows = h("div", { class: "dit-pipe", style: `--rows: ${34 * most}px` });
   body.append(
     h(
       "div",
@@ -60,7 +61,7 @@ function render({ model, el }) {
     ),
     story,
     rows,
-    moment.node,
+    h("div", { class: "dit-controls" }, moment.node),
     h(
       "div",
       { class: "dit-legend" },

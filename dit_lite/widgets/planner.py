@@ -76,7 +76,7 @@ def cluster_planner(
         check_number(f"rules[{name!r}]", rules[name], 0)
     return explorer(
         "planner", label="Explorer: which way to split a training over a cluster",
-        height=("1460px", "2180px"),
+        height=("1540px", "2350px"),
         table={key: every[key] for key in ("inputs", "choices", "formulas",
         "machines")}, layouts={key: layouts[key] for key in ("choices", "formulas")},
         rules={key: rules[key] for key in RULES}, sizes=sizes, patches=list(PATCHES),

@@ -38,7 +38,7 @@ def all_reduce_explorer(
     ranks = max(one["holds"].shape[1] for one in found)
     return explorer(
         "ring", label="Explorer: an all-reduce, round by round",
-        height=(f"{330 + 46 * ranks}px", f"{430 + 46 * ranks}px"),
+        height=(f"{292 + 46 * ranks}px", f"{440 + 46 * ranks}px"),
         names=names, timelines=found, index=index, step=int(step),
     )  # fmt: skip
 
