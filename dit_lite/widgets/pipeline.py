@@ -48,7 +48,7 @@ def pipeline_explorer(
     most = max(run["devices"] for run in runs)
     return explorer(
         "pipeline", label="Explorer: schedules of a pipeline",
-        height=(f"{316 + 34 * most}px", f"{506 + 34 * most}px"),
+        height=(f"{288 + 34 * most}px", f"{480 + 34 * most}px"),
         runs=runs, run=chosen, time=0.0,
     )  # fmt: skip
 
