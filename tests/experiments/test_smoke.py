@@ -23,7 +23,13 @@ def at_smoke(name: str) -> list[dict]:
     return run_experiment(name, "smoke").values["rows"]
 
 
-STARTS_PROCESSES = ("quickstart",)
+STARTS_PROCESSES = (
+    "quickstart",
+    "all_reduce_time",
+    "bug_harm",
+    "compressed_gradients",
+    "scaling_measured",
+)
 
 
 @pytest.mark.parametrize(
