@@ -9,12 +9,14 @@ from .cost import cost_calculator
 from .evaluation import evaluation_explorer
 from .explorer import Html, explorer
 from .live_dit import live_dit_explorer
+from .memory import memory_explorer
 from .noise import noise_explorer
 from .patches import example_picture, patch_explorer
 from .pipeline import pipeline_explorer
 from .planner import cluster_planner
 from .predict import choose, predict
 from .progress import progress
+from .replay import run_replay_explorer
 from .ring import all_reduce_explorer
 from .sampling import pack_scores, sampling_explorer
 from .source import show_source
@@ -27,8 +29,9 @@ __all__ = [
     "PALETTE", "Html", "all_reduce_explorer", "attention_explorer", "band", "card",
     "choose", "cluster_planner", "cost_calculator", "evaluation_explorer",
     "example_picture", "explorer", "figure", "image_grid", "label_line",
-    "live_dit_explorer", "mean_range", "mean_std", "noise_explorer", "note",
-    "pack_attention", "pack_scores", "patch_explorer", "pipeline_explorer", "predict",
-    "progress", "sampling_explorer", "show_source", "table", "to_pixels", "use_style",
+    "live_dit_explorer", "mean_range", "mean_std", "memory_explorer",
+    "noise_explorer", "note", "pack_attention", "pack_scores", "patch_explorer",
+    "pipeline_explorer", "predict", "progress", "run_replay_explorer",
+    "sampling_explorer", "show_source", "table", "to_pixels", "use_style",
     "words_explorer", "zero_init_explorer",
 ]  # fmt: skip

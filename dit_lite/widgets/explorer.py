@@ -24,7 +24,7 @@ from ..resources import page_is_built
 HERE = Path(__file__).parent
 # the modules that an explorer needs besides base
 NEEDS = {name: ("matmul", "dit", "walk") for name in ("live_dit", "words")}
-NEEDS |= {name: ("formulas", "bills") for name in ("cost", "planner")}
+NEEDS |= {name: ("formulas", "bills") for name in ("cost", "memory", "planner")}
 # modules that are not explorers
 SHARED = {"base", "host", *itertools.chain.from_iterable(NEEDS.values())}
 RESERVED = ("label", "height", "live", "status")
