@@ -29,12 +29,12 @@ from ...training.underflow import gradients
     ),
     cpu=dict(
         model=dict(depth=2, width=32, heads=2), batches=[8, 24, 72, 216],
-        rates=[2e-3, 5e-3, 1.2e-2, 3e-2], seeds=[0, 1, 2], target=0.75, most=12_960,
+        rates=[5e-3, 1.2e-2, 3e-2, 7.5e-2], seeds=[0, 1, 2], target=0.75, most=12_960,
         every=5, noise_at=[0, 20, 50, 100], parts_of=16, images=150,
     ),
     gpu=dict(
         model=dict(depth=4, width=64, heads=4),
-        batches=[16, 32, 64, 128, 256, 512], rates=[2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2],
+        batches=[16, 32, 64, 128, 256, 512], rates=[4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2],
         seeds=[0, 1, 2], target=0.5, most=256_000, every=10,
         noise_at=[0, 50, 200, 500, 1000], parts_of=32, images=None,
     ),
