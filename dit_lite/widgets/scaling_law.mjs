@@ -16,6 +16,8 @@ function render({ model, el }) {
   const patches = distinct("patch"),
     widths = distinct("width").filter(width => width !== held);
   const count = n => n.toLocaleString("en-US");
+  // a floor that the fit pushed to its bound is none
+  const small = value => (value < 1e-5 ? "0" : number(value));
 
   const choice = (key, label, options) =>
     segmented({
@@ -58,11 +60,13 @@ function render({ model, el }) {
   const sizesPlot = loglog({
     title: "loss at the last number of images, over size",
     xName: "Ψ",
+    xMost: 4,
     yName: "loss",
   });
   const heldPlot = loglog({
     title: `loss of the held-out model, D = ${held}`,
     xName: "images seen n",
+    xMost: 4,
     yName: "loss",
   });
   const story = h("output", {
@@ -171,9 +175,9 @@ function render({ model, el }) {
     const between = name => {
       if (!again) return "";
       const values = again.laws.map(one => one[name]);
-      return ` (${number(quantile(values, 0.05))} to ${number(quantile(values, 0.95))})`;
+      return ` (${small(quantile(values, 0.05))} to ${small(quantile(values, 0.95))})`;
     };
-    const terms = law.design.floor ? [`E = ${number(law.E)}${between("E")}`] : [];
+    const terms = law.design.floor ? [`E = ${small(law.E)}${between("E")}`] : [];
     terms.push(`α = ${number(law.alpha)}${between("alpha")}`);
     if (law.B) terms.push(`β = ${number(law.beta)}${between("beta")}`);
     const measured = seen.map(run => run.losses.at(-1)),

@@ -139,7 +139,7 @@ def one_run(
 
 def training_density(t: Tensor) -> Tensor:
     """How often training draws each of the evenly spread times t (m,), relative to
-    their mean: the logit-normal density (2403.03206 eq. 19).
+    their mean: the logit-normal density (2403.03206 sec. 3.1).
     """
     density = (-torch.logit(t).square() / 2).exp() / (t * (1 - t))
     return density / density.mean()
