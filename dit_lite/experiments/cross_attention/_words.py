@@ -27,7 +27,7 @@ SMOKE = dict(
     changes=dict(width=32, depth=2, heads=2, patch_size=8),
 )  # fmt: skip
 CPU = dict(
-    steps=3000, batch_size=64, lr=2e-3, warmup=100,
+    steps=1000, batch_size=64, lr=2e-3, warmup=100,
     changes=dict(width=64, depth=4, heads=4, patch_size=8, data_std=0.5),
 )  # fmt: skip
 GPU = dict(
