@@ -11,6 +11,7 @@ from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .heads import drop_heads, head_divergence, head_importance, without_heads
 from .influence import influence
+from .information import mutual_information
 from .label_schedule import LabelSchedule
 from .linear_codes import energy_lost
 from .memory import saved_bytes
@@ -47,7 +48,8 @@ __all__ = [
     "fit_scaling_law", "fit_shape", "flops", "gradient_table", "group_norms",
     "head_divergence", "head_importance", "hold_at_null", "hold_at_zero", "influence",
     "initial_branches", "localisation", "loss_after", "match", "matched",
-    "mean_distance", "median_seconds", "model_size", "modulation_vectors", "overlap",
+    "mean_distance", "median_seconds", "model_size", "modulation_vectors",
+    "mutual_information", "overlap",
     "partial_by_chance", "patch_masks", "rank_correlation", "read_class", "read_number",
     "saved_bytes", "search", "set_modulation", "slope", "training_cost",
     "velocity_loss", "without_heads",

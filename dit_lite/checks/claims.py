@@ -71,7 +71,7 @@ def typeset(text: str) -> str:
     """
     text = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
     text = re.sub(r"\^\(([^()]*)\)", r"<sup>\1</sup>", text)
-    return re.sub(r"\b([A-Za-z]{1,3})_([a-z0-9]{1,3})\b", r"\1<sub>\2</sub>", text)
+    return re.sub(r"\b([A-Za-z]{1,3})_([a-zA-Z0-9]{1,3})\b", r"\1<sub>\2</sub>", text)
 
 
 def expected(condition: str) -> str:

@@ -4,6 +4,7 @@ take arrays and know nothing of models.
 
 from .arrays import to_pixels
 from .attention import attention_explorer, pack_attention
+from .budget_game import budget_game
 from .card import card, note
 from .cost import cost_calculator
 from .evaluation import evaluation_explorer
@@ -19,6 +20,7 @@ from .progress import progress
 from .replay import run_replay_explorer
 from .ring import all_reduce_explorer
 from .sampling import pack_scores, sampling_explorer
+from .scaling_law import scaling_law_explorer
 from .source import show_source
 from .style import PALETTE, band, figure, image_grid, label_line, use_style
 from .table import mean_range, mean_std, table
@@ -26,12 +28,12 @@ from .words import words_explorer
 from .zero_init import zero_init_explorer
 
 __all__ = [
-    "PALETTE", "Html", "all_reduce_explorer", "attention_explorer", "band", "card",
-    "choose", "cluster_planner", "cost_calculator", "evaluation_explorer",
-    "example_picture", "explorer", "figure", "image_grid", "label_line",
-    "live_dit_explorer", "mean_range", "mean_std", "memory_explorer",
+    "PALETTE", "Html", "all_reduce_explorer", "attention_explorer", "band",
+    "budget_game", "card", "choose", "cluster_planner", "cost_calculator",
+    "evaluation_explorer", "example_picture", "explorer", "figure", "image_grid",
+    "label_line", "live_dit_explorer", "mean_range", "mean_std", "memory_explorer",
     "noise_explorer", "note", "pack_attention", "pack_scores", "patch_explorer",
     "pipeline_explorer", "predict", "progress", "run_replay_explorer",
-    "sampling_explorer", "show_source", "table", "to_pixels", "use_style",
-    "words_explorer", "zero_init_explorer",
+    "sampling_explorer", "scaling_law_explorer", "show_source", "table",
+    "to_pixels", "use_style", "words_explorer", "zero_init_explorer",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 # the modules that an explorer needs besides base
 NEEDS = {name: ("matmul", "dit", "walk") for name in ("live_dit", "words")}
 NEEDS |= {name: ("formulas", "bills") for name in ("cost", "memory", "planner")}
+NEEDS |= {name: ("law_fit", "loglog") for name in ("scaling_law", "budget_game")}
 # modules that are not explorers
 SHARED = {"base", "host", *itertools.chain.from_iterable(NEEDS.values())}
 RESERVED = ("label", "height", "live", "status")

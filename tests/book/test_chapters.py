@@ -35,14 +35,14 @@ def copy(tmp_path, monkeypatch):
 
 
 def test_a_new_chapter_is_its_file_and_an_entry(copy):
-    (copy / "book/chapters/06_scaling.ipynb").touch()
-    with pytest.raises(ValueError, match=r"06_scaling.ipynb has no entry"):
+    (copy / "book/chapters/13_more.ipynb").touch()
+    with pytest.raises(ValueError, match=r"13_more.ipynb has no entry"):
         chapters.main(check=False)
     listed = copy / "book/chapters.yml"
     listed.write_text(
         listed.read_text().replace(
             "planned:",
-            "  - file: chapters/06_scaling\n    title: Scaling\n    you_will: fit a law"
+            "  - file: chapters/13_more\n    title: More\n    you_will: fit a law"
             "\n    rooms: [analysis]\nplanned:",
         )
     )
@@ -50,7 +50,7 @@ def test_a_new_chapter_is_its_file_and_an_entry(copy):
     assert chapters.main(check=False) == 3
     assert chapters.main(check=True) == 0
     for name in ("README.md", "book/index.md", "_toc.yml"):
-        assert "06_scaling" in (copy / name).read_text()
+        assert "13_more" in (copy / name).read_text()
 
 
 @pytest.mark.parametrize(

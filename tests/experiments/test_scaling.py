@@ -1,10 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 from dit_lite.analysis.scaling_laws import Curve
+from dit_lite.data import load_data
+from dit_lite.diffusion.times import TIMES
 from dit_lite.experiments.scaling import attention_cost, rate_transfer, scaling_grid
 from dit_lite.experiments.scaling import published_laws as published
+from dit_lite.experiments.scaling._runs import SHAPES, member, run_config, sizes
 from dit_lite.lab import run_experiment
+from dit_lite.training import Trainer
 
 
 def test_the_table_of_the_dit_paper_is_ordered_by_multiply_adds():
@@ -33,24 +40,63 @@ def test_scores_grow_with_the_square_of_the_tokens_and_fused_memory_with_the_fir
 
 
 def test_a_prediction_of_the_largest_holds_for_curves_of_a_law():
-    """Curves made from a law, with a little noise: the largest is predicted."""
+    """Curves made from a law, with a little noise: the largest is predicted, from the
+    points after `fit_from`, before which the law does not hold.
+    """
     law, rng = Curve(0.2, 40.0, 0.45, 6.0, 0.38), np.random.default_rng(0)
-    images = [10_000 * 2**k for k in range(5)]
+    images = [5_000 * 2**k for k in range(6)]
 
     def curve(width: int, seed: int) -> dict:
-        psi = 200.0 * width**2
-        losses = law.predict(psi, np.array(images)) * np.exp(
-            0.003 * rng.standard_normal(5)
+        cost = sizes(member(SHAPES, width=width, patch_size=8))
+        losses = law.predict(cost["parameters"], np.array(images)) * np.exp(
+            0.003 * rng.standard_normal(6)
         )
-        return dict(width=width, patch_size=2, seed=seed, parameters=psi,
-                    images=images, losses=losses.tolist())  # fmt: skip
+        losses[0] *= 1.5
+        return cost | dict(
+            width=width, patch_size=8, seed=seed, images=images, losses=losses.tolist()
+        )
 
-    small = [curve(w, seed) for w in (16, 32, 64, 128, 256) for seed in range(3)]
-    ahead = scaling_grid.predict(small, [dict(width=512)])
+    small = [curve(w, seed) for w in (16, 32, 64, 128) for seed in range(3)]
+    ahead = scaling_grid.predict(SHAPES, small, 192, 10_000)
     assert ahead["date"]
-    large = scaling_grid.points([curve(512, seed) for seed in range(3)])
-    for row in scaling_grid.judged(ahead["laws"], large):
+    large = scaling_grid.points([curve(192, seed) for seed in range(3)])
+    judged = scaling_grid.judged(ahead["predicted"], large)
+    assert len(judged) == 3 * 5
+    for row in judged:
         assert row["predicted"] == pytest.approx(row["loss"], rel=0.03)
+        assert row["low"] < row["predicted"] < row["high"]
+
+
+def test_a_rate_of_the_grid_is_best_on_average_and_divergence_loses():
+    rows = [
+        dict(width=32, patch_size=8, seed=seed, lr=lr, loss=loss)
+        for lr, pair in ((1e-3, (0.5, 0.5)), (2e-3, (0.3, 0.6)), (4e-3, (0.2, None)))
+        for seed, loss in enumerate(pair)
+    ]
+    assert scaling_grid.best_rate(rows, 8) == 2e-3
+
+
+def test_times_are_weighted_as_training_draws_them():
+    """A mean over even times with these weights is a mean over drawn times."""
+    t = (torch.arange(20_000) + 0.5) / 20_000
+    drawn = TIMES["logit_normal"](t.double())
+    for power in (1, 2, 5):
+        weighted = (scaling_grid.training_density(t.double()) * t**power).mean()
+        assert weighted == pytest.approx(float((drawn**power).mean()), rel=1e-3)
+
+
+def test_few_shapes_come_again_and_fresh_ones_never_do():
+    config = run_config(SHAPES, 4, 0, width=16)
+    trainer = Trainer(config)
+    seen = [trainer.loader.next(trainer.generator)[0] for _ in range(4)]
+    assert len(torch.cat(seen).flatten(1).unique(dim=0)) == 4 * config.batch_size
+    few = dataclasses.replace(
+        load_data("shapes"), images=load_data("shapes").images[:16],
+        labels=load_data("shapes").labels[:16], fresh=False,
+    )  # fmt: skip
+    again = Trainer(config, data=few)
+    pictures = again.loader.next(again.generator)[0]
+    assert len(pictures.flatten(1).unique(dim=0)) <= 16
 
 
 def test_the_best_rate_is_that_of_the_mean_and_divergence_loses():

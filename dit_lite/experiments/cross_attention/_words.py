@@ -9,23 +9,31 @@ import torch
 from torch import Tensor
 
 from ...config import DiTConfig, TrainConfig
+from ...data import load_data
 from ...data.pixels import to_floats
 from ...data.shapes import batch, masks, read
 from ...data.shapes.reading import ALIKE, ATTRIBUTES
 from ...data.shapes.words import WORDS
+from ...model import DiT
+from ...pretrained import load_config
+from ...training import build_model, load
 
+#: The trained model that experiments look at, and how many seeds of noise, pictures
+#: and walks each takes: one training, so a spread is never one over trainings.
+MODEL, SEEDS = "shapes", [0, 1, 2]
 #: Runs of a captioned model: the words reach the blocks by cross-attention alone.
 SMOKE = dict(
     steps=2, batch_size=4, lr=2e-3, warmup=1,
     changes=dict(width=32, depth=2, heads=2, patch_size=8),
 )  # fmt: skip
 CPU = dict(
-    steps=20_000, batch_size=64, lr=2e-3, warmup=300,
-    changes=dict(width=128, depth=6, heads=4, patch_size=4, data_std=0.5),
+    steps=1000, batch_size=64, lr=2e-3, warmup=100,
+    changes=dict(width=64, depth=4, heads=4, patch_size=8, data_std=0.5),
 )  # fmt: skip
-GPU = CPU | dict(
-    steps=40_000, batch_size=256, changes=CPU["changes"] | dict(width=256, depth=8)
-)
+GPU = dict(
+    steps=40_000, batch_size=256, lr=2e-3, warmup=300,
+    changes=dict(width=256, depth=8, heads=4, patch_size=4, data_std=0.5),
+)  # fmt: skip
 
 
 def captioned_run(run: dict, seed: int) -> TrainConfig:
@@ -35,6 +43,31 @@ def captioned_run(run: dict, seed: int) -> TrainConfig:
         data="shapes", preset="S/4", label_dropout=0.1, ema_decay=0.999, seed=seed,
         **run | dict(changes=changes),
     )  # fmt: skip
+
+
+def trained(model: str | None) -> DiT:
+    """A trained model by name or directory; None for one of random weights, as small as
+    at smoke.
+    """
+    if model is not None:
+        return load(model).requires_grad_(False)
+    run = captioned_run(SMOKE, 0)
+    return untrained(build_model(run, load_data("shapes").shape), 0)
+
+
+def untrained(model: DiTConfig | str | None, seed: int) -> DiT:
+    """Random weights in the shape of a model. What starts at zero is drawn too, since
+    else no word would change anything.
+    """
+    if not isinstance(model, DiTConfig):
+        model = trained(None).config if model is None else load_config(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        found = DiT(model)
+        for parameter in found.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    return found.eval().requires_grad_(False)
 
 
 KIND = {value: name for name in ("shape", "colour") for value in ATTRIBUTES[name]}
@@ -54,9 +87,9 @@ class Asked(NamedTuple):
     masks: Tensor
 
 
-def two_objects(n: int, config: DiTConfig, seed: int = 5) -> Asked:
+def two_objects(n: int, config: DiTConfig, seed: int = 0) -> Asked:
     """n held-out pictures of two objects each."""
-    drawn = batch(seed, np.arange(n), "test", (0, 1, 0))
+    drawn = batch(5 + seed, np.arange(n), "test", (0, 1, 0))
     objects = torch.from_numpy(masks(drawn.scenes))
     found = []
     for i, ids in enumerate(drawn.tokens):

@@ -28,19 +28,22 @@ SMOKE = dict(
     model=dict(width=32, depth=2, heads=2, patch_size=8),
 )  # fmt: skip
 CPU = dict(
-    steps=20_000, batch_size=64, warmup=300,
-    model=dict(width=96, depth=6, heads=4, patch_size=4, data_std=0.5),
+    steps=5000, batch_size=64, warmup=200,
+    model=dict(width=64, depth=4, heads=4, patch_size=8, data_std=0.5),
 )  # fmt: skip
-GPU = CPU | dict(steps=40_000, batch_size=256, model=CPU["model"] | dict(width=192))
+GPU = dict(
+    steps=40_000, batch_size=256, warmup=300,
+    model=dict(width=192, depth=6, heads=4, patch_size=4, data_std=0.5),
+)  # fmt: skip
 RATES = [5e-4, 1e-3, 2e-3, 4e-3]
 
 
 @experiment(
     "When do tokens for words beat one vector for the caption?",
-    seconds=dict(cpu=400_000.0, gpu=20_000.0),
+    seconds=dict(cpu=9000.0, gpu=20_000.0),
     maps=2,
     smoke=dict(run=SMOKE, rates=[1e-3], seeds=[0], images=2, walk=2),
-    cpu=dict(run=CPU, rates=RATES, seeds=[0, 1, 2], images=500, walk=25),
+    cpu=dict(run=CPU, rates=RATES, seeds=[0, 1, 2], images=100, walk=12),
     gpu=dict(run=GPU, rates=RATES, seeds=[0, 1, 2], images=1000, walk=25),
 )
 def six_ways(

@@ -17,52 +17,49 @@ from ...analysis import (
 )
 from ...diffusion import PATHS
 from ...lab import Parts, experiment
-from ...lab.arms import train_arm
 from ...model.dit import DiT
-from . import _words
-from ._words import Asked, captioned_run, two_objects
+from ._words import MODEL, SEEDS, Asked, trained, two_objects, untrained
+
+TIMES = [0.1, 0.3, 0.5, 0.7, 0.9]
 
 
 @experiment(
     "Does the map of a word lie on the word's object, and which kind of map?",
-    seconds=dict(cpu=36_000.0, gpu=3600.0),
-    smoke=dict(run=_words.SMOKE, seeds=[0], images=3, times=[0.5]),
-    cpu=dict(run=_words.CPU, seeds=[0, 1, 2], images=200, times=[0.1, 0.3, 0.5, 0.7]),
-    gpu=dict(run=_words.GPU, seeds=[0, 1, 2], images=500, times=[0.1, 0.3, 0.5, 0.7]),
+    seconds=dict(cpu=240.0, gpu=120.0),
+    smoke=dict(model=None, seeds=[0], images=3, times=[0.5]),
+    cpu=dict(model=MODEL, seeds=SEEDS, images=48, times=TIMES),
+    gpu=dict(model=MODEL, seeds=SEEDS, images=500, times=TIMES),
 )
 def word_to_mask(
-    parts: Parts, run: dict, seeds: list[int], images: int, times: list[float]
+    parts: Parts, model: str | None, seeds: list[int], images: int, times: list[float]
 ) -> dict:
-    """Trained and untrained networks, one row for each reading, layer, time and kind of
-    word: area under the curve and overlap with the true mask, and the same with the
-    mask of another word, which knows only where objects usually are.
+    """A trained network and untrained ones of its shape: one row for each reading,
+    layer, time and kind of word: area under the curve and overlap with the true mask,
+    and the same with the mask of another word, which knows only where objects usually
+    are.
 
-    `layer` is -1 for the effect, which is that of the whole network.
+    `layer` is -1 for the effect, which is that of the whole network. A seed is one of
+    pictures and noise, and of the weights where these are not trained.
     """
     arms = [
-        dict(seed=seed, steps=steps) for seed in seeds for steps in (0, run["steps"])
+        dict(seed=seed, network=network)
+        for seed in seeds
+        for network in ("trained", "untrained")
     ]
-    found = parts.map(
-        one_network, arms, cost=lambda arm: 1 + arm["steps"], run=run, images=images,
-        times=times,
-    )  # fmt: skip
+    found = parts.map(one_network, arms, model=model, images=images, times=times)
     return {"rows": [row for rows in found for row in rows]}
 
 
 def one_network(
-    seed: int, steps: int, run: dict, images: int, times: list[float]
+    seed: int, network: str, model: str | None, images: int, times: list[float]
 ) -> list[dict]:
-    """The rows of one network, trained for `steps`."""
-    config = captioned_run(run, seed)
-    if steps:
-        model, _ = train_arm(config, [steps], lambda model: None)
-    else:
-        model, _ = train_arm(config, [], lambda model: None)
-    asked, rows = two_objects(images, model.config), []
+    """The rows of one network."""
+    dit = trained(model) if network == "trained" else untrained(model, seed)
+    asked, rows = two_objects(images, dit.config, seed), []
     for t in times:
-        for reading, layer, maps in readings(model.eval(), asked, t, seed):
-            about = dict(seed=seed, steps=steps, t=t, reading=reading, layer=layer)
-            rows += [about | scores for scores in scored(maps, asked, model, seed)]
+        for reading, layer, maps in readings(dit, asked, t, seed):
+            about = dict(seed=seed, network=network, t=t, reading=reading, layer=layer)
+            rows += [about | scores for scores in scored(maps, asked, dit, seed)]
     return rows
 
 

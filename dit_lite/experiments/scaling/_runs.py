@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 
 from ...analysis.scaling_laws import (
+    COUNTS,
     ScalingLaw,
     ScalingWarning,
     fit_scaling_law,
@@ -13,6 +14,7 @@ from ...analysis.scaling_laws import (
     model_size,
 )
 from ...config import DiTConfig, TrainConfig
+from ...data import load_data
 from ...evaluation import held_out, mean_loss
 from ...lab.arms import train_arm
 from ...training import Trainer, build_model
@@ -40,18 +42,22 @@ def run_config(
 
 def sizes(config: DiTConfig) -> dict:
     """What a model costs, in the units of every count of Psi."""
-    return {
-        "parameters": model_size(config),
-        "without_adaln": model_size(config, "without_adaln"),
-        "macs": model_size(config, "macs"),
-        "flops_per_image": flops_per_image(config),
-    }
+    found = {name: model_size(config, name) for name in COUNTS}
+    return (
+        {"parameters": found.pop("all")}
+        | found
+        | {"flops_per_image": flops_per_image(config)}
+    )
 
 
 def member(family: dict, **model) -> DiTConfig:
     """The model of a family, without training it."""
-    shape = {"digits": dict(image_size=8, channels=1, num_classes=10, class_names=())}
-    shape["cifar10"] = dict(image_size=32, channels=3, num_classes=10, class_names=())
+    classes = dict(num_classes=10, class_names=())
+    shape = {
+        "digits": dict(image_size=8, channels=1) | classes,
+        "cifar10": dict(image_size=32, channels=3) | classes,
+        "shapes": load_data("shapes").shape,
+    }
     return build_model(run_config(family, 1, 0, **model), shape[family["data"]])
 
 
@@ -106,7 +112,19 @@ def law_values(law: ScalingLaw, warned: list[str]) -> dict:
     } | {"warnings": warned}
 
 
-#: A family of small models, at smoke and on a CPU; rates by muP from `base_width`.
+#: Small models of shapes that are always fresh: no image comes twice, so that what is
+#: measured is the number of images seen, and not how often. Rates by muP from
+#: `base_width`. A token of 16 numbers cannot carry the noise of a patch of 16 x 16 x 3,
+#: so the models predict the image (chapter 2).
+SHAPES = dict(
+    data="shapes", preset="S/4",
+    model=dict(
+        conditioning="adaln_zero", objective="x0", data_std=0.5,
+        patch_size=8, depth=2, heads=4, base_width=32,
+    ),
+    batch_size=32, lr=4e-3, warmup=20, ema_decay=0.99,
+)  # fmt: skip
+#: The same of digits, where pictures are judged.
 DIGITS = dict(
     data="digits", preset="digits",
     model=dict(depth=4, heads=4, base_width=32),

@@ -8,19 +8,19 @@ from itertools import product
 from ...data import Loader, load_data
 from ...lab import Parts, experiment
 from ...training import Trainer
-from ._runs import CIFAR10, DIGITS, loss_curve, points, run_config
+from ._runs import CIFAR10, SHAPES, loss_curve, points, run_config
 
 
 @experiment(
     "What do more different images buy, beside more passes over the same?",
     seconds=dict(cpu=900.0, gpu=200.0),
     smoke=dict(
-        family=DIGITS, distinct=[64, 128], seeds=[0], width=16, at=[1, 2], repeats=1,
+        family=SHAPES, distinct=[64, 128], seeds=[0], width=16, at=[1, 2], repeats=1,
         images=64,
     ),
     cpu=dict(
-        family=DIGITS, distinct=[64, 128, 256, 512, 1024, 1437], seeds=[0, 1, 2],
-        width=64, at=[100, 200, 400, 800], repeats=4, images=None,
+        family=SHAPES, distinct=[64, 256, 1024, 4096, 16384], seeds=[0, 1, 2],
+        width=64, at=[300, 600, 1200], repeats=1, images=1000,
     ),
     gpu=dict(
         family=CIFAR10, distinct=[500, 1500, 5000, 15000, 50000], seeds=[0, 1],
@@ -48,6 +48,8 @@ def one_run(
         few = dataclasses.replace(
             data, images=data.images[:distinct], labels=data.labels[:distinct]
         )
+        if hasattr(few, "fresh"):  # shapes go on and on unless they are told not to
+            few = dataclasses.replace(few, fresh=False)
         trainer.loader = Loader(few, config.batch_size, config.seed, trainer.device)
 
     config = run_config(family, at[-1], seed, width=width)

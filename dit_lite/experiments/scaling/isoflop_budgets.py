@@ -9,19 +9,19 @@ from itertools import product
 
 from ...analysis.scaling_laws import ScalingError, ScalingWarning, isoflop
 from ...lab import Parts, experiment
-from ._runs import CIFAR10, DIGITS, loss_curve, member, run_config, sizes
+from ._runs import CIFAR10, SHAPES, loss_curve, member, run_config, sizes
 
 
 @experiment(
     "How does the best size grow with the compute?",
     seconds=dict(cpu=2400.0, gpu=400.0),
     smoke=dict(
-        family=DIGITS, budgets=[2e9, 4e9], widths=[8, 12, 16, 24], seeds=[0],
+        family=SHAPES, budgets=[4e8, 8e8], widths=[8, 12, 16, 24], seeds=[0],
         repeats=1, images=64,
     ),
     cpu=dict(
-        family=DIGITS, budgets=[1e12, 3e12, 9e12], widths=[16, 24, 32, 48, 64, 96],
-        seeds=[0, 1, 2], repeats=8, images=None,
+        family=SHAPES, budgets=[5e10, 1e11, 2e11], widths=[16, 24, 32, 48, 64, 96],
+        seeds=[0, 1, 2], repeats=1, images=1000,
     ),
     gpu=dict(
         family=CIFAR10, budgets=[3e14, 1e15, 3e15],

@@ -11,20 +11,20 @@ import numpy as np
 
 from ...lab import Parts, experiment
 from ...training import DivergedError
-from ._runs import CIFAR10, DIGITS, loss_curve, run_config
+from ._runs import CIFAR10, SHAPES, loss_curve, run_config
 
 
 @experiment(
     "Where does the best learning rate move with the width, and does muP hold it?",
-    seconds=dict(cpu=2400.0, gpu=400.0),
+    seconds=dict(cpu=1200.0, gpu=400.0),
     smoke=dict(
-        family=DIGITS, widths=[8, 16], rates=[1e-3, 1e-2], seeds=[0], steps=2,
+        family=SHAPES, widths=[8, 16], rates=[1e-3, 1e-2], seeds=[0], steps=2,
         repeats=1, images=64,
     ),
     cpu=dict(
-        family=DIGITS, widths=[16, 32, 64, 128],
-        rates=[5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2],
-        steps=200, repeats=4, images=None,
+        family=SHAPES, widths=[16, 32, 64, 128],
+        rates=[1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2],
+        steps=250, repeats=1, images=1000,
     ),
     gpu=dict(
         family=CIFAR10, widths=[64, 128, 256, 512],

@@ -4,16 +4,29 @@ prediction of the largest that is recorded before it is trained.
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ...evaluation import held_out
 from ...evaluation.validation import validation_loss
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
 from ...lab.provenance import now
-from ._runs import CIFAR10, DIGITS, fitted, law_values, points, run_config, sizes
+from ...training import DivergedError
+from ._runs import (
+    CIFAR10,
+    SHAPES,
+    fitted,
+    law_values,
+    member,
+    points,
+    run_config,
+    sizes,
+)
 
 BINS = 10  # of the noise level
 
@@ -21,101 +34,173 @@ BINS = 10  # of the noise level
 @experiment(
     "What law does the loss follow in size and images, and does it predict the largest "
     "model before that is trained?",
-    seconds=dict(cpu=9000.0, gpu=720.0),
-    maps=3,
+    seconds=dict(cpu=900.0, gpu=720.0),
+    maps=5,
     smoke=dict(
-        family=DIGITS, widths=[16, 32, 64], patches=[2, 4], seeds=[0],
-        at=[1, 2, 3], repeats=1, images=64,
+        family=SHAPES, widths=[16, 32, 64], patches=[8, 16], seeds=[0],
+        at=[1, 2, 3, 4], fit_from=64, rates=[2e-3, 4e-3], tuned_for=2,
+        repeats=1, images=32,
     ),
     cpu=dict(
-        family=DIGITS, widths=[16, 24, 32, 48, 64, 96, 128], patches=[1, 2, 4],
-        seeds=[0, 1, 2], at=[100, 200, 400, 800], repeats=8, images=None,
+        family=SHAPES, widths=[16, 24, 32, 48, 64, 96], patches=[8, 16],
+        seeds=[0, 1, 2], at=[100, 200, 300, 400, 500, 600, 800],
+        fit_from=9600, rates=[2e-3, 4e-3, 8e-3, 1.6e-2], tuned_for=300,
+        repeats=1, images=1000,
     ),
     gpu=dict(
         family=CIFAR10, widths=[64, 96, 128, 192, 256, 384, 512], patches=[2, 4, 8],
-        seeds=[0, 1, 2], at=[125, 250, 500, 1000, 2000], repeats=1, images=2000,
+        seeds=[0, 1, 2], at=[125, 250, 500, 1000, 2000], fit_from=64_000,
+        rates=[5e-4, 1e-3, 2e-3, 4e-3], tuned_for=250, repeats=1, images=2000,
     ),
 )  # fmt: skip
 def scaling_grid(
     parts: Parts, family: dict, widths: list[int], patches: list[int],
-    seeds: list[int], **settings,
+    seeds: list[int], at: list[int], fit_from: int, rates: list[float],
+    tuned_for: int, **settings,
 ) -> dict:  # fmt: skip
-    """Train every size but the largest, fit a law per patch and record what it says of
-    the largest; then train that.
+    """Find the rate of every patch size at the base width, train every size but the
+    largest, fit a law per patch and record what it says of the largest; then train
+    that, and see whether the rate was its own too.
 
-    `rows` are losses by run and images; `predictions` the law, its intervals and what
-    it predicts, with the date; `held_out` what the largest did; `loss_by_time` the
+    `tuning` are losses by rate after `tuned_for` steps, at the base width and at the
+    largest, and `rates` the best for each patch; `rows` losses by run and images;
+    `predictions` the law of the points from `fit_from` images on, its intervals and
+    what it predicts, with the date; `held_out` what the largest did; `loss_by_time` the
     slopes of the loss over size in tenths of the noise level.
     """
+    base, largest = family["model"]["base_width"], widths[-1]
+    shared = dict(family=family, **settings)
 
     def grid(some: list[int]) -> list[dict]:
         return [
-            dict(width=width, patch_size=patch, seed=seed)
+            dict(width=width, patch_size=patch, seed=seed, lr=lr[patch], at=at)
             for patch, width, seed in product(patches, some, seeds)
         ]
 
-    def cost(part: dict) -> float:
-        # at small widths the overhead of a step rules
-        return (40 + part["width"]) ** 2 / part["patch_size"] ** 2
+    def sweep(width: int, some: list[int]) -> list[dict]:
+        return [
+            dict(width=width, patch_size=patch, seed=seed, lr=rate, at=[tuned_for])
+            for patch, rate, seed in product(some, rates, seeds)
+        ]
 
-    small = parts.map(one_run, grid(widths[:-1]), cost, family=family, **settings)
-    ahead = parts.map(predict, [dict(curves=small, largest=grid(widths[-1:])[:1])])
-    large = parts.map(one_run, grid(widths[-1:]), cost, family=family, **settings)
-    rows = points(small + large)
+    def cost(part: dict) -> float:
+        # at small widths the overhead of a step and drawing the images rule
+        tokens = (16 / part["patch_size"]) ** 2
+        return part["at"][-1] * (4 + part["width"] * tokens / 25)
+
+    tuning = parts.map(one_rate, sweep(base, patches), cost, **shared)
+    lr = {patch: best_rate(tuning, patch) for patch in patches}
+    small = parts.map(one_run, grid(widths[:-1]), cost, **shared)
+    ahead = parts.map(
+        predict, [dict(curves=small, largest=largest, fit_from=fit_from)], family=family
+    )[0]
+    large = parts.map(one_run, grid([largest]), cost, **shared)
+    middle = [patches[len(patches) // 2]]
+    tuning += parts.map(one_rate, sweep(largest, middle), cost, **shared)
     return {
-        "rows": rows,
-        "predictions": ahead[0],
-        "held_out": judged(ahead[0]["laws"], points(large)),
+        "tuning": tuning,
+        "rates": [dict(patch_size=patch, lr=rate) for patch, rate in lr.items()],
+        "rows": points(small + large),
+        "predictions": ahead,
+        "held_out": judged(ahead["predicted"], points(large)),
         "loss_by_time": slopes_by_time(small + large, patches),
     }
 
 
 def one_run(
-    family: dict, width: int, patch_size: int, seed: int, at: list[int], repeats: int,
-    images: int | None,
+    family: dict, width: int, patch_size: int, seed: int, lr: float, at: list[int],
+    repeats: int, images: int | None,
 ) -> dict:  # fmt: skip
     """Train one model: its sizes, its losses after each of `at` steps, and the last one
     by noise level.
+
+    A loss is the mean over times as training draws them: it is what training lowers,
+    and it varies less from seed to seed than the mean over even times, half of which is
+    decided near pure noise, where training seldom looks.
     """
-    config = run_config(family, at[-1], seed, width=width, patch_size=patch_size)
+    config = run_config(family, at[-1], seed, lr, width=width, patch_size=patch_size)
     data = held_out(config.data, images)
     model, looks = train_arm(
         config, at, lambda average: validation_loss(average, data, repeats)
     )
     t, last = looks[-1]
+    weight = training_density(t)
     place = (t * BINS).long().clamp(max=BINS - 1)
     return sizes(model.config) | {
         "width": width,
         "patch_size": patch_size,
         "seed": seed,
+        "lr": lr,
         "images": [stop * config.batch_size for stop in at],
-        "losses": [loss.mean().item() for _, loss in looks],
+        "losses": [(weight * loss).mean().item() for _, loss in looks],
         "loss_by_time": [last[place == b].mean().item() for b in range(BINS)],
     }
 
 
-def predict(curves: list[dict], largest: list[dict]) -> dict:
-    """A law for each patch, with its date: what is known before the largest runs."""
-    rows, laws = points(curves), []
+def training_density(t: Tensor) -> Tensor:
+    """How often training draws each of the evenly spread times t (m,), relative to
+    their mean: the logit-normal density (2403.03206 sec. 3.1).
+    """
+    density = (-torch.logit(t).square() / 2).exp() / (t * (1 - t))
+    return density / density.mean()
+
+
+def one_rate(lr: float, **run) -> dict:
+    """Train one model of the sweep over rates; its loss at the end, None where it
+    diverged.
+    """
+    row = {name: run[name] for name in ("width", "patch_size", "seed")} | {"lr": lr}
+    try:
+        return row | {"loss": one_run(lr=lr, **run)["losses"][-1]}
+    except DivergedError:
+        return row | {"loss": None}
+
+
+def best_rate(tuning: list[dict], patch: int) -> float:
+    """The rate with the lowest loss, averaged over seeds."""
+    losses: dict[float, list[float]] = {}
+    for one in tuning:
+        if one["patch_size"] == patch:
+            loss = math.inf if one["loss"] is None else one["loss"]
+            losses.setdefault(one["lr"], []).append(loss)
+    return min(losses, key=lambda rate: np.mean(losses[rate]))
+
+
+def predict(family: dict, curves: list[dict], largest: int, fit_from: int) -> dict:
+    """A law for each patch from its points of at least `fit_from` images, and what it
+    says of the largest width, with the date: what is known before that runs.
+    """
+    rows, laws, predicted = points(curves), [], []
     for patch in sorted({row["patch_size"] for row in rows}):
-        law, warned = fitted([row for row in rows if row["patch_size"] == patch])
+        some = [
+            row for row in rows
+            if row["patch_size"] == patch and row["images"] >= fit_from
+        ]  # fmt: skip
+        law, warned = fitted(some)
         laws.append({"patch_size": patch} | law_values(law, warned))
-        laws[-1] |= {"before": largest[0]["width"]}
-    return {"date": now(), "laws": laws, "curves": rows}
+        size = sizes(member(family, width=largest, patch_size=patch))["parameters"]
+        for images in sorted({row["images"] for row in some}):
+            low, high = law.predict_interval(size, images)
+            predicted.append(
+                {
+                    "patch_size": patch, "parameters": size, "images": images,
+                    "predicted": law.predict(size, images), "low": low, "high": high,
+                }
+            )  # fmt: skip
+    return {
+        "date": now(), "largest": largest, "fit_from": fit_from,
+        "laws": laws, "predicted": predicted,
+    }  # fmt: skip
 
 
-def judged(laws: list[dict], rows: list[dict]) -> list[dict]:
-    """What a law says of each of the largest model's losses, and what it was."""
-    from ...analysis.scaling_laws import Curve
-
-    found = []
-    for law in laws:
-        curve = Curve(*(law[n]["value"] for n in ("E", "A", "alpha", "B", "beta")))
-        for row in rows:
-            if row["patch_size"] == law["patch_size"]:
-                predicted = curve.predict(row["parameters"], row["images"])
-                found.append(row | {"predicted": predicted})
-    return found
+def judged(predicted: list[dict], rows: list[dict]) -> list[dict]:
+    """Every prediction beside what the largest model's runs were."""
+    return [
+        row | {name: one[name] for name in ("predicted", "low", "high")}
+        for one in predicted
+        for row in rows
+        if all(row[name] == one[name] for name in ("patch_size", "images"))
+    ]
 
 
 def slopes_by_time(curves: list[dict], patches: list[int]) -> list[dict]:
