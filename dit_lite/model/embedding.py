@@ -55,13 +55,13 @@ class ConditionEmbedding(nn.Module):
         """N(0, 0.02) for the tables and for both layers of the time's perceptron
         (released DiT code).
         """
-        self.get_submodule(self.kind).initialise()
+        getattr(self, self.kind).initialise()
         for layer in (self.time[0], self.time[2]):
             nn.init.normal_(layer.weight, std=0.02)
 
     def forward(self, t: Tensor, y: Tensor) -> Context:
         time = self.time(t)  # (B, D)
-        y = self.get_submodule(self.kind)(y)  # vector (B, D), tokens (B, M, D)
+        y = getattr(self, self.kind)(y)  # vector (B, D), tokens (B, M, D)
         mask = y.mask if y.mask is None else F.pad(y.mask, (1, 0), value=True)
         tokens = torch.cat([time[:, None], y.tokens], dim=1)  # (B, 1 + M, D)
         return Context(time + y.vector, tokens, mask)

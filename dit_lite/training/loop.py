@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..config import ConfigError, DiTConfig, TrainConfig
-from ..config.arguments import checked
+from ..config.fields import flag
 from ..data import Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
@@ -37,7 +37,6 @@ from .schedule import learning_rate
 from .signals import Interrupted, Stop
 
 
-@checked
 def train(
     config: TrainConfig | str, resume: bool | str = False, progress: bool = True
 ) -> Run:
@@ -54,6 +53,7 @@ def train(
     with the state saved. Source: 2212.09748 sec. 4 for the recipe's form; sizes, rate
     and schedule are our own (config.RECIPES).
     """
+    progress = flag("progress", progress)
     if isinstance(config, str):
         on_cpu = pick_device("auto").type == "cpu"
         config = TrainConfig(data=config, budget="cpu" if on_cpu else "gpu")
@@ -117,7 +117,7 @@ class Trainer:
 
     def _saved(self, resume: bool | str) -> State | None:
         """The state to continue from, if any; errors as in RunDirectory."""
-        if resume not in (True, False, "auto"):
+        if not isinstance(resume, (bool, str)) or resume not in (True, False, "auto"):
             raise ConfigError(f"resume={resume!r} is not known; True, False or 'auto'")
         if self.directory is None:
             if resume:

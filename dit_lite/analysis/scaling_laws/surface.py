@@ -118,7 +118,7 @@ def project(
     if design.z is not None:
         columns.append(np.exp(-exponents[:, 1:] * design.z))
     basis = np.stack(columns, -1) / loss[:, None]  # (k, m, q), relative to the loss
-    gram = basis.mT @ basis
+    gram = basis.swapaxes(-1, -2) @ basis
     ridge = 1e-12 * np.trace(gram, axis1=-2, axis2=-1)[:, None, None]
     gram = gram + ridge * np.eye(gram.shape[-1])
     factors = np.linalg.solve(gram, basis.sum(1)[..., None])[..., 0]
@@ -151,7 +151,7 @@ def minimise(
     for _ in range(iterations):
         weight = np.minimum(1, delta / np.maximum(np.abs(residual[rows]), 1e-300))
         weighted = slopes[rows] * weight[..., None]
-        gram = weighted.mT @ slopes[rows]
+        gram = weighted.swapaxes(-1, -2) @ slopes[rows]
         gradient = np.einsum("rmp,rm->rp", weighted, residual[rows])
         scale = np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-12)
         gram = gram + (damping[rows, None] * scale)[..., None] * identity
