@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..config.arguments import checked
 from ..config.fields import Whole
-from .inputs import class_labels, image_batch
+from .inputs import class_labels
 
 
 @checked
@@ -21,7 +21,11 @@ def class_accuracy(
     images (n, C, H, W) in [-1,1], labels (n,) -> a float, and (K,) with NaN for a class
     that was not asked for.
     """
-    images = image_batch(images)
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(
+            f"images are {images.dtype} of shape {tuple(images.shape)}; pass floats in "
+            "[-1,1], (n, C, H, W)"
+        )
     labels = class_labels(labels, len(images), Whole(1)("num_classes", num_classes))
     right = (judge(images).argmax(1) == labels).float()
     count = torch.bincount(labels, minlength=num_classes)
