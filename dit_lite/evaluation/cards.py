@@ -5,10 +5,11 @@ the files of its run.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..config import ConfigError
+from ..config import ConfigError, DiTConfig
 from ..data import DATASETS, load_data
 from ..model.dit import DiT
 from ..pretrained import origin_of
@@ -19,6 +20,7 @@ from .label_penalty import LabelPenalty, label_penalty
 from .markdown import code, literal, plain
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
+MOST_WORDS = 100  # of a vocabulary that a card lists
 #: Between these stands what dit_lite has written; Markdown does not show them.
 MARKS = "<!-- dit_lite: measured -->", "<!-- dit_lite: end of what is measured -->"
 
@@ -40,18 +42,17 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
     lines = [
         MARKS[0],
         f"# {plain(directory.resolve().name)}",
-        "A class-conditional Diffusion Transformer for images of "
-        f"{c.image_size}x{c.image_size}x{c.channels} in {c.num_classes} classes: "
-        f"patch {c.patch_size} ({c.tokens} tokens), width {c.width}, {c.depth} "
-        f"blocks, {c.heads} heads, {parameters:,} parameters.",
+        f"{_kind(c)}: patch {c.patch_size} ({c.tokens} tokens), width {c.width}, "
+        f"{c.depth} blocks, {c.heads} heads, {parameters:,} parameters.",
     ]
     if (directory / GRID).exists():
-        lines.append(f"![uncurated samples, a row a class]({GRID})")
-    facts = (
-        [f"- **Classes** {', '.join(map(plain, c.class_names))}."]
-        if c.class_names
-        else []
-    )
+        row = {"label": "class", "caption": "caption"}.get(c.condition, "text")
+        lines.append(f"![uncurated samples, one row per {row}]({GRID})")
+    facts = []
+    if c.condition == "label" and c.class_names:
+        facts.append(f"- **Classes** {', '.join(map(plain, c.class_names))}.")
+    if c.condition == "caption" and c.words:
+        facts.append(_vocabulary(c.words[1:]))
     if origin:
         average = (
             (
@@ -82,6 +83,33 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
         "- **Licence** of the weights: CHOOSE ONE THAT THE PICTURES ALLOW."
     )
     return "\n\n".join(lines) + "\n"
+
+
+def _kind(c: DiTConfig) -> str:
+    """What the model makes, and from what."""
+    images = f"images of {c.image_size}x{c.image_size}x{c.channels}"
+    if c.condition == "caption":
+        return (
+            f"A caption-conditional Diffusion Transformer for {images}, from captions "
+            f"of up to {c.caption_length} words out of {c.vocab_size - 1:,}"
+        )
+    if c.condition == "features":
+        return (
+            f"A text-conditional Diffusion Transformer for {images}, from the features "
+            f"of a text encoder, up to {c.caption_length} tokens of width "
+            f"{c.feature_width}"
+        )
+    return (
+        f"A class-conditional Diffusion Transformer for {images} in {c.num_classes} "
+        "classes"
+    )
+
+
+def _vocabulary(words: Sequence[str]) -> str:
+    shown = ", ".join(map(plain, words[:MOST_WORDS]))
+    more = len(words) - MOST_WORDS
+    rest = f", and {more:,} more in config.json" if more > 0 else ""
+    return f"- **Words** {shown}{rest}."
 
 
 def _training(file: Path) -> str:

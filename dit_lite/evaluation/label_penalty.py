@@ -1,5 +1,5 @@
-"""Does the model use its label? Its loss on real images with their class, with none,
-and with another.
+"""Does the model use its label or caption? Its loss on real images with their own,
+with none, and with another.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from ..data import Dataset
 from ..model.dit import DiT
 from .loss_by_time import loss_by_time
 
-#: the labels of `loss_by_time` -> in words
+#: The labels of `loss_by_time` -> in words. Captions and features of a text take the
+#: place of classes.
 LABELS = {"class": "its class", "no class": "no class", "wrong class": "another class"}
+NOUNS = {"label": "class", "caption": "caption", "features": "text"}
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,13 @@ class LabelPenalty:
     penalty: tuple[float, float] | None
 
     def __str__(self) -> str:
+        other = list(self.losses)[-1]
         losses = ", ".join(
             f"{name} {mean:.4f} ± {error:.4f}"
             for name, (mean, error) in self.losses.items()
         )
         more = (
-            "; another class costs {:.4f} ± {:.4f} more than its own".format(
-                *self.penalty
-            )
+            "; {} costs {:.4f} ± {:.4f} more than its own".format(other, *self.penalty)
             if self.penalty
             else ""
         )
@@ -76,10 +77,11 @@ def label_penalty(
         return whole.mean.item(), whole.error.item()
 
     penalty = mean("wrong class", "class") if "wrong class" in found.losses else None
+    noun = NOUNS[model.config.condition]
     return LabelPenalty(
         of or data.name,
         len(some),
         model.config.objective,
-        {LABELS[name]: mean(name) for name in found.losses},
+        {LABELS[name].replace("class", noun): mean(name) for name in found.losses},
         penalty,
     )

@@ -95,17 +95,22 @@ def loss_by_time(
 
     Every image of `data` is met `repeats` times, at times spread evenly over [0,1]; the
     triples depend on `data`, `repeats` and `seed` alone. Losses of different objectives
-    have different units: compare models of one objective.
+    have different units: compare models of one objective. A caption or the features of
+    a text stand for a class; the wrong one is that of another image.
     """
-    labels, classes = torch.from_numpy(data.labels), model.config.num_classes
+    labels = torch.from_numpy(data.labels)
+    others = model.config.num_classes if model.config.condition == "label" else 1
     labels_given = {"class": labels}
     if model.config.null_class:
         labels_given["no class"] = null_like(model.config, labels)
-    if classes > 1:
-        generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    if others > 1:
         labels_given["wrong class"] = (
-            labels + torch.randint(1, classes, labels.shape, generator=generator)
-        ) % classes
+            labels + torch.randint(1, others, labels.shape, generator=generator)
+        ) % others
+    elif model.config.condition != "label" and len(labels) > 1:
+        turn = torch.randint(1, len(labels), (), generator=generator).item()
+        labels_given["wrong class"] = labels.roll(turn, 0)
     losses = {}
     for name, y in labels_given.items():
         t, losses[name] = validation_loss(model, data, repeats, seed, labels=y)

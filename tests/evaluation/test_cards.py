@@ -8,9 +8,9 @@ from markdown_it import MarkdownIt
 
 from dit_lite import ConfigError, DiT, load, train
 from dit_lite.cli import main
-from dit_lite.data import digits
+from dit_lite.data import captioned_shapes, digits
 from dit_lite.evaluation import label_penalty
-from dit_lite.evaluation.cards import model_card
+from dit_lite.evaluation.cards import MOST_WORDS, model_card
 from dit_lite.pretrained import Origin
 from dit_lite.training import save_model
 
@@ -66,7 +66,7 @@ def test_a_card_shows_the_samples_and_quotes_the_report(run):
         (run / "README.md").read_text(),
         json.loads((run / "report.json").read_text()),
     )
-    assert "![uncurated samples, a row a class](samples.png)" in card
+    assert "![uncurated samples, one row per class](samples.png)" in card
     assert "1,442 images of digits train in the features of digits-judge" in card
     assert f"| samples | 30 | {report['precision']:.4g} [" in card
     mean, error = report["loss"]["losses"]["another class"]
@@ -229,3 +229,57 @@ def test_metrics_that_are_none_are_refused(run, content):
     (run / "metrics.jsonl").write_text(content)
     with pytest.raises(ConfigError, match=r"metrics.jsonl holds no lines of metrics"):
         model_card(run)
+
+
+@pytest.fixture
+def saved(tiny, tmp_path):
+    """A function that saves a small model under a configuration with changes."""
+
+    def make(**changes):
+        save_model(DiT(tiny(**changes)), tmp_path, Origin("photos", 1, 0.5, 1))
+        (tmp_path / "samples.png").write_bytes(b"")
+        return model_card(tmp_path)
+
+    return make
+
+
+def test_a_model_of_captions_is_described_by_its_words(saved):
+    card = saved(
+        condition="caption", words=("", "a", "cat", "*sat*"), vocab_size=4,
+        caption_length=6, conditioning="adaln_zero_cross",
+    )  # fmt: skip
+    assert "caption-conditional" in card
+    assert "8x8x1, from captions of up to 6 words out of 3: patch 2" in card
+    assert "- **Words** a, cat, " in card
+    assert "<em>" not in MarkdownIt("gfm-like").render(card), "a word is no markup"
+    assert "![uncurated samples, one row per caption](samples.png)" in card
+    assert "class" not in card.lower()
+
+
+def test_a_long_vocabulary_is_cut_and_says_so(saved):
+    words = ("", *(f"w{i}" for i in range(MOST_WORDS + 3)))
+    card = saved(
+        condition="caption", words=words, vocab_size=len(words), caption_length=6
+    )
+    assert f"w{MOST_WORDS - 1}, and 3 more in config.json." in card
+    assert f"w{MOST_WORDS}," not in card
+
+
+def test_a_model_of_features_is_described_by_its_text_encoder(saved):
+    card = saved(condition="features", caption_length=7, feature_width=12)
+    assert "from the features of a text encoder, up to 7 tokens of width 12" in card
+    assert "![uncurated samples, one row per text](samples.png)" in card
+    assert "class" not in card.lower()
+
+
+def test_a_card_measures_the_loss_by_the_caption_given(tmp_path, short):
+    shape = captioned_shapes().shape
+    model = shape | dict(num_classes=10, patch_size=8, conditioning="in_context")
+    out = tmp_path / "shapes"
+    train(short(model, data="shapes", steps=2, out=str(out)), progress=False)
+    card = model_card(out, "shapes")
+    expected = label_penalty(load(out), captioned_shapes("test"), of="shapes")
+    assert list(expected.losses) == ["its caption", "no caption", "another caption"]
+    for label, (mean, error) in expected.losses.items():
+        assert f"| {label} | {mean:.4f} ± {error:.4f} |" in card
+    assert "another caption costs" in str(expected)

@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from dit_lite import load
-from dit_lite.data import digits
+from dit_lite.data import captioned_shapes, digits
 from dit_lite.evaluation import LossByTime, loss_by_time, validation_loss
 
 
@@ -60,6 +61,24 @@ def test_a_wrong_class_is_never_the_right_one_and_every_other_one_occurs(
     assert torch.equal(right, torch.from_numpy(data.labels))
     assert (null == 10).all()
     assert set(((wrong - right) % 10).tolist()) == set(range(1, 10))
+
+
+def test_a_wrong_caption_is_that_of_another_image(alive, monkeypatch):
+    given = []
+
+    def keep(model, data, repeats, seed, labels):
+        given.append(labels)
+        return torch.tensor([0.5]), torch.tensor([1.0])
+
+    monkeypatch.setattr(sys.modules[LossByTime.__module__], "validation_loss", keep)
+    own = 1 + torch.arange(24).view(8, 3)  # no word twice
+    data = dataclasses.replace(captioned_shapes("test", length=8), labels=own.numpy())
+    loss_by_time(alive(condition="caption", vocab_size=30, caption_length=3), data)
+    right, null, wrong = given
+    assert torch.equal(right, own)
+    assert not null.any()
+    assert not (wrong == right).any()
+    assert torch.equal(wrong.sort(0).values, own), "whole captions, each used once"
 
 
 def test_a_model_without_a_null_class_is_given_classes_only(alive):
