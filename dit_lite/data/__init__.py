@@ -29,16 +29,18 @@ def load_data(
     of a folder of class folders.
 
     `split` is "train" or "test", or of shapes "unseen": combinations of shape and
-    colour that training never shows; `image_size` is the side to which a folder is
-    resized (32 when not given); the other sets have a fixed size. Raises ConfigError or
-    DataError (both ValueError), saying what was looked for and what to do.
+    colour that training never shows. A folder of classes is whole under either name;
+    one with a captions.csv is split by its column split. `image_size` is the side to
+    which a folder is resized (32 when not given); the other sets have a fixed size.
+    Raises ConfigError or DataError (both ValueError), saying what was looked for and
+    what to do.
     """
     known = isinstance(name, str) and name in DATASETS
     choose("split", split, SPLITS.get(name if known else "", ("train", "test")))
     if image_size is not None:
         image_size = check_size(image_size)
     if not known:
-        return folder(name, 32 if image_size is None else image_size)
+        return folder(name, 32 if image_size is None else image_size, split)
     data = DATASETS[name](split)
     if image_size not in (None, data.shape["image_size"]):
         raise ConfigError(

@@ -17,6 +17,8 @@ from .store import store
 
 CAPTIONS = "captions.csv"
 COLUMNS = ("file", "caption")
+SPLIT = "split"  # a column that may be there: train or test
+SPLITS = ("train", "test")
 LONGEST = 77  # words; as many tokens as CLIP's encoder takes
 
 
@@ -44,17 +46,20 @@ class Captioned(Dataset):
         )
 
 
-def captioned_folder(root: Path, size: int) -> Captioned:
+def captioned_folder(root: Path, size: int, split: str = "train") -> Captioned:
     """The pictures that captions.csv (columns file and caption, UTF-8) names, relative
     to the folder, cropped to their centred square and resized to size x size.
 
-    The vocabulary is the words of all captions in alphabetical order, after the
-    padding; M is the length of the longest. Raises DataError for a table without these
-    columns or rows, pictures that are missing or lie outside, and a caption that is
-    empty or longer than LONGEST words, naming the line.
+    With a column split, which says train or test in each line, `split` chooses among
+    them; without it all are for training, and none is held out. The vocabulary is the
+    words of all captions of either split in alphabetical order, after the padding; M is
+    the length of the longest. Raises DataError for a table without these columns or
+    rows, a split without pictures, pictures that are missing or lie outside, and a
+    caption that is empty or longer than LONGEST words, naming the line.
     """
     table = root / CAPTIONS
     rows = _rows(table)
+    chosen = _of_split(rows, split, table)
     files = [_inside(root, row["file"], table, line) for line, row in rows]
     if missing := [name for name in files if not name.is_file()]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -76,6 +81,7 @@ def captioned_folder(root: Path, size: int) -> Captioned:
     said = [row["caption"] for _, row in rows]
     words = ("", *sorted({word for one in said for word in words_in(one)}))
     length = max(len(words_in(one)) for one in said)
+    files, said = [files[i] for i in chosen], [said[i] for i in chosen]
     captions = np.array([encode(one, words, length) for one in said], dtype=np.int64)
     remarks = Counter()
     pictures = (decode(name, size, str(name), remarks) for name in files)
@@ -97,8 +103,9 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
                     f"{table} has no column {lacking[0]!r} (it has {names}); its first "
                     "line must be: file,caption"
                 )
+            wanted = [*COLUMNS, *([SPLIT] if SPLIT in names else [])]
             rows = [
-                (reader.line_num, {name: row[name] or "" for name in COLUMNS})
+                (reader.line_num, {name: row[name] or "" for name in wanted})
                 for row in reader
             ]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -108,6 +115,25 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     if not rows:
         raise DataError(f"{table} has no lines below its first; add file,caption")
     return rows
+
+
+def _of_split(
+    rows: list[tuple[int, dict[str, str]]], split: str, table: Path
+) -> list[int]:
+    """Which rows belong to a split."""
+    for line, row in rows:
+        if SPLIT in row and row[SPLIT] not in SPLITS:
+            raise DataError(
+                f"{table}, line {line}: {SPLIT}={row[SPLIT]!r} is neither train nor "
+                "test; write one of them, or take the whole column out"
+            )
+    chosen = [i for i, (_, row) in enumerate(rows) if row.get(SPLIT, "train") == split]
+    if not chosen:
+        raise DataError(
+            f"{table} has no pictures for split={split!r}; give it the first line "
+            f"file,caption,{SPLIT}, and {split} in some of the lines below"
+        )
+    return chosen
 
 
 def _inside(root: Path, name: str, table: Path, line: int) -> Path:

@@ -17,10 +17,11 @@ from .pictures import decode
 from .store import store
 
 
-def folder(directory: str | Path, size: int) -> Dataset:
+def folder(directory: str | Path, size: int, split: str = "train") -> Dataset:
     """Every picture below `directory`, cropped to its centred square and resized to
     size x size; the class is the sub-directory's name (listing.py has the rule). With a
     captions.csv in it, the pictures and captions that it names (captioned_folder.py).
+    `split`, "train" or "test", chooses among those; class folders have none.
 
     Warns of what was passed over, with the count and the reason. Raises DataError when
     there is no such directory, no picture in it or in one of its classes, or a picture
@@ -36,7 +37,7 @@ def folder(directory: str | Path, size: int) -> Dataset:
         )
     root = root.resolve()
     if (root / CAPTIONS).is_file():
-        return captioned_folder(root, size)
+        return captioned_folder(root, size, split)
     listing, remarks = list_pictures(root), Counter()
     say(root, listing.passed_over, "passed over")
 

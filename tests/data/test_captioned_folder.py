@@ -70,6 +70,43 @@ def test_a_wrong_table_is_named_by_its_line(album, table, words):
         load_data(str(album), image_size=16)
 
 
+def splits(place, *names):
+    lines = ["file,caption,split"]
+    lines += [f"{f},{s},{n}" for (f, s), n in zip(TABLE.items(), names, strict=True)]
+    (place / "captions.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_a_column_says_what_is_held_out_and_both_splits_share_words(album, pixels):
+    splits(album, "train", "test", "train")
+    kept, held = (load_data(str(album), name, 16) for name in ("train", "test"))
+    images = pixels(3, 16)
+    assert np.array_equal(kept.images, images[[0, 2]])
+    assert np.array_equal(held.images, images[[1]])
+    assert kept.shape == held.shape, "one model fits both"
+    assert [[held.words[i] for i in ids] for ids in held.labels] == [
+        ["the", "cat", "sleeps", "on", "a", "mat"]
+    ]
+    assert kept.labels.tolist() == [[1, 5, 2, 0, 0, 0], [3, 0, 0, 0, 0, 0]]
+
+
+def test_a_table_without_a_split_holds_nothing_out_and_says_what_to_add(album):
+    with pytest.raises(
+        DataError,
+        match=r"no pictures for split='test'; .* file,caption,split, and test",
+    ):
+        load_data(str(album), "test", 16)
+    splits(album, "test", "test", "test")
+    with pytest.raises(DataError, match="no pictures for split='train'"):
+        load_data(str(album), "train", 16)
+
+
+@pytest.mark.parametrize("name", ["", "Test", "val"])
+def test_a_split_of_another_name_is_named_by_its_line(album, name):
+    splits(album, "train", name, "test")
+    with pytest.raises(DataError, match=f"line 3: split='{name}' is neither train"):
+        load_data(str(album), "train", 16)
+
+
 def test_a_table_without_its_columns_or_in_no_text_is_named(album):
     write(album, TABLE, "picture,text")
     with pytest.raises(DataError, match=r"no column 'file' .* must be: file,caption"):
