@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..config import choose
+from ..config import DiTConfig, choose
 from ..config.fields import Text, Whole
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
+from ..data import DATASETS
 from ..diffusion import sample
 from ..diffusion.sampling import denoiser_config
 from ..model.dit import DiT
@@ -46,6 +47,33 @@ def _name(field: str, value) -> str | None:
     return None if value is None else Text("a name or a path")(field, value)
 
 
+def _require_classes(config: DiTConfig) -> None:
+    """Raise ValueError for a model without classes, which the samples are spread
+    over.
+    """
+    if config.condition == "label":
+        return
+    if config.words == DATASETS["shapes"]().shape["words"]:
+        way_out = (
+            "judge what it draws with dit_lite.evaluation.shapes.judge_captions"
+            "(images, captions)"
+        )
+    elif config.condition == "caption":
+        way_out = (
+            "measure its loss on held-out pictures with "
+            "python -m dit_lite card --checkpoint DIR --held-out DATA"
+        )
+    else:
+        way_out = (
+            "measure its loss on held-out pictures with "
+            "dit_lite.evaluation.validation_loss(model, data, labels=features)"
+        )
+    raise ValueError(
+        f"condition={config.condition!r}: these scores are for models of classes; "
+        f"{way_out}"
+    )
+
+
 def evaluate_model(
     model: DiT,
     data: str | None = None,
@@ -75,12 +103,13 @@ def evaluate_model(
     with their reason. "cas" trains a classifier on the samples and tests it on held-out
     real images. repeats: draws for an interval. draw: makes the images, as `sample`
     does; distributed.sampling has one for several processes. Raises ValueError for
-    data, a reference or labels that do not fit the model, for a score that was asked
-    for and refuses, when every sample is NaN, and what `sample` and `load_data` refuse;
-    ReferenceError for statistics of another extractor or resolution, or fewer than
-    FEWEST images.
+    a model without classes, data, a reference or labels that do not fit the model, for
+    a score that was asked for and refuses, when every sample is NaN, and what `sample`
+    and `load_data` refuse; ReferenceError for statistics of another extractor or
+    resolution, or fewer than FEWEST images.
     """
     config = denoiser_config(model)
+    _require_classes(config)
     samples, repeats = COUNT("samples", samples), COUNT("repeats", repeats)
     steps, seed = COUNT("steps", steps), Whole(0)("seed", seed)
     data, extractor = _name("data", data), _name("extractor", extractor)

@@ -8,6 +8,7 @@ from PIL import Image
 
 import dit_lite
 from dit_lite.data import Dataset, load_data
+from dit_lite.data.shapes import WORDS
 from dit_lite.evaluation import (
     Interval,
     ReferenceError,
@@ -455,3 +456,25 @@ def test_a_report_is_json_also_where_a_score_is_nan(shipped):
     values = json.loads(to_json(broken.to_dict()), parse_constant=refuse)
     assert values["precision"] is None
     assert values["rows"][0]["values"]["precision"]["high"] is None
+
+
+CAPTIONS = dict(condition="caption", caption_length=16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "way_out"),
+    [
+        (CAPTIONS | dict(vocab_size=9), "dit_lite card --checkpoint DIR --held-out"),
+        (
+            CAPTIONS | dict(vocab_size=len(WORDS), words=WORDS),
+            r"dit_lite.evaluation.shapes.judge_captions\(images, captions\)",
+        ),
+        (
+            dict(condition="features", caption_length=4, feature_width=8),
+            r"validation_loss\(model, data, labels=features\)",
+        ),
+    ],
+)
+def test_a_model_without_classes_is_refused_with_what_to_use(alive, changes, way_out):
+    with pytest.raises(ValueError, match=rf"for models of classes; .*{way_out}"):
+        evaluate_model(alive(**changes), **QUICK)
