@@ -70,7 +70,8 @@ function render({ model, el }) {
         {},
         h(
           "th",
-          { scope: "row", style: `color: var(--dit-${color(width)})` },
+          { scope: "row" },
+          h("span", { style: `color: var(--dit-${color(width)})` }, "● "),
           `D = ${width}`,
         ),
         ...cells

@@ -142,8 +142,11 @@ def test_a_prediction_hides_its_answer_until_the_reader_commits(
         reveal = box.locator("button", has_text="Reveal")
         assert reveal.is_disabled()
         before = box.inner_text()
-        box.locator("input[type=range]").focus()
-        page.keyboard.press("ArrowRight")
+        if (answers := box.locator("input[type=radio]")).count():
+            answers.first.check()
+        else:
+            box.locator("input[type=range]").focus()
+            page.keyboard.press("ArrowRight")
         reveal.click()
         assert len(box.inner_text()) > len(before)
 
@@ -163,7 +166,7 @@ def test_solutions_are_folded(name, read):
 def test_code_of_the_package_stands_without_the_call_that_shows_it(name, read):
     page = read(name)
     shown = page.locator(".dit-source:not(.dit-solution *)")
-    assert shown.count() >= 5
+    assert shown.count() >= 1
     assert (
         "show_source(" not in page.locator(".bd-article .cell_input").all_inner_texts()
     )
