@@ -24,7 +24,7 @@ def in_the_chapter() -> list[str]:
     prose = "\n".join(
         "".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"
     )
-    return re.findall(r"^torchrun .*$", prose, re.M)
+    return re.findall(r"^torchrun .*$", prose.replace("\\\n", " "), re.M)
 
 
 def in_the_script() -> str:
