@@ -17,7 +17,7 @@ LIMIT = 4_700_000  # bytes of weights on a page
 MOST_EXAMPLES = 12
 ROOM = 300_000  # bytes of examples beside the weights
 #: Room for the controls, the words and the pictures, on a page and on a phone.
-HEIGHT = ("780px + 46cqi", "1868px")
+HEIGHT = ("780px + 46cqi", "1820px")
 
 
 def words_explorer(
