@@ -16,7 +16,7 @@ import dit_lite
 from dit_lite.cli import main
 from dit_lite.cli.grid import FORMATS, check_grid, write_grid
 from dit_lite.cli.outcome import outcome
-from dit_lite.system import in_one_line
+from dit_lite.files.system_errors import in_one_line
 from dit_lite.training import DivergedError
 
 
@@ -157,9 +157,9 @@ def test_without_a_home_nothing_is_guessed(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", nobody)
-    monkeypatch.setattr("dit_lite.resources._CHECKOUT", tmp_path)
+    monkeypatch.setattr("dit_lite.files.environment._CHECKOUT", tmp_path)
     monkeypatch.setattr(
-        "dit_lite.resources._PACKAGE", Path(dit_lite.__file__).parents[1]
+        "dit_lite.files.environment._PACKAGE", Path(dit_lite.__file__).parents[1]
     )
     if data:
         monkeypatch.setenv("DIT_LITE_DATA", data)

@@ -223,8 +223,8 @@ CALLS = {
         evaluation.loss_by_time,
         lambda: dict(model=shipped(), data=SOME, repeats=1, seed=0),
     ),
-    "matched": (
-        analysis.matched,
+    "match_cost": (
+        analysis.match_cost,
         lambda: dict(
             config=DiTConfig(), by="parameters", target=2e5, vary="width",
             tolerance=0.05,

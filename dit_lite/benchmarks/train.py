@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from ..config import ConfigError, DiTConfig, choose, preset
-from ..files import write
+from ..files.strict_json import to_json
+from ..files.writing import write
 from ..lab.provenance import provenance
-from ..strict_json import to_json
 from ..training.precision import pick_device
 from .implementations import diffusers_model, our_step, plain_step, why_alone
 from .switches import ablate

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..diffusion import guide, sample, trajectory
 from ..evaluation import (
+    Curve,
     at_infinity,
     class_accuracy,
     frechet_distance,
@@ -17,7 +18,6 @@ from ..evaluation import (
     precision_recall,
     real_images,
 )
-from ..evaluation.sample_size import Curve
 from ..training import load
 from .exercise import ByClass, exercise, images, require, same
 

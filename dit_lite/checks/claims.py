@@ -12,7 +12,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from ..resources import resource
+from ..files.environment import resource
 from ..widgets.card import note
 
 #: The verdicts, each with the colour of its cards.

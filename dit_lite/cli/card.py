@@ -30,9 +30,9 @@ def run(options: argparse.Namespace) -> None:
     length of the training, scores of report.json, picture samples.png. What only you
     can know stands there in capitals.
     """
-    from ..evaluation.cards import CARD, model_card, renewed
-    from ..files import write
-    from ..pretrained import directory_of
+    from ..evaluation.reports.cards import CARD, model_card, renewed
+    from ..files.pretrained import directory_of
+    from ..files.writing import write
 
     directory = directory_of(options.checkpoint)
     out = directory / CARD

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     that training starts at once.
     """
     from ..data import DATASETS, DataError, load_data
-    from ..resources import data_root
+    from ..files.environment import data_root
 
     if options.action == "prepare":
         if options.name not in DATASETS:

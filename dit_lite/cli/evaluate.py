@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ..config import CHOICES
-from ..resources import user_path
-from ..strict_json import to_json
+from ..files.environment import user_path
+from ..files.strict_json import to_json
 from .flags import add_sampling
 
 SUMMARY = "score the samples of a model beside real images"
@@ -75,9 +75,9 @@ def run(options: argparse.Namespace) -> None:
     from ..data import DATASETS
     from ..distributed import launch
     from ..distributed.sampling import sample_together
-    from ..evaluation.evaluate import evaluate_model
-    from ..files import write
-    from ..pretrained import origin_of
+    from ..evaluation import evaluate_model
+    from ..files.pretrained import origin_of
+    from ..files.writing import write
     from ..training.checkpoint import load
     from ..training.precision import pick_device
 

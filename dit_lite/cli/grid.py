@@ -60,7 +60,7 @@ def write_grid(images, columns: int, path: Path) -> None:
     from torch.nn.functional import pad
 
     from ..data.pixels import to_bytes
-    from ..files import write
+    from ..files.writing import write
     from ..training import DivergedError
 
     try:

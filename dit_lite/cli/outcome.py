@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from ..system import in_one_line
+from ..files.system_errors import in_one_line
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 

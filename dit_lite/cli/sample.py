@@ -6,7 +6,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 
-from ..resources import user_path
+from ..files.environment import user_path
 from .flags import add_sampling
 from .grid import FORMATS, check_grid, write_grid
 

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     from ..data import DATASETS, load_data
     from ..distributed import launch
     from ..distributed import trainer as parallel
-    from ..pretrained import as_written
+    from ..files.pretrained import as_written
     from ..training import train
     from ..training.precision import pick_device
 

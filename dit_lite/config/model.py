@@ -6,6 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+from .class_names import fault_of_name
 from .fields import (
     ConfigError,
     Number,
@@ -16,7 +17,6 @@ from .fields import (
     known_fields,
     setting,
 )
-from .names import fault_of
 
 #: The most numbers that a table of positions, N tokens of width D, may hold. With the
 #: bounds of the fields it keeps a file from elsewhere from asking for more than any
@@ -32,7 +32,7 @@ def _names(name: str, value) -> tuple[str, ...]:
     for i, one in enumerate(value):
         if not isinstance(one, str):
             raise ConfigError(f"{name}[{i}]={one!r} must be a string")
-        if fault := fault_of(one):
+        if fault := fault_of_name(one):
             raise ConfigError(f"{name}[{i}]={one[:40]!r} has {fault}; rename the class")
     return tuple(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..resources import data_root
+from ..files.environment import data_root
 from . import parquet
 from .dataset import DataError, Dataset
 

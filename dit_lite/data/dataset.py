@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..config.class_names import fault_of_name
 from .pixels import to_floats
 
 #: Bounds of what is read: beyond these a file is damaged, or made to fill the memory.
@@ -55,6 +56,15 @@ def check_labels_of(where: str, labels: np.ndarray) -> np.ndarray:
             f"{MOST_CLASSES:,} of them"
         )
     return labels.astype(np.int64)
+
+
+def printable_name(name: str, where: str) -> str:
+    """The name itself; raises DataError, saying `where` it stands, for one that cannot
+    be printed.
+    """
+    if fault := fault_of_name(name):
+        raise DataError(f"{where[:200]!r} has a name with {fault}; rename it")
+    return name
 
 
 @dataclass(frozen=True)

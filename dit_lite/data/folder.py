@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..resources import user_path
+from ..files.environment import user_path
 from .captioned_folder import CAPTIONS, captioned_folder
 from .dataset import DataError, Dataset, check_size
 from .listing import list_pictures, say

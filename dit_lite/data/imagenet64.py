@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..resources import data_root
+from ..files.environment import data_root
 from . import parquet
 from .dataset import DataError, Dataset, check_labels_of
 from .store import store

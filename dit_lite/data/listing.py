@@ -15,8 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from .dataset import DataError
-from .names import printable
+from .dataset import DataError, printable_name
 
 #: torchvision's list, and other names of the same formats.
 SUFFIXES = (
@@ -59,14 +58,14 @@ def list_pictures(root: Path) -> Listing:
                 f"{_in_words(passed_over)}: expected {root}/CLASS/PICTURE.png, or "
                 f"{root}/PICTURE.png for pictures without classes"
             )
-        name = printable(root.name or "pictures", str(root))
+        name = printable_name(root.name or "pictures", str(root))
         return Listing(loose, [0] * len(loose), (name,), passed_over)
     _refuse_splits(root, folders)
     if loose:
         passed_over[LOOSE] += len(loose)
     files, labels = [], []
     for label, folder in enumerate(folders):
-        printable(folder.name, str(folder))
+        printable_name(folder.name, str(folder))
         found = _below(folder, passed_over)
         if not found:
             raise DataError(

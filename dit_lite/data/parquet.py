@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import MOST_CLASSES, DataError, check_labels_of
-from .names import printable
+from .dataset import MOST_CLASSES, DataError, check_labels_of, printable_name
 from .pictures import decode
 from .store import store
 
@@ -200,5 +199,5 @@ def class_names(root: Path, known: int) -> tuple[str, ...]:
                 f"{file} does not name classes ({error!r}); expected a list of names, "
                 'or of {"label": 0, "words": "tench"} with the labels 0, 1, 2 ...'
             ) from None
-        return tuple(printable(name, str(file)) for name in names)
+        return tuple(printable_name(name, str(file)) for name in names)
     return tuple(str(k) for k in range(known))

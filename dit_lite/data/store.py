@@ -28,7 +28,7 @@ from typing import BinaryIO
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..resources import data_root, page_is_built, user_path
+from ..files.environment import data_root, page_is_built, user_path
 from .dataset import DataError
 from .pictures import DECODER
 from .unchanged import fingerprint, settled

@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 from ..config import CHOICES, DiTConfig, choose
 from ..config.fields import Number, Whole
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
+from ..files.environment import page_is_built
 from ..model.inputs import read_condition
-from ..resources import page_is_built
 from .guidance import Denoiser, guidance_weight, unchanged
 from .init_images import InitImages
 from .noise import ImageNoise

@@ -20,7 +20,7 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 
-from ..files import CheckpointError
+from ..files.writing import CheckpointError
 
 FOLDER, ABOUT, PART, KEPT = "checkpoints", "about.json", ".part", 2
 

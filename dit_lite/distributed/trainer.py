@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..config import ConfigError, TrainConfig
 from ..diffusion.loss import image_loss, noised
-from ..files import CheckpointError
+from ..files.writing import CheckpointError
 from ..model.dit import DiT
 from ..training.endings import Run
 from ..training.loop import Trainer

@@ -1,40 +1,56 @@
 """How good are the images? Scores that say what they were measured against."""
 
-from .accuracy import class_accuracy
-from .classification_accuracy_score import LEARNERS, classification_score
-from .classifier import Classifier, load_classifier, train_classifier
-from .comparison import JUDGES, training_reference
-from .density_coverage import DensityCoverage, density_coverage, expected_coverage
-from .digits import DigitsReport, evaluate_digits, real_images
-from .estimate import network_calls
-from .evaluate import evaluate_model
-from .extractor import EXTRACTORS, Extracted, Extractor, extract, load_extractor
-from .faults import FAULTS, inject, look_alike
-from .frechet import Gaussian, frechet_between, frechet_distance, gaussian
-from .inception_score import InceptionScore, inception_score
 from .inputs import Finite, finite, require_classes
-from .intervals import Interval, bootstrap, half_samples, share
-from .judge import Judge, load_judge, train_judge
-from .kernel import KernelDistance, kernel_distance, squared_mmd
-from .label_penalty import LabelPenalty, label_penalty
-from .linear_baseline import linear_loss_by_time
-from .loss_by_time import Bins, LossByTime, loss_by_time
-from .measure import SCORES, measure, real_against_real
-from .memorisation import Memorisation, memorisation
-from .neighbours import Neighbours, nearest
-from .precision_recall import PrecisionRecall, precision, precision_recall
-from .reference import (
+from .losses.label_penalty import LabelPenalty, label_penalty
+from .losses.linear_baseline import linear_loss_by_time
+from .losses.loss_by_time import Bins, LossByTime, loss_by_time
+from .losses.validation import held_out, mean_loss, mislabelled, validation_loss
+from .networks.classifier import Classifier, load_classifier, train_classifier
+from .networks.extractor import (
+    EXTRACTORS,
+    Extracted,
+    Extractor,
+    extract,
+    load_extractor,
+)
+from .networks.judge import Judge, load_judge, train_judge
+from .reports.comparison import JUDGES, training_reference
+from .reports.digits import DigitsReport, evaluate_digits, real_images
+from .reports.estimate import network_calls
+from .reports.evaluate import evaluate_model
+from .reports.measure import SCORES, measure, real_against_real
+from .reports.reference import (
     Reference,
     ReferenceError,
     load_reference,
     make_reference,
     save_reference,
 )
-from .report import Report
-from .sample_size import Curve, Extrapolation, at_infinity, halves, sample_size_curve
-from .scores import MixedScoresError, Scores, ScoreTable
-from .spectrum import Spectrum, radial_spectrum, visible_frequency
-from .validation import held_out, mean_loss, mislabelled, validation_loss
+from .reports.report import Report
+from .reports.score_table import MixedScoresError, Scores, ScoreTable
+from .scores.accuracy import class_accuracy
+from .scores.classification_accuracy_score import LEARNERS, classification_score
+from .scores.density_coverage import (
+    DensityCoverage,
+    density_coverage,
+    expected_coverage,
+)
+from .scores.faults import FAULTS, inject, look_alike
+from .scores.frechet import Gaussian, frechet_between, frechet_distance, gaussian
+from .scores.inception_score import InceptionScore, inception_score
+from .scores.intervals import Interval, bootstrap, half_samples, share
+from .scores.kernel import KernelDistance, kernel_distance, squared_mmd
+from .scores.memorisation import Memorisation, memorisation
+from .scores.neighbours import Neighbours, nearest
+from .scores.precision_recall import PrecisionRecall, precision, precision_recall
+from .scores.sample_size import (
+    Curve,
+    Extrapolation,
+    at_infinity,
+    halves,
+    sample_size_curve,
+)
+from .scores.spectrum import Spectrum, radial_spectrum, visible_frequency
 
 __all__ = [
     "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Bins", "Classifier",

@@ -10,8 +10,8 @@ import tarfile
 from pathlib import Path
 
 from ..config import ConfigError, choose
-from ..files import write
-from ..resources import resource
+from ..files.environment import resource
+from ..files.writing import write
 from .budget import RECORDED
 
 

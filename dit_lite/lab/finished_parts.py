@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import ConfigError
-from ..files import write
-from ..strict_json import to_json
+from ..files.strict_json import to_json
+from ..files.writing import write
 from .results import (
     SCHEMA,
     ResultError,

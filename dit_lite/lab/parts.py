@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from tqdm.auto import tqdm
 
 from ..config import ConfigError
-from ..strict_json import to_json
+from ..files.strict_json import to_json
 from .budget import OutOfTime, TimeLimit, device_of
 from .finished_parts import FinishedParts, read_parts, save_parts, tally
 from .provenance import now, provenance

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ..config import ConfigError
-from ..resources import resource
+from ..files.environment import resource
 from ..training.precision import preferred
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import SILENT, choose
-from ..files import write
-from ..resources import resource
-from ..strict_json import to_json
+from ..files.environment import resource
+from ..files.strict_json import to_json
+from ..files.writing import write
 from .budget import RECORDED
 from .rows import Rows
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..config import DiTConfig
-from ..pretrained import Pretrained
+from ..files.pretrained import Pretrained
 from .attention import ATTENTION
 from .attention_patterns import Patterns
 from .block import Final, Modulation, layer_norm, modulate

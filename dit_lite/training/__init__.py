@@ -1,7 +1,7 @@
 """One loop that trains any model of this package, and what it saves."""
 
-from ..files import CheckpointError
-from ..pretrained import save_model, shipped
+from ..files.pretrained import save_model, shipped
+from ..files.writing import CheckpointError
 from .build import build_model
 from .checkpoint import load
 from .ema import EMA

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from ..config import ConfigError, DiTConfig, TrainConfig, preset
-from ..pretrained import load_config
+from ..files.pretrained import load_config
 
 
 def build_model(

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..files.pretrained import load_weights
 from ..model.dit import DiT
-from ..pretrained import load_weights
 from ..wrappers import weights
 
 

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..pretrained import load_weights
+from ..files.pretrained import load_weights
 from ..wrappers import bare, weights
 
 

@@ -14,7 +14,7 @@ import torch
 
 from ..config import SILENT, DiTConfig, TrainConfig
 from ..data import Dataset
-from ..files import CheckpointError
+from ..files.writing import CheckpointError
 
 #: Settings that do not touch the numbers, or whose effect is compared itself.
 FREE = (*SILENT, "data", "device", "budget")

@@ -19,8 +19,8 @@ from ..data import Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
 from ..diffusion.units import to_model_units
+from ..files.pretrained import Origin, save_model
 from ..model import DiT, drop, shapes_only
-from ..pretrained import Origin, save_model
 from .allocator import keep_freed_memory
 from .build import build_model
 from .checkpoint import Weights, load

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import ConfigError
-from ..files import CheckpointError, append
+from ..files.writing import CheckpointError, append
 
 #: A loss this many times that of the first step, or of noise of variance 1, is worse
 #: than saying nothing, which is what an untrained model does.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ..files import CheckpointError
+from ..files.writing import CheckpointError
 from ..model.mup import fan_in_growth
 from ..wrappers import bare, parameters
 from .muon import Muon

@@ -15,15 +15,9 @@ import torch
 from torch import Tensor
 
 from ..config import ConfigError
-from ..files import (
-    NOFOLLOW,
-    CheckpointError,
-    read_notes,
-    read_tensors,
-    remove_parts,
-    write_tensors,
-)
-from ..pretrained import CONFIG, WEIGHTS
+from ..files.pretrained import CONFIG, WEIGHTS
+from ..files.tensors import read_notes, read_tensors, write_tensors
+from ..files.writing import NOFOLLOW, CheckpointError, remove_parts
 
 STATE, METRICS, LOCK = "state.safetensors", "metrics.jsonl", ".lock"
 #: The layout of a state file; others are refused, so that none is misread.

@@ -185,7 +185,7 @@ function gauge(key) {
 
 function render({ model, el }) {
   const body = frame(model, el),
-    live = model.get("live"),
+    recomputed = model.get("recomputed"),
     inputs = model.get("inputs");
   const story = h("output", { class: "dit-story", "aria-live": "polite" }),
     controls = h("div", { class: "dit-controls" }),
@@ -195,7 +195,7 @@ function render({ model, el }) {
   let draw = () => {};
 
   const chosenInput =
-    inputs && live.includes("input")
+    inputs && recomputed.includes("input")
       ? segmented({
           label: inputs.name,
           value: model.get("input"),
@@ -203,7 +203,7 @@ function render({ model, el }) {
           options: inputs.values.map((name, value) => ({ value, name })),
         })
       : null;
-  const anyTime = live.includes("t")
+  const anyTime = recomputed.includes("t")
     ? slider({
         label: "time t",
         min: 0,

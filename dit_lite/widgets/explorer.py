@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..resources import page_is_built
+from ..files.environment import page_is_built
 
 HERE = Path(__file__).parent
 # the modules that an explorer needs besides base
@@ -28,7 +28,7 @@ NEEDS |= {name: ("formulas", "bills") for name in ("cost", "memory", "planner")}
 NEEDS |= {name: ("law_fit", "loglog") for name in ("scaling_law", "budget_game")}
 # modules that are not explorers
 SHARED = {"base", "host", *itertools.chain.from_iterable(NEEDS.values())}
-RESERVED = ("label", "height", "live", "status")
+RESERVED = ("label", "height", "recomputed", "status")
 LIMIT = 4_000_000  # bytes of arrays in one fragment: a page must stay light
 _count = itertools.count(1)
 
@@ -125,13 +125,13 @@ def explorer(
             f"the arrays of this explorer hold {size / 1e6:.1f} MB; at most "
             f"{limit / 1e6:.0f} MB fit: show fewer steps or choices"
         )
-    state = {**state, "label": label, "height": list(height), "live": [], "status": ""}
+    state |= dict(label=label, height=list(height), recomputed=[], status="")
     if not page_is_built():
         try:
             import anywidget  # noqa: F401
         except ImportError:  # the same explorer, without recomputing
             return _fragment(name, state)
-        return _widget(name, {**state, "live": list(on)}, on)
+        return _widget(name, state | {"recomputed": list(on)}, on)
     return _fragment(name, state)
 
 

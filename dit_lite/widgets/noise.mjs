@@ -73,7 +73,7 @@ function render({ model, el }) {
     options: names.map((name, value) => ({ value, name, content: thumbs[value].node })),
   });
   choice.node.classList.add("dit-pictures");
-  const again = model.get("live").includes("seed")
+  const again = model.get("recomputed").includes("seed")
     ? [button("new noise", () => put(model, "seed", model.get("seed") + 1))]
     : [];
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tqdm.auto import tqdm
 
-from ..resources import page_is_built
+from ..files.environment import page_is_built
 
 T = TypeVar("T")
 

@@ -41,7 +41,7 @@ function render({ model, el }) {
         });
     return control;
   });
-  const again = model.get("live").includes("seed")
+  const again = model.get("recomputed").includes("seed")
     ? [button("new seed", () => put(model, "seed", model.get("seed") + 1))]
     : [];
 

@@ -12,7 +12,7 @@ from PIL import Image
 from dit_lite.data import DataError, cifar10, folder
 from dit_lite.data.pictures import DECODER
 from dit_lite.data.store import store, writable_cache
-from dit_lite.resources import data_root
+from dit_lite.files.environment import data_root
 
 
 @pytest.fixture

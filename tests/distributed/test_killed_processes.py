@@ -17,7 +17,7 @@ from dit_lite import load
 from dit_lite.distributed import sharded, trainer
 from dit_lite.distributed.launch import LaunchError, run_ranks
 from dit_lite.distributed.watch import Watch, describe
-from dit_lite.files import CheckpointError
+from dit_lite.files.writing import CheckpointError
 
 HERE = Path(__file__).parent
 

@@ -51,7 +51,7 @@ def test_nothing_is_left_behind_on_the_cpu(monkeypatch, part):
         loss_beside_linear,
         memorisation_check,
         spectra,
-        importlib.import_module("dit_lite.evaluation.extractor"),
+        importlib.import_module("dit_lite.evaluation.networks.extractor"),
     ):
         if hasattr(module, "pick_device"):
             monkeypatch.setattr(

@@ -8,8 +8,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dit_lite import ConfigError, load, sample, train
 from dit_lite.data import Dataset, Loader
 from dit_lite.diffusion.paths import PATHS
-from dit_lite.evaluation.judge import load_judge
-from dit_lite.files import read_tensors
+from dit_lite.evaluation import load_judge
+from dit_lite.files.tensors import read_tensors
 from dit_lite.training import EMA, DivergedError, Trainer
 
 # Compilers and libraries of many versions meet here; what they warn of is not what

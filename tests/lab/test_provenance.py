@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from dit_lite.files.environment import resource
 from dit_lite.lab import (
     EXPERIMENTS,
     Experiment,
@@ -20,7 +21,6 @@ from dit_lite.lab import (
     results,
     run_experiment,
 )
-from dit_lite.resources import resource
 
 CHAPTERS = sorted(resource("book/chapters").glob("*.ipynb"))
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from dit_lite.files.environment import resource
 from dit_lite.lab import (
     EXPERIMENTS,
     Experiment,
@@ -12,7 +13,6 @@ from dit_lite.lab import (
     run_experiment,
 )
 from dit_lite.lab.results import FORMER_KEYS, FORMER_KINDS, FORMER_NAMES
-from dit_lite.resources import resource
 
 RECORDED = sorted(resource("data/results").glob("*/[cg]pu.json"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dit_lite.files import read_tensors
+from dit_lite.files.tensors import read_tensors
 
 
 def lines(metrics: list[dict]) -> list[dict]:

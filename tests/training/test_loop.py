@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from dit_lite import ConfigError, DiTConfig, TrainConfig, load, sample, train
 from dit_lite.config import CHOICES
 from dit_lite.data import digits
-from dit_lite.files import read_tensors, write_tensors
-from dit_lite.pretrained import Origin, origin_of
+from dit_lite.files.pretrained import Origin, origin_of
+from dit_lite.files.tensors import read_tensors, write_tensors
 from dit_lite.training import CheckpointError, DivergedError, Interrupted, Trainer
 
 

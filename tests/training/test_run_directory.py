@@ -11,7 +11,7 @@ import torch
 
 from dit_lite import ConfigError, load, sample, train
 from dit_lite.cli import main
-from dit_lite.files import read_tensors, write_tensors
+from dit_lite.files.tensors import read_tensors, write_tensors
 from dit_lite.training import CheckpointError, DivergedError, Interrupted, Trainer
 from dit_lite.training.run_directory import LOCK, METRICS, STATE, RunDirectory
 
@@ -450,7 +450,7 @@ def test_a_directory_that_is_no_model_hides_no_shipped_one(tmp_path, monkeypatch
 
 
 def test_the_place_of_the_shipped_models_is_no_other(monkeypatch):
-    from dit_lite.resources import resource
+    from dit_lite.files.environment import resource
 
     monkeypatch.chdir(resource("data/checkpoints"))
     assert load("digits").config.num_classes == 10

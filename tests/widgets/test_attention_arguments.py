@@ -218,7 +218,7 @@ def test_with_a_kernel_another_input_is_recomputed(monkeypatch):
     widget = attention_explorer(
         **GOOD, inputs={"class": range(10)}, start=3, on={"input": look, "t": look}
     )
-    assert (widget.input, widget.inputs["values"][3], widget.live) == (
+    assert (widget.input, widget.inputs["values"][3], widget.recomputed) == (
         3,
         "3",
         ["input", "t"],

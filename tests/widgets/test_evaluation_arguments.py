@@ -187,5 +187,5 @@ def test_with_a_kernel_it_is_a_widget(monkeypatch):
         widget.y,
         widget.by,
         widget.columns,
-        widget.live,
+        widget.recomputed,
     ) == (["recall", "distance"], [1], 0, 1, 1, [3, 9], [])

@@ -84,7 +84,7 @@ def test_with_a_kernel_it_is_a_widget(monkeypatch, name):
     widget = MAKERS[name]()
     assert isinstance(widget, anywidget.AnyWidget)
     assert "export default { render };" in widget._esm
-    assert widget.live == (["seed"] if name in ("noise", "sampling") else [])
+    assert widget.recomputed == (["seed"] if name in ("noise", "sampling") else [])
 
 
 def test_kernel_recomputes_and_reports(monkeypatch):

@@ -7,7 +7,7 @@ import torch
 
 from dit_lite.diffusion.paths import Linear
 from dit_lite.diffusion.samplers import euler, heun
-from dit_lite.evaluation.memorisation import memorisation
+from dit_lite.evaluation import memorisation
 from dit_lite.model.block import Modulation
 from dit_lite.model.dit import FinalLayer
 from dit_lite.widgets import show_source

@@ -160,10 +160,10 @@ def test_with_a_kernel_it_is_a_widget(monkeypatch):
     assert isinstance(widget, anywidget.AnyWidget)
     assert "export default { render };" in widget._esm
     assert ".dit-strips" in widget._css
-    assert (widget.readings, widget.index, widget.gate, widget.step, widget.live) == (
-        list(NAMES),
-        0,
-        1.0,
-        1,
-        [],
-    )
+    assert (
+        widget.readings,
+        widget.index,
+        widget.gate,
+        widget.step,
+        widget.recomputed,
+    ) == (list(NAMES), 0, 1.0, 1, [])

@@ -14,9 +14,9 @@ from ...data.pixels import to_floats
 from ...data.shapes import batch
 from ...data.shapes.reading import ATTRIBUTES
 from ...data.shapes.scene import BACKGROUNDS, MOST, Scenes
-from ...files import read_tensors
-from ...pretrained import load_weights
-from ...resources import page_is_built, resource
+from ...files.environment import page_is_built, resource
+from ...files.pretrained import load_weights
+from ...files.tensors import read_tensors
 
 WEIGHTS = "data/checkpoints/shapes-judge.safetensors"
 CELL = 4  # pixels a side

@@ -15,7 +15,7 @@ from ...data.shapes import RELATIONS, Claims, Scenes, read
 from ...data.shapes.reading import truth
 from ...data.shapes.scene import MOST
 from ..inputs import image_batch
-from ..intervals import Interval, share
+from ..scores.intervals import Interval, share
 from .network import LOOKS, ShapesJudge, load_shapes_judge
 from .slots import Seen, look
 

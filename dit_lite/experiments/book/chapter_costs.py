@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from ...config import ConfigError
+from ...files.environment import resource
 from ...lab import Parts, experiment
-from ...resources import resource
 
 WORDS_A_MINUTE = 130  # of technical prose with formulas
 

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from ...analysis import flops, matched
+from ...analysis import flops, match_cost
 from ...config import CHOICES, DiTConfig, TrainConfig, preset
 from ...data import load_data
 from ...diffusion import sample
@@ -103,14 +103,14 @@ def racer(race: dict, conditioning: str, seed: int = 0) -> DiTConfig:
             race["preset"], **(shape | race["changes"] | {"conditioning": conditioning})
         )
     goal = flops(config)["total"].parameters
-    return matched(
+    return match_cost(
         preset(
             race["preset"], **(shape | race["changes"] | {"conditioning": conditioning})
         ),
         by="parameters",
         target=goal,
         tolerance=0.06,
-    )
+    ).config
 
 
 def one_racer(race: dict, conditioning: str, seed: int) -> dict:

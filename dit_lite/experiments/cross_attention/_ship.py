@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ...cli.grid import write_grid
 from ...diffusion import sample
-from ...files import write
+from ...files.environment import resource
+from ...files.pretrained import CONFIG, WEIGHTS, directory_of, origin_of
+from ...files.writing import write
 from ...lab import Result, run_experiment
 from ...lab.rows import Rows
-from ...pretrained import CONFIG, WEIGHTS, directory_of, origin_of
-from ...resources import resource
 from ...training import load
 from ...training.run_directory import METRICS
 from .shapes_model import ATTRIBUTES, GROUPS

@@ -14,8 +14,8 @@ from ...data.pixels import to_floats
 from ...data.shapes import batch, masks, read
 from ...data.shapes.reading import ALIKE, ATTRIBUTES
 from ...data.shapes.words import WORDS
+from ...files.pretrained import load_config
 from ...model import DiT
-from ...pretrained import load_config
 from ...training import build_model, load
 
 #: The trained model that experiments look at, and how many seeds of noise, pictures

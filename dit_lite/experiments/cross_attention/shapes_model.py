@@ -11,10 +11,10 @@ import torch
 
 from ...data.shapes import batch
 from ...diffusion import sample
-from ...evaluation.intervals import Interval, share
+from ...evaluation import Interval, share
 from ...evaluation.shapes import judge_captions
+from ...files.pretrained import WEIGHTS, directory_of, origin_of
 from ...lab import Parts, ResultError, experiment, load_result
-from ...pretrained import WEIGHTS, directory_of, origin_of
 from ...training import load
 
 #: Captions that are asked for: their split, and the shares of one, two, three objects.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from ...analysis import flops, matched
+from ...analysis import flops, match_cost
 from ...config import DiTConfig, TrainConfig, preset
 from ...data import load_data
 from ...data.shapes import batch
@@ -84,7 +84,9 @@ def way_model(way: str, model: dict) -> DiTConfig:
     shape = load_data("shapes").shape | model
     goal = flops(preset("S/4", **shape, conditioning="adaln_zero_cross"))["total"]
     config = preset("S/4", **shape, conditioning=way)
-    return matched(config, by="parameters", target=goal.parameters, tolerance=0.1)
+    return match_cost(
+        config, by="parameters", target=goal.parameters, tolerance=0.1
+    ).config
 
 
 def one_way(way: str, lr: float, seed: int, run: dict, images: int, walk: int) -> dict:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from ...config import TrainConfig
-from ...evaluation import evaluate_digits
-from ...evaluation.estimate import network_calls
+from ...evaluation import evaluate_digits, network_calls
 from ...lab import Parts, experiment
 from ...training import train
 

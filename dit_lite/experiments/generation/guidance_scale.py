@@ -18,11 +18,11 @@ from ...evaluation import (
     load_extractor,
     make_reference,
     measure,
+    network_calls,
     real_images,
     share,
     train_judge,
 )
-from ...evaluation.estimate import network_calls
 from ...lab import Parts, experiment
 from ...training import load, train
 

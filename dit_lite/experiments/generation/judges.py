@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...data import load_data
-from ...evaluation import extract, load_extractor, share
-from ...evaluation.comparison import JUDGES
+from ...evaluation import JUDGES, extract, load_extractor, share
 from ...lab import Parts, experiment
 
 

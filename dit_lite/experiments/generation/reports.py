@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ...evaluation import evaluate_model, training_reference
+from ...files.pretrained import origin_of
 from ...lab import Parts, experiment
-from ...pretrained import origin_of
 from ...training import load
 from ...training.precision import pick_device
 

@@ -12,8 +12,13 @@ import torch
 from ...config import CHOICES
 from ...data import load_data
 from ...diffusion import sample
-from ...evaluation import extract, load_extractor, make_reference, measure
-from ...evaluation.estimate import network_calls
+from ...evaluation import (
+    extract,
+    load_extractor,
+    make_reference,
+    measure,
+    network_calls,
+)
 from ...lab import Parts, experiment
 from ...training import load
 from ...training.precision import pick_device

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...evaluation import held_out
-from ...evaluation.validation import validation_loss
+from ...evaluation import held_out, validation_loss
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
 from ...lab.provenance import now

@@ -12,7 +12,7 @@ from dit_lite.evaluation.shapes import (
     look,
     train_shapes_judge,
 )
-from dit_lite.resources import resource
+from dit_lite.files.environment import resource
 
 MINIMUM = 0.99
 

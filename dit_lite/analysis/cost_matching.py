@@ -1,0 +1,181 @@
+"""Fair comparisons: models of the same parameters, or of the same multiply-adds,
+over patch, depth, width and heads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..config import ConfigError, DiTConfig, choose
+from ..config.arguments import checked
+from .flops import Cost, flops
+
+MEASURES = ("parameters", "macs")
+
+
+@dataclass(frozen=True)
+class MatchedModel:
+    """A model found: its configuration, its total cost, and how far the cost lies
+    from the target, (cost - target) / target.
+    """
+
+    config: DiTConfig
+    cost: Cost
+    mismatch: float
+
+
+@checked
+def match_cost(
+    config: DiTConfig,
+    by: str = "parameters",
+    target: float | None = None,
+    *,
+    vary: str = "width",
+    tolerance: float = 0.05,
+    **changes,
+) -> MatchedModel:
+    """The model with `changes` whose total "parameters" or "macs" come closest to
+    `target`; without one, to those of `config` itself.
+
+    `vary` names the field that is adjusted: "width" (in steps that the heads divide),
+    "mlp_ratio" (by single hidden units, the finest), or "depth". Equal multiply-adds at
+    another patch: `match_cost(config, by="macs", patch_size=4)`; equal parameters of
+    another conditioning: `match_cost(config, conditioning="film")`. Raises ConfigError
+    when nothing comes within `tolerance`, a share of the target.
+    """
+    target = _target(config, by, target)
+    choose("vary", vary, KNOBS)
+    if vary in changes:
+        raise ConfigError(
+            f"{vary}={changes[vary]!r} is given, but {vary} is what is varied; "
+            f"leave it out, or vary one of {_others(vary)}"
+        )
+    best = _closest(_adjustable(config, vary, changes), by, target, vary)
+    if abs(best.mismatch) > tolerance:
+        raise ConfigError(
+            f"no {vary} gives target={target:g} {by} within "
+            f"tolerance={tolerance:g}: the closest, "
+            f"{vary}={getattr(best.config, vary):g}, "
+            f"is {best.mismatch:+.1%} off; allow more, change the target, or "
+            f"vary one of {_others(vary)}"
+        )
+    return best
+
+
+def match_cost_on_grid(
+    config: DiTConfig,
+    by: str = "parameters",
+    target: float | None = None,
+    *,
+    tolerance: float = 0.05,
+    **grid: Iterable,
+) -> list[MatchedModel]:
+    """Every model of a grid at a matched cost, by the width:
+    `match_cost_on_grid(config, patch_size=(2, 4), depth=(4, 8), heads=(4,))`.
+
+    Each keyword is a field of DiTConfig with its values; the list is in the order of
+    the grid, without the combinations that find no width within `tolerance` or that
+    cannot be built. Raises ConfigError when none is left.
+    """
+    target = _target(config, by, target)
+    found, refused = [], []
+    for values in itertools.product(*grid.values()):
+        changes = dict(zip(grid, values, strict=True))
+        try:
+            found.append(match_cost(config, by, target, tolerance=tolerance, **changes))
+        except ConfigError as error:
+            refused.append(
+                f"{', '.join(f'{name}={value}' for name, value in changes.items())}: "
+                f"{error}"
+            )
+    if not found:
+        raise ConfigError(
+            f"nothing in the grid matches target={target:g} {by}; the last tried "
+            f"was {refused[-1] if refused else 'none: it is empty'}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A field that can be turned, and its value at step k = 1, 2, ... `most` for a
+    given model. The cost grows with k.
+    """
+
+    value: Callable[[DiTConfig, int], float]
+    most: Callable[[DiTConfig], int] = lambda config: 2**40
+
+
+def _width_step(config: DiTConfig) -> int:
+    # the heads divide the width; rope needs head widths, sincos widths, that are
+    # multiples of 4
+    return 4 * config.heads if config.position == "rope" else math.lcm(4, config.heads)
+
+
+#: What `match_cost` can vary.
+KNOBS = {
+    "width": Knob(lambda config, k: k * _width_step(config)),
+    "mlp_ratio": Knob(
+        lambda config, k: k / config.width, most=lambda config: 64 * config.width
+    ),
+    "depth": Knob(lambda config, k: k),
+}
+
+
+def _closest(config: DiTConfig, by: str, target: float, name: str) -> MatchedModel:
+    """Bisection for the last step that stays at or under the target, then the better
+    of it and the next.
+    """
+    knob = KNOBS[name]
+
+    def at(k: int) -> MatchedModel:
+        candidate = dataclasses.replace(config, **{name: knob.value(config, k)})
+        cost = flops(candidate)["total"]
+        return MatchedModel(candidate, cost, getattr(cost, by) / target - 1)
+
+    low, high, most = 1, 2, knob.most(config)
+    while high < most and at(high).mismatch <= 0:
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if at(middle).mismatch <= 0 else (low, middle)
+    return min(at(low), at(high), key=lambda found: abs(found.mismatch))
+
+
+def _target(config: DiTConfig, by: str, target: float | None) -> float:
+    choose("by", by, MEASURES)
+    own = getattr(flops(config)["total"], by)
+    if target is None:
+        return own
+    if (
+        isinstance(target, bool)
+        or not isinstance(target, (int, float))
+        or not 0 < target < math.inf
+    ):
+        raise ConfigError(
+            f"target={target!r} must be a positive number of {by}; leave it out "
+            f"for the {own:,} of `config`"
+        )
+    return target
+
+
+def _adjustable(config: DiTConfig, vary: str, changes: dict) -> DiTConfig:
+    for name in changes:
+        choose(
+            "a field to change",
+            name,
+            [field.name for field in dataclasses.fields(DiTConfig)],
+        )
+    # the width of `config` need not fit the new heads: any that does will do to start
+    # from
+    if vary == "width":
+        changes = changes | {"width": 4 * changes.get("heads", config.heads)}
+    return dataclasses.replace(config, **changes)
+
+
+def _others(name: str) -> str:
+    return ", ".join(knob for knob in KNOBS if knob != name)

@@ -1,0 +1,1 @@
+"""Networks that see images: the judges, classifiers of photographs, Inception-v3."""

@@ -1,0 +1,134 @@
+"""The real images that samples are compared with: found, checked against the model, and
+seen by an extractor.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...config import choose
+from ...data import DATASETS, Dataset, load_data
+from ...model.dit import DiT
+from ..networks.extractor import EXTRACTORS, Extractor, load_extractor
+from .reference import Reference, ReferenceError, data_reference, load_reference
+
+#: data set -> the extractor whose classes are its classes, as "accuracy" needs them.
+#: Other data are seen by Inception-v3.
+JUDGES = {
+    "digits": "digits-judge",
+    "cifar10": "cifar10-judge",
+    "imagenet64": "imagenet64-judge",
+}
+#: Of n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer
+#: than FEWEST real images say nothing, ENOUGH give 5 points.
+FEWEST, ENOUGH = 50, 400
+
+
+class Real(NamedTuple):
+    """Real images, and what tables call them."""
+
+    name: str
+    data: Dataset
+
+    def some(self, index: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Images (n, C, H, W) in [-1,1] and labels (n,)."""
+        index = index.numpy() if isinstance(index, Tensor) else index
+        return self.data.floats(index), torch.from_numpy(self.data.labels[index])
+
+
+def seen(
+    reference: str | Reference | None,
+    real: Real | None,
+    seer: Extractor,
+    data: str,
+    image_size: int,
+) -> Reference | None:
+    """The reference as somebody has seen it before, None where real images are still
+    to be looked at. Raises ReferenceError for one that does not fit, and for too few
+    images, seen or not.
+    """
+    against = None
+    if isinstance(reference, Reference):
+        against = reference.require(seer.name, image_size, seer.dimension)
+        if against.name != real.name:
+            raise ReferenceError(
+                f"the reference is of {against.name!r}, the model of "
+                f"{real.name!r}; make it with training_reference({data!r})"
+            )
+    elif real is None:
+        against = load_reference(reference, seer, image_size)
+    name, count = (
+        (real.name, len(real.data)) if against is None else (against.name, len(against))
+    )
+    if count < FEWEST:
+        raise ReferenceError(
+            f"the reference {name!r} has {count} images, too few "
+            "for any score: of so few a share is known to "
+            f"{100 / max(1, count) ** 0.5:.0f} points in 100; have {FEWEST} or "
+            f"more, better {ENOUGH}"
+        )
+    return against
+
+
+def training_reference(data: str) -> Reference:
+    """The training images of a data set with a judge, as that judge sees them:
+    `evaluate_model(..., reference=)` takes it, where many reports share it.
+    """
+    choose("data set with a judge", data, JUDGES)
+    images = load_data(data, "train")
+    return data_reference(f"{images.name} train", images, opened(JUDGES[data]))
+
+
+def recognised(model: DiT) -> str:
+    """The data set of weights that do not name one: digits, by the shape of its
+    images and its classes.
+    """
+    config, shape = model.config, DATASETS["digits"]().shape
+    if config.class_names in ((), shape["class_names"]) and all(
+        getattr(config, name) == shape[name] for name in shape if name != "class_names"
+    ):
+        return "digits"
+    raise ValueError(
+        "the weights do not say which data the model was trained on; name the "
+        "data set or folder as the reference"
+    )
+
+
+def opened(name: str) -> Extractor:
+    try:
+        return load_extractor(name)
+    except (ImportError, FileNotFoundError) as error:
+        others = ", ".join(other for other in EXTRACTORS if other != name)
+        raise ValueError(
+            f"extractor={name!r}: {error}; or choose one that ships, for images "
+            f"of the size of its data: {others}"
+        ) from None
+
+
+def named_reference(reference: str) -> tuple[str, str]:
+    """Data set and split of a reference; no data set for a file."""
+    before, _, after = reference.rpartition(":")
+    if reference.endswith(".safetensors"):
+        return "", "train"
+    return (
+        (before, after)
+        if before and after in ("train", "test")
+        else (reference, "train")
+    )
+
+
+def compared(name: str, split: str, model: DiT) -> Real:
+    """The images of a data set, if the model makes such images of such classes."""
+    config = model.config
+    data = load_data(name, split, None if name in DATASETS else config.image_size)
+    for field, theirs in data.shape.items():
+        mine = getattr(config, field)
+        if mine != theirs and not (field == "class_names" and not mine):
+            raise ReferenceError(
+                f"the reference {name!r} has {field}={theirs!r}, the model "
+                f"{mine!r}; choose the data that the model was trained on"
+            )
+    return Real(f"{data.name} {split}" if name in DATASETS else data.name, data)

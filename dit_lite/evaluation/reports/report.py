@@ -1,0 +1,121 @@
+"""What is reported of a model: its samples and real images in one table, with
+everything that a reader needs to trust it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from ..losses.label_penalty import LabelPenalty
+from .comparison import ENOUGH
+from .measure import SCORES
+from .score_table import Scores, ScoreTable
+
+#: what is typed -> the name of a score
+NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Two rows, the samples and real images in their place; `left_out`, the scores
+    that could not be had and why; `by_class` (K,), the share of samples judged to be
+    of their class, NaN for a class without samples, or None without a judge;
+    `class_names`, K names or none; `loss`, what the model loses on the real images
+    by the label it is given, or None without the images themselves.
+    """
+
+    samples: Scores
+    real: Scores
+    left_out: dict[str, str]
+    by_class: tuple[float, ...] | None = None
+    class_names: tuple[str, ...] = ()
+    loss: LabelPenalty | None = None
+
+    def __str__(self) -> str:
+        lines = [str(ScoreTable([self.samples, self.real]))]
+        if self.by_class:
+            share, k = min(
+                (share, k) for k, share in enumerate(self.by_class) if share == share
+            )
+            lines.append(
+                "Accuracy of the worst class, "
+                f"{self.class_names[k] if self.class_names else k}: {share:.1%}."
+            )
+        if (
+            few := min(
+                count
+                for row in (self.samples, self.real)
+                for count in (row.samples, row.reference_count)
+            )
+        ) < ENOUGH:
+            near, nearer = (100 / n**0.5 for n in (few, ENOUGH))
+            lines.append(
+                f"Few images: of {few} a share such as precision is known to "
+                f"about {near:.0f} points in 100, of {ENOUGH} to {nearer:.0f}."
+            )
+        if self.loss:
+            lines.append(str(self.loss))
+        return "\n".join(lines + self._left_out())
+
+    def _left_out(self) -> list[str]:
+        """A line for each reason; where both rows lack a score, the reason of the
+        first.
+        """
+        rows, reasons, lines = {}, {}, {}
+        for name, reason in self.left_out.items():
+            score, row = name.split(" of ", 1)
+            rows.setdefault(score, []).append(row)
+            reasons.setdefault(score, reason)
+        for score, reason in reasons.items():
+            lines.setdefault((" and ".join(rows[score]), reason), []).append(score)
+        return [
+            f"Left out of {row}: {', '.join(scores)}: {reason}."
+            for (row, reason), scores in lines.items()
+        ]
+
+    def to_dict(self) -> dict:
+        """Everything, as JSON can hold it: both rows whole, and each score once more
+        by its plain name, real_NAME that of real images.
+        """
+        made, real = (
+            {
+                plain: row.values[name].value
+                for plain, name in NAMES.items()
+                if name in row.values
+            }
+            for row in (self.samples, self.real)
+        )
+        shares = {
+            f"{name}_share": made[name] / real[name]
+            for name in ("precision", "recall")
+            if name in made and real.get(name)
+        }
+        worst = (
+            {"worst_class": min(share for share in self.by_class if share == share)}
+            if self.by_class
+            else {}
+        )
+        row = self.samples
+        how = {
+            "samples": row.samples,
+            "guidance": row.guidance,
+            "steps": row.steps,
+            "sampler": row.sampler,
+            "seed": row.seeds[0],
+        }
+        flat = (
+            made
+            | worst
+            | {f"real_{name}": value for name, value in real.items()}
+            | shares
+            | how
+        )
+        loss = {"loss": asdict(self.loss)} if self.loss else {}
+        return (
+            flat
+            | {
+                "rows": [self.samples.to_dict(), self.real.to_dict()],
+                "left_out": self.left_out,
+            }
+            | loss
+        )

@@ -1,0 +1,129 @@
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from small_models import configs
+
+from dit_lite import ConfigError, DiT, flops, preset
+from dit_lite.analysis import match_cost, match_cost_on_grid
+from dit_lite.analysis.cost_matching import KNOBS
+from dit_lite.config import CHOICES
+
+SMALL = preset("S/2", image_size=32, channels=3, num_classes=10)
+
+
+def total(config, by):
+    return getattr(flops(config)["total"], by)
+
+
+@pytest.mark.parametrize("patch", [1, 4, 8])
+def test_equal_multiply_adds_at_another_patch(patch):
+    found = match_cost(SMALL, by="macs", patch_size=patch).config
+    assert found.patch_size == patch
+    assert total(found, "macs") == pytest.approx(total(SMALL, "macs"), rel=0.05)
+    assert (found.width > SMALL.width) == (patch > SMALL.patch_size)
+
+
+@pytest.mark.parametrize("conditioning", CHOICES["conditioning"])
+def test_equal_parameters_of_every_conditioning(conditioning):
+    by_width = match_cost(SMALL, conditioning=conditioning).config
+    assert total(by_width, "parameters") == pytest.approx(
+        total(SMALL, "parameters"), rel=0.05
+    )
+
+
+# the two streams of "joint" have more parameters than SMALL without any MLP
+@pytest.mark.parametrize("conditioning", sorted({*CHOICES["conditioning"]} - {"joint"}))
+def test_equal_parameters_at_equal_width_of_every_conditioning(conditioning):
+    by_mlp = match_cost(
+        SMALL, conditioning=conditioning, vary="mlp_ratio", tolerance=0.001
+    ).config
+    assert by_mlp.width == SMALL.width
+    assert sum(p.numel() for p in DiT(by_mlp).parameters()) == pytest.approx(
+        total(SMALL, "parameters"), rel=0.001
+    )
+
+
+@given(configs, st.sampled_from(["parameters", "macs"]), st.sampled_from(sorted(KNOBS)))
+def test_a_model_is_the_best_match_of_its_own_cost(config, by, vary):
+    # a pattern per layer holds the depth
+    assume(vary != "depth" or isinstance(config.attention, str))
+    found = match_cost(config, by, vary=vary)
+    assert found.mismatch == 0
+    assert total(found.config, by) == total(config, by)
+
+
+@given(configs, st.floats(1.0, 50.0))
+def test_no_neighbour_is_closer(config, ratio):
+    target = ratio * total(config, "parameters")
+    found = match_cost(config, target=target, tolerance=9.0)
+    step = 4 * config.heads
+    for width in (found.config.width - step, found.config.width + step):
+        assume(width > 0)
+        other = total(
+            preset("digits", **(config.to_dict() | {"width": width})), "parameters"
+        )
+        assert abs(other / target - 1) >= abs(found.mismatch) - 1e-12
+
+
+def test_the_target_is_a_number_or_the_model_itself():
+    other = preset("B/2", image_size=32, channels=3, num_classes=10, depth=12, heads=6)
+    ten_million = match_cost(SMALL, target=10_000_000)
+    assert ten_million.config == match_cost(other, target=1e7).config
+    assert match_cost(SMALL).config == SMALL
+
+
+def test_a_grid_of_shapes_at_equal_parameters():
+    found = match_cost_on_grid(SMALL, "parameters", depth=(3, 6, 12, 24), heads=(4, 8))
+    assert [(m.config.depth, m.config.heads) for m in found] == [
+        (d, h) for d in (3, 6, 12, 24) for h in (4, 8)
+    ]
+    assert all(
+        abs(m.mismatch) <= 0.05 and m.cost == flops(m.config)["total"] for m in found
+    )
+    widths = [m.config.width for m in found[::2]]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_a_grid_leaves_out_what_does_not_fit():
+    found = match_cost_on_grid(
+        SMALL, "macs", patch_size=(2, 3, 4), position=("sincos", "rope")
+    )
+    assert [(m.config.patch_size, m.config.position) for m in found] == [
+        (p, q) for p in (2, 4) for q in ("sincos", "rope")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: match_cost(SMALL, by="speed"), ["by='speed'", "parameters, macs"]),
+        (
+            lambda: match_cost(SMALL, vary="heads"),
+            ["vary='heads'", "width, mlp_ratio, depth"],
+        ),
+        (lambda: match_cost(SMALL, target=-1), ["target=-1", "positive"]),
+        (
+            lambda: match_cost(SMALL, width=64),
+            ["width=64", "leave it out", "mlp_ratio, depth"],
+        ),
+        (lambda: match_cost(SMALL, colour="red"), ["colour", "patch_size"]),
+        (lambda: match_cost(SMALL, patch_size=5), ["patch_size=5", "image_size=32"]),
+        (
+            lambda: match_cost(SMALL, target=10),
+            ["target=10", "width=12", "tolerance=0.05", "mlp_ratio, depth"],
+        ),
+        (
+            lambda: match_cost(SMALL, target=1e9, vary="mlp_ratio"),
+            ["mlp_ratio=64", "width, depth"],
+        ),
+        (
+            lambda: match_cost_on_grid(SMALL, patch_size=(5,)),
+            ["nothing in the grid", "patch_size=5"],
+        ),
+        (lambda: match_cost_on_grid(SMALL, depth=()), ["nothing in the grid", "empty"]),
+    ],
+)
+def test_wrong_questions_are_answered_with_the_way_out(call, words):
+    with pytest.raises(ConfigError) as error:
+        call()
+    assert all(word in str(error.value) for word in words), str(error.value)
