@@ -34,6 +34,9 @@ def keep(notebook, source: Path, seconds: float) -> None:
     sys.path.insert(0, str(BOOK / "_ext"))
     from dit_book import execution_cache
 
+    # a cache compares all metadata of cells, and times of execution are never alike
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
     bundle = CacheBundleIn(notebook, str(source), data={"execution_seconds": seconds})
     get_cache(str(execution_cache(BOOK / "_build"))).cache_notebook_bundle(
         bundle, check_validity=False, overwrite=True

@@ -52,6 +52,9 @@ def test_what_nbmake_ran_is_found_by_the_build(book, monkeypatch):
     ran.cells[0].outputs = [
         nbformat.v4.new_output("execute_result", {"text/plain": "2"})
     ]
+    # as nbclient leaves them
+    ran.cells[0].metadata.execution = {"iopub.status.busy": "2026-11-30T08:39:51.9Z"}
+    ran.metadata.language_info = {"name": "python", "version": "3.11.7"}
     conftest.keep(ran, book / "chapter.ipynb", 0.1)
 
     from jupyter_cache import get_cache
