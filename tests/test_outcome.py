@@ -216,6 +216,25 @@ def test_a_picture_is_of_the_kind_that_its_name_says(tmp_path, suffix):
     assert np.abs(found - expected.numpy()).max() <= 12
 
 
+def test_a_moving_picture_goes_from_the_noise_to_the_images_of_sample(tmp_path):
+    asked = ["sample", "--checkpoint", "digits", "--label", "3", "5", "--count", "2"]
+    asked += ["--steps", "6", "--sampler", "heun", "--seed", "4", "--out"]
+    still, moves = tmp_path / "still.png", tmp_path / "moves.gif"
+    assert [main([*asked, str(out)]) for out in (still, moves)] == [0, 0]
+    with Image.open(still) as picture, Image.open(moves) as walk:
+        images = np.asarray(picture.convert("L")).astype(int)
+        assert walk.n_frames == 7
+        frames, times = [], []
+        for i in range(walk.n_frames):
+            walk.seek(i)
+            frames.append(np.asarray(walk.convert("L")).astype(int))
+            times.append(walk.info["duration"])
+    far = [np.abs(frame - images).mean() for frame in frames]
+    assert far[-1] < 1
+    assert sorted(far, reverse=True) == far
+    assert times[-1] > times[0]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_picture_is_not_written(tmp_path, value):
     images = torch.zeros(4, 1, 8, 8)

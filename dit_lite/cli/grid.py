@@ -1,4 +1,6 @@
-"""Images as one picture file, a row for each class."""
+"""Images as one picture file, a row for each class; or their way from noise, as one
+that moves.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ FORMATS = {
     ".bmp": ("BMP", {}, 65_500),
     ".tif": ("TIFF", {"compression": "tiff_deflate"}, 65_500),
     ".tiff": ("TIFF", {"compression": "tiff_deflate"}, 65_500),
+    ".gif": ("GIF", {}, 65_500),
 }
+#: The kind that shows every step; a frame's time, and that of the last one, in ms.
+MOVES, FRAME_TIME, LAST_TIME = ".gif", 120, 2500
 #: A grid of more pixels is no picture to look at, and would fill the memory.
 MOST_PIXELS = 200_000_000
 FRAME, SHOWN = 1, 64  # pixels around an image; small images are enlarged to about this
@@ -56,12 +61,37 @@ def write_grid(images, columns: int, path: Path) -> None:
     smoothing. Raises ValueError for what `check_grid` refuses, and DivergedError for
     images that hold NaN or infinity, of which nothing is written.
     """
+    from ..training import DivergedError
+
+    check_grid(path, images.shape[-1], images.shape[1], len(images) // columns, columns)
+    if lost := int((~images.isfinite().flatten(1).all(1)).sum()):
+        raise DivergedError(
+            f"{lost} of {len(images)} images hold NaN or infinity, so that {path} was "
+            "not written: the model has diverged; use an earlier checkpoint"
+        )
+    kind, how, _ = FORMATS[path.suffix.lower()]
+    _save(path, _picture(images, columns), format=kind, **how)
+
+
+def write_walk(states, columns: int, path: Path) -> None:
+    """Write the states (S+1, n, C, H, W) of a trajectory, in [-1,1], as one picture
+    that moves from noise to the images and stays there. Raises as `write_grid`.
+    """
+    write_grid(states[-1], columns, path)
+    first, *rest = (_picture(images.nan_to_num(), columns) for images in states)
+    times = [FRAME_TIME] * len(rest) + [LAST_TIME]
+    _save(
+        path, first, format="GIF", save_all=True, append_images=rest, duration=times,
+        loop=0,
+    )  # fmt: skip
+
+
+def _picture(images, columns: int):
+    """Images (n, C, H, W) as a grid of Pillow's."""
     from einops import rearrange
     from torch.nn.functional import pad
 
     from ..data.pixels import to_bytes
-    from ..files.writing import write
-    from ..training import DivergedError
 
     try:
         from PIL import Image
@@ -69,22 +99,21 @@ def write_grid(images, columns: int, path: Path) -> None:
         raise FileNotFoundError(
             "writing a picture needs pillow: pip install pillow"
         ) from None
-    check_grid(path, images.shape[-1], images.shape[1], len(images) // columns, columns)
-    if lost := int((~images.isfinite().flatten(1).all(1)).sum()):
-        raise DivergedError(
-            f"{lost} of {len(images)} images hold NaN or infinity, so that {path} was "
-            "not written: the model has diverged; use an earlier checkpoint"
-        )
     pixels = pad(to_bytes(images.cpu()), (FRAME,) * 4, value=128)
     grid = rearrange(pixels, "(r c) k h w -> (r h) (c w) k", c=columns).squeeze(-1)
     zoom = _zoom(images.shape[-1])
     picture = Image.fromarray(grid.numpy())
-    picture = picture.resize(
+    return picture.resize(
         (picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST
     )
-    kind, how, _ = FORMATS[path.suffix.lower()]
+
+
+def _save(path: Path, picture, **how) -> None:
+    """Encoded as a whole first: a file is complete or not there."""
+    from ..files.writing import write
+
     encoded = io.BytesIO()
-    picture.save(encoded, format=kind, **how)
+    picture.save(encoded, **how)
     write(path, encoded.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""`sample`: images of a trained model, as one picture."""
+"""`sample`: images of a trained model, as one picture; or their way from noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..files.environment import user_path
 from .flags import add_sampling
-from .grid import FORMATS, check_grid, write_grid
+from .grid import FORMATS, MOVES, check_grid, write_grid, write_walk
 
 SUMMARY = "make images and write them as one picture"
 
@@ -41,7 +41,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where the grid goes, a row for each class or caption; its end says the "
         "kind: "
-        f"{', '.join(FORMATS)} (default: grid.png)",
+        f"{', '.join(FORMATS)}; {MOVES} shows every step (default: grid.png)",
     )
 
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     """Make images with a trained model and write them as one picture, a row for each
     class. Processes that torchrun starts share the work.
     """
-    from ..diffusion import sample
+    from ..diffusion import record_trajectory, sample, to_images
     from ..distributed import launch
     from ..distributed.sampling import sample_together
     from ..training import load
@@ -60,7 +60,9 @@ def run(options: argparse.Namespace) -> None:
             f"--count {options.count} is too small; ask for at least 1 image"
         )
     out = user_path(options.out, "out")
-    several = launch.world_size() > 1
+    several, moves = launch.world_size() > 1, out.suffix.lower() == MOVES
+    if several and moves:
+        raise ValueError(f"--out {options.out} takes one process; leave torchrun out")
     device = pick_device(launch.local_device("auto" if several else "cpu"))
     model = load(options.checkpoint, device)
     config = model.config
@@ -68,6 +70,10 @@ def run(options: argparse.Namespace) -> None:
     check_grid(out, config.image_size, config.channels, len(wanted), options.count)
     labels = [y for y in wanted for _ in range(options.count)]
     how = {n: getattr(options, n) for n in ("steps", "guidance", "sampler", "seed")}
+    if moves:
+        states = record_trajectory(model, labels, **how).states
+        write_walk(to_images(states, config), options.count, out)
+        return print(f"{options.out}: {len(states)} frames, from noise to images")
     with launch.if_several(device):
         draw = sample_together if several else sample
         images = draw(model, labels, **how, progress=not launch.rank())
