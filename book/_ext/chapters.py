@@ -20,6 +20,7 @@ def read() -> dict:
     """
     book = yaml.safe_load((ROOT / "book/chapters.yml").read_text())
     listed = [page["file"] for page in book["begin"] + book["chapters"]]
+    listed += [page["file"] for page in book["appendix"]]
     for page in listed:
         if not any((ROOT / f"book/{page}.{kind}").exists() for kind in ("md", "ipynb")):
             raise ValueError(f"book/chapters.yml: there is no page {page!r}")
@@ -33,15 +34,30 @@ def read() -> dict:
     return book
 
 
+def number(page: dict) -> int | None:
+    """Of a chapter."""
+    found = re.match(r"chapters/(\d+)_", page["file"])
+    return int(found[1]) if found else None
+
+
 def title(page: dict) -> str:
     """As listed, with the number of a chapter in front."""
-    number = re.match(r"chapters/(\d+)_", page["file"])
-    return f"{int(number[1])}&nbsp;·&nbsp;{page['title']}" if number else page["title"]
+    n = number(page)
+    return f"{n}&nbsp;·&nbsp;{page['title']}" if n else page["title"]
 
 
 def room_name(room: str) -> str:
     """`model/patching` for a file, `diffusion/` for a folder."""
     return str(Path(room).with_suffix("")) + ("" if Path(room).suffix else "/")
+
+
+def descriptions(book: dict) -> dict[str, str]:
+    """{page: what search engines and previews say of it}."""
+    pages = book["begin"] + book["chapters"] + book["appendix"]
+    return {"index": book["description"]} | {
+        page["file"]: page["you_will"][0].upper() + page["you_will"][1:] + "."
+        for page in pages
+    }
 
 
 def readme_table(book: dict) -> str:
@@ -77,18 +93,22 @@ def still_to_come(book: dict) -> str:
 def toc(book: dict) -> str:
     """_toc.yml, as Jupyter Book reads it."""
     parts = {
-        "To begin with": [page["file"] for page in book["begin"]],
-        "Chapters": [page["file"] for page in book["chapters"]],
-        "Appendix": [f"appendix/{name}" for name in book["appendix"]],
+        "To begin with": book["begin"],
+        "Chapters": book["chapters"],
+        "Appendix": book["appendix"],
     }
     lines = [
         "# The order of the book, written by `make format` from book/chapters.yml.",
         "# book/_toc.yml is a link to this file.",
         "format: jb-book", "root: index", "parts:",
     ]  # fmt: skip
-    for caption, files in parts.items():
+    for caption, pages in parts.items():
         lines += [f"  - caption: {caption}", "    chapters:"]
-        lines += [f"      - file: {file}" for file in files]
+        for page in pages:
+            lines += [f"      - file: {page['file']}"]
+            if number(page):
+                name = title(page).replace("&nbsp;", " ")
+                lines += [f"        title: {name}"]
     return "\n".join(lines) + "\n"
 
 

@@ -4,12 +4,16 @@ package, and the table of claims.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import importlib
+import inspect
 import os
 import re
 from html import escape
 from pathlib import Path
 
+import chapters
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -30,6 +34,7 @@ SOURCES = (
 PAGES = (
     "_config.yml",
     "_toc.yml",
+    "book/chapters.yml",
     "book/**/*.md",
     "book/**/*.ipynb",
     "book/**/*.bib",
@@ -280,8 +285,64 @@ class ClaimTable(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class RoomNames(SphinxDirective):
+    """`{rooms}`: the public functions and classes of each room named, with the first
+    sentence of what they say of themselves.
+    """
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        lines = []
+        for name in " ".join(self.content).split():
+            room = importlib.import_module(f"dit_lite.{name}")
+            lines += [f":::{{dropdown}} `dit_lite.{name}`", first(room), ""]
+            lines += ["| name | |", "|---|---|"]
+            for public in sorted(room.__all__, key=str.lower):
+                value = getattr(room, public)
+                if inspect.isfunction(value) or inspect.isclass(value):
+                    lines += [f"| `{public}` | {first(value)} |"]
+            lines += [":::", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class Fields(SphinxDirective):
+    """`{fields} NAME`: what a configuration of the package says of itself, and its
+    fields with their defaults.
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        import dit_lite
+
+        config = getattr(dit_lite, self.arguments[0])
+        lines = [cell(inspect.getdoc(config)), ""]
+        lines += ["| field | default | |", "|---|---|---|"]
+        for field in dataclasses.fields(config):
+            default = (
+                "" if field.default is dataclasses.MISSING else repr(field.default)
+            )
+            value = f"`{default}`" if default else "required"
+            lines += [f"| `{field.name}` | {value} | {cell(field.metadata['help'])} |"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def first(documented) -> str:
+    """The first sentence of a docstring."""
+    paragraph = " ".join(inspect.getdoc(documented).split("\n\n")[0].split())
+    return cell(re.split(r"(?<=[.?])\s+(?=[A-Z`])", paragraph)[0])
+
+
+def cell(text: str) -> str:
+    """Text of a docstring as Markdown that may stand in a table."""
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    parts[::2] = map(plain, parts[::2])
+    return "".join(parts).replace("|", r"\|")
+
+
 def mend(app, pagename, templatename, context, doctree) -> None:
-    """Mend what the theme and docutils get wrong.
+    """Say what the page is about, and mend what the theme and docutils get wrong.
 
     The scripts of thebe, which the theme adds (twice) although the book does not use
     it, go; the theme's first mode gets a name; an entry of the bibliography takes the
@@ -301,6 +362,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
     for kind in ("script_files", "css_files"):
         context[kind] = [script for script in context.get(kind, []) if kept(script)]
     context["default_mode"] = "auto"
+    if said := chapters.descriptions(chapters.read()).get(pagename):
+        context["metatags"] += f'<meta name="description" content="{escape(said)}">'
     notebook = str(app.env.doc2path(pagename)).endswith(".ipynb")
     if not notebook:
         context["header_buttons"] = [
@@ -339,6 +402,8 @@ def mend(app, pagename, templatename, context, doctree) -> None:
 
 def setup(app) -> dict:
     app.add_directive("claims", ClaimTable)
+    app.add_directive("fields", Fields)
+    app.add_directive("rooms", RoomNames)
     app.connect("config-inited", prepare)
     app.connect("env-get-outdated", reexecute)
     app.connect("build-finished", lighten)
