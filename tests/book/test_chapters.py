@@ -24,7 +24,7 @@ def copy(tmp_path, monkeypatch):
     for name in ("README.md", "_toc.yml", "book/index.md", "book/chapters.yml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for page in (*ROOT.glob("book/*.md"), *ROOT.glob("book/chapters/*.ipynb")):
+    for page in (*ROOT.glob("book/**/*.md"), *ROOT.glob("book/chapters/*.ipynb")):
         there = tmp_path / page.relative_to(ROOT)
         there.parent.mkdir(exist_ok=True)
         if not there.exists():
