@@ -10,6 +10,7 @@ import importlib
 import inspect
 import os
 import re
+from collections import Counter
 from html import escape
 from pathlib import Path
 
@@ -60,6 +61,10 @@ FORMULA = re.compile(
 )
 PRINTED = re.compile(
     r'(<div class="output stream[^"]*)">(<div class="highlight"><pre>)(.*?)</pre>', re.S
+)
+#: The card of a claim.
+CARD = re.compile(
+    r"<details><summary><strong>([A-Z0-9]+-\d+)</strong>(.*?)</p></details>", re.S
 )
 #: What holds no sentences. Then the spaces at which a line must not end, 39 % and w =
 #: 1, and a hyphen that is a minus.
@@ -263,26 +268,67 @@ def deepen(app, doctree, docname) -> None:
 
 class ClaimTable(SphinxDirective):
     """`{claims}`: every claim of the source text that the book has judged so far,
-    with the right statement.
+    with the right statement and a link to the cell that tests it; buttons that count
+    the verdicts and a field filter the list.
     """
 
     def run(self) -> list[nodes.Node]:
         import yaml
 
         self.env.note_dependency(str(BOOK / "claims.yml"))
+        claims = yaml.safe_load((BOOK / "claims.yml").read_text())
+        tested = tested_in()
         lines = []
-        for name, claim in yaml.safe_load((BOOK / "claims.yml").read_text()).items():
+        for name, claim in claims.items():
+            cells = " ".join(
+                f'<a href="../{page}.html#claim-{name}">'
+                f"chapter {int(page.split('/')[1][:2])}</a>"
+                for page in tested.get(name, [])
+            )
             lines += [
                 f":::{{admonition}} {name}: {claim['verdict']}",
                 f":class: claim claim-{claim['verdict']}",
+                f":name: {name}",
                 f"*{plain(claim['statement'])}*",
                 "",
                 f"*The right statement.* {plain(claim['right'])} "
                 f"({plain(claim['source'])})",
+                *(["", f"*Tested in* {cells}"] if cells else []),
                 ":::",
                 "",
             ]
-        return self.parse_text_to_nodes("\n".join(lines))
+        return [
+            nodes.raw("", claim_filter(claims), format="html"),
+            *self.parse_text_to_nodes("\n".join(lines)),
+        ]
+
+
+def tested_in() -> dict[str, list[str]]:
+    """{claim: the chapters with a cell that tests it}."""
+    found = {}
+    for path in sorted((BOOK / "chapters").glob("*.ipynb")):
+        names = re.findall(r'\bclaim\(\s*\\"([A-Z0-9-]+)', path.read_text())
+        for name in dict.fromkeys(names):
+            found.setdefault(name, []).append(f"chapters/{path.stem}")
+    return found
+
+
+def claim_filter(claims: dict) -> str:
+    """A button for each verdict, with its count, and a field for words."""
+    counts = Counter(claim["verdict"] for claim in claims.values())
+    buttons = "".join(
+        f'<button type="button" data-verdict="{verdict}" aria-pressed="false">'
+        f"{verdict} <b>{count}</b></button>"
+        for verdict, count in counts.most_common()
+    )
+    return (
+        '<form class="dit-filter" role="search" aria-label="Filter the claims">'
+        f"{buttons}"
+        '<input type="search" placeholder="words, or an id" '
+        'aria-label="Words in a claim, or its id">'
+        f'<output aria-live="polite">{len(claims)} claims</output></form>'
+        '<script src="../_static/claims.js" defer></script>'
+    )
 
 
 class RoomNames(SphinxDirective):
@@ -341,6 +387,25 @@ def cell(text: str) -> str:
     return "".join(parts).replace("|", r"\|")
 
 
+def linked(body: str, pathto) -> str:
+    """The body of a page whose cards of claims can be linked to, and link to the
+    ledger.
+    """
+    seen = set()
+
+    def link(found: re.Match) -> str:
+        name = found[1]
+        place = "" if name in seen else f' id="claim-{name}"'
+        seen.add(name)
+        where = f"{pathto('appendix/claims')}#{name.lower()}"
+        return (
+            f"<details{place}><summary><strong>{name}</strong>{found[2]}"
+            f'<a href="{where}">In the ledger.</a></p></details>'
+        )
+
+    return CARD.sub(link, body)
+
+
 def mend(app, pagename, templatename, context, doctree) -> None:
     """Say what the page is about, and mend what the theme and docutils get wrong.
 
@@ -389,7 +454,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         body = re.sub(
             r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body
         )
-        body = PRINTED.sub(wrap, whole(once(body)))
+        body = PRINTED.sub(wrap, whole(once(linked(body, context["pathto"]))))
         context["body"] = FORMULA.sub(
             lambda found: (
                 f'<span class="dit-whole">{found[0]}</span>'

@@ -38,8 +38,8 @@ class ClaimError(AssertionError):
 
 
 class ClaimCard:
-    """A claim, its verdict and what was measured, as a small card in the page and a
-    line of text elsewhere.
+    """A claim and its verdict on one line, which opens to what is right and what was
+    measured; a line of text where there is no page.
     """
 
     def __init__(self, name: str, entry: dict, value: float):
@@ -54,12 +54,12 @@ class ClaimCard:
     def _repr_html_(self) -> str:
         e = {key: typeset(html.escape(str(value))) for key, value in self.entry.items()}
         return note(
-            f'<div class="dit-claim-head"><strong>{self.name}</strong> '
-            f"<span>{e['verdict']}</span></div>"
-            f'<p class="dit-claim-said">{e["statement"]}</p><p>{e["right"]} '
-            f"<cite>{e['source']}</cite></p>"
+            f"<details><summary><strong>{self.name}</strong> "
+            f'<span class="dit-claim-verdict">{e["verdict"]}</span> '
+            f'<span class="dit-claim-said">{e["statement"]}</span></summary>'
+            f"<p>{e['right']} <cite>{e['source']}</cite></p>"
             f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> '
-            f"(expected {expected(self.entry['expect'])})</p>",
+            f"(expected {expected(self.entry['expect'])})</p></details>",
             ACCENT[self.entry["verdict"]],
             "dit-claim",
         ).data
