@@ -24,12 +24,14 @@ settings.load_profile("dit_lite")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """The tests of one file go to one worker, and share what it made; so do those of
-    one page of the book, which is opened once, or of one experiment.
+    one page of the book, which is opened once, of one experiment, or of JupyterLab.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if "in_jupyterlab" in nodeid:
+                return "jupyterlab"
             of = re.search(r"/test_(?:pages|budgets|smoke)\.py::.*\[(.*)\]", nodeid)
             return of[1] if of else nodeid.split("::")[0]
 

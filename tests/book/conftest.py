@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 import site_build
-from browser import layout_shift, open_browser, processor_time, serve, visit
+from browser import (
+    layout_shift,
+    missing,
+    open_browser,
+    processor_time,
+    require,
+    serve,
+    visit,
+)
+from jupyterlab_server import jupyterlab
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 BUILD = pytest.StashKey()
@@ -91,10 +100,9 @@ def static(monkeypatch):
     monkeypatch.setenv("DIT_LITE_STATIC", "1")
 
 
-@pytest.fixture(scope="session")
-def visited(address, browser):
-    """A function that gives the visit to the page of a name, kept open for the tests
-    that only read; it must be clean so far.
+def kept_open(opened):
+    """A function that gives the visit to the page of a name, made by `opened` and kept
+    open until another page is asked for; it must be clean so far.
     """
     last = {}
 
@@ -103,12 +111,7 @@ def visited(address, browser):
             for seen in last.values():
                 seen.page.context.close()
             last.clear()
-            last[name] = seen = visit(
-                browser, f"{address}/{name}.html", color_scheme="light"
-            )
-            seen.settle()
-            seen.work = processor_time(seen.page)
-            seen.shift = layout_shift(seen.page)
+            last[name] = opened(name)
         last[name].check()
         return last[name]
 
@@ -116,9 +119,60 @@ def visited(address, browser):
 
 
 @pytest.fixture(scope="session")
+def visited(address, browser):
+    """A function that gives the visit to the page of a name, for the tests that only
+    read.
+    """
+
+    def opened(name: str):
+        seen = visit(browser, f"{address}/{name}.html", color_scheme="light")
+        seen.settle()
+        seen.work = processor_time(seen.page)
+        seen.shift = layout_shift(seen.page)
+        return seen
+
+    return kept_open(opened)
+
+
+@pytest.fixture(scope="session")
 def read(visited):
     """The same, but the page."""
     return lambda name: visited(name).page
+
+
+@pytest.fixture(scope="session")
+def dark_visits(site, browser):
+    def opened(name: str):
+        url = (site / f"{name}.html").as_uri()
+        return visit(browser, url, width=360, color_scheme="dark")
+
+    return kept_open(opened)
+
+
+@pytest.fixture
+def in_the_dark(dark_visits):
+    """A function that gives the page of a name from the file system, dark and of a
+    given width, to tests that may change it; it must be clean when they end.
+    """
+    used = []
+
+    def page_of(name: str, width: int):
+        used.append(dark_visits(name))
+        page = used[-1].page
+        page.set_viewport_size({"width": width, "height": 900})
+        return page
+
+    yield page_of
+    for seen in used:
+        seen.check()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A JupyterLab, which the tests in it share (tests/conftest.py)."""
+    require(missing("jupyterlab", "anywidget"))
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as started:
+        yield started
 
 
 def opener(folder: Path, root: str, clean_page):

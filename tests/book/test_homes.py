@@ -5,19 +5,14 @@ and JupyterLab with a kernel that recomputes.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import PATIENCE, missing, pixels, require, visit
+from browser import PATIENCE, pixels
+from jupyterlab_server import notebook_of
 from site_build import ROOT
 from test_explorers import FRAMES, GUIDANCE, X0, S, everything
 
@@ -88,137 +83,44 @@ def recompute(widget):
 sampling_explorer(draw(0), draw(100), [1.0, 0.5, 0.0], on={"seed": recompute}, step=1)"""
 
 
-def cell(source: str) -> dict:
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": f"cell-{len(source)}",
-        "metadata": {},
-        "outputs": [],
-        "source": source,
-    }
-
-
-def announced_port(runtime: Path) -> int | None:
-    """The port in the file that a server leaves there; none before it is written, and
-    none while it is: the file is there before its text.
-    """
-    for file in runtime.glob("jpserver-*.json"):
-        with suppress(json.JSONDecodeError):
-            return json.loads(file.read_text())["port"]
-    return None
-
-
-@contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
-    """A JupyterLab of this environment that shows `folder` and knows no settings of
-    the user; yields its address.
-    """
-    home, notebooks = folder / "home", folder / "notebooks"
-    (home / "config/labconfig").mkdir(parents=True)
-    quiet = {
-        "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}
-    }
-    (home / "config/labconfig/page_config.json").write_text(
-        json.dumps(quiet), encoding="utf-8"
-    )
-    # every cell is on the page, also those out of sight
-    whole = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
-    (home / "config/labconfig/default_setting_overrides.json").write_text(
-        json.dumps(whole), encoding="utf-8"
-    )
-    places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
-    "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython",
-              "JUPYTERLAB_SETTINGS_DIR": "settings",
-              "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}  # fmt: skip
-    environment = os.environ | {
-        name: str(home / place) for name, place in places.items()
-    }
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DIT_LITE_STATIC": "0",
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-    "--ServerApp.port=0", "--IdentityProvider.token=",
-               f"--ServerApp.root_dir={notebooks}",
-               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
-    with open(home / "log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        for _ in range(PATIENCE // 100):
-            if port := announced_port(home / "runtime"):
-                break
-            assert server.poll() is None, (home / "log").read_text()
-            time.sleep(0.1)
-        assert port, (home / "log").read_text()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()  # it ends its kernels
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
 def test_in_jupyterlab_the_kernel_recomputes_and_arrow_keys_stay_with_the_explorer(
-    tmp_path, browser
+    lab, browser
 ):
-    require(missing("jupyterlab", "anywidget"))
-    (tmp_path / "notebooks").mkdir()
-    kernel = {
-        "kernelspec": {
-            "display_name": "Python 3",
-            "language": "python",
-            "name": "python3",
-        }
-    }
-    notebook = {
-        "cells": [cell(LIVE), cell("1 + 1")],
-        "metadata": kernel,
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    (tmp_path / "notebooks/live.ipynb").write_text(
-        json.dumps(notebook), encoding="utf-8"
+    seen = lab.open(browser, "live", notebook_of(LIVE, "1 + 1"))
+    page = seen.page
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    state, predicted = (
+        page.get_by_role("img", name=name)
+        for name in ("state x_t", "predicted image x0")
     )
-    with jupyterlab(tmp_path) as address:
-        seen = visit(browser, f"{address}/lab/tree/live.ipynb")
-        page = seen.page
-        # connected; what is sent earlier can get lost
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Control+Enter")
-        state, predicted = (
-            page.get_by_role("img", name=name)
-            for name in ("state x_t", "predicted image x0")
-        )
-        state.wait_for()
+    state.wait_for()
 
-        def shows(seed: int, step: int) -> None:
-            for canvas, source in ((state, draw(seed)), (predicted, draw(seed + 100))):
-                for _ in range(PATIENCE // 100):
-                    if (pixels(canvas)[..., 0] == source[step]).all():
-                        break
-                    page.wait_for_timeout(100)
-                assert (pixels(canvas)[..., 0] == source[step]).all(), (seed, step)
+    def shows(seed: int, step: int) -> None:
+        for canvas, source in ((state, draw(seed)), (predicted, draw(seed + 100))):
+            for _ in range(PATIENCE // 100):
+                if (pixels(canvas)[..., 0] == source[step]).all():
+                    break
+                page.wait_for_timeout(100)
+            assert (pixels(canvas)[..., 0] == source[step]).all(), (seed, step)
 
-        shows(0, 1)
-        page.get_by_role("slider", name="step").press("ArrowRight")
-        shows(0, 2)
-        again = page.get_by_role("button", name="new seed")
-        again.click()
-        shows(1, 2)
-        again.press("Enter")
-        shows(2, 2)
-        for key in ("ArrowDown", "ArrowUp", "ArrowLeft"):
-            page.get_by_role("slider", name="step").press(key)
-        shows(2, 1)
-        active = page.locator(".jp-Cell").evaluate_all(
-            "cells => cells.map(cell => cell.classList.contains('jp-mod-active'))"
-        )
-        assert active == [True, False], "JupyterLab took no arrow key"
-        assert not seen.blocked, seen.blocked
-        page.context.close()
+    shows(0, 1)
+    page.get_by_role("slider", name="step").press("ArrowRight")
+    shows(0, 2)
+    again = page.get_by_role("button", name="new seed")
+    again.click()
+    shows(1, 2)
+    again.press("Enter")
+    shows(2, 2)
+    for key in ("ArrowDown", "ArrowUp", "ArrowLeft"):
+        page.get_by_role("slider", name="step").press(key)
+    shows(2, 1)
+    active = page.locator(".jp-Cell").evaluate_all(
+        "cells => cells.map(cell => cell.classList.contains('jp-mod-active'))"
+    )
+    assert active == [True, False], "JupyterLab took no arrow key"
+    assert not seen.blocked, seen.blocked
+    page.context.close()
 
 
 CHAPTER = "02_patching"
@@ -238,26 +140,18 @@ def luminance(color: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def chapter_in_lab(tmp_path_factory, browser):
+def chapter_in_lab(lab, browser):
     """A chapter in JupyterLab after *Run All Cells*: the page, and the notebook."""
-    require(missing("jupyterlab", "anywidget"))
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "notebooks").mkdir()
     source = (ROOT / f"book/chapters/{CHAPTER}.ipynb").read_text(encoding="utf-8")
-    (folder / "notebooks/chapter.ipynb").write_text(source, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DIT_LITE_BUDGET", "smoke")
-        with jupyterlab(folder) as address:
-            seen = visit(browser, f"{address}/lab/tree/chapter.ipynb")
-            page = seen.page
-            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            last = page.locator(".jp-CodeCell").last.locator(".dit-solution")
-            last.wait_for(state="attached", timeout=5 * PATIENCE)
-            yield page, json.loads(source)
-            assert not seen.blocked, seen.blocked
-            page.context.close()
+    seen = lab.open(browser, "chapter", source)
+    page = seen.page
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    last = page.locator(".jp-CodeCell").last.locator(".dit-solution")
+    last.wait_for(state="attached", timeout=5 * PATIENCE)
+    yield page, json.loads(source)
+    assert not seen.blocked, seen.blocked
+    page.context.close()
 
 
 def test_run_all_reaches_the_end_in_jupyterlab(chapter_in_lab):

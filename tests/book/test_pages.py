@@ -67,10 +67,8 @@ def test_a_page_is_accessible(name, read):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_dark_page_from_the_file_system_fits_a_phone_and_can_be_read(
-    name, site, clean_page
-):
-    page = clean_page((site / f"{name}.html").as_uri(), width=360, color_scheme="dark")
+def test_a_page_fits_a_phone(name, in_the_dark):
+    page = in_the_dark(name, 360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.wait_for_function(
         "[...document.querySelectorAll('div.math')].every(node => "
@@ -79,9 +77,34 @@ def test_a_dark_page_from_the_file_system_fits_a_phone_and_can_be_read(
     assert page.evaluate(LOST) == [], (
         "a formula that is too long scrolls from its beginning"
     )
-    page.set_viewport_size({"width": 1280, "height": 900})
+    assert page.locator(CODE).evaluate_all(CUT) == [], "code wraps"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dark_page_from_the_file_system_can_be_read(name, in_the_dark):
+    page = in_the_dark(name, 1280)
     is_whole(page)
     assert faults_of_colour(page) == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_prediction_hides_its_answer_until_the_reader_commits(name, in_the_dark):
+    page = in_the_dark(name, 1280)
+    boxes = page.locator(
+        ".dit-explorer", has_text=re.compile("predict, then reveal", re.I)
+    )
+    assert boxes.count() >= 4
+    for box in boxes.all():
+        reveal = box.locator("button", has_text="Reveal")
+        assert reveal.is_disabled()
+        before = box.inner_text()
+        if (answers := box.locator("input[type=radio]")).count():
+            answers.first.check()
+        else:
+            box.locator("input[type=range]").focus()
+            page.keyboard.press("ArrowRight")
+        reveal.click()
+        assert len(box.inner_text()) > len(before)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,28 +150,6 @@ def test_a_page_that_is_no_notebook_is_not_offered_to_colab(name, read):
     assert (
         read(name).locator("a[href*='colab.research.google.com/github']").count() == 0
     )
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_prediction_hides_its_answer_until_the_reader_commits(
-    name, address, clean_page
-):
-    page = clean_page(f"{address}/{name}.html")
-    boxes = page.locator(
-        ".dit-explorer", has_text=re.compile("predict, then reveal", re.I)
-    )
-    assert boxes.count() >= 4
-    for box in boxes.all():
-        reveal = box.locator("button", has_text="Reveal")
-        assert reveal.is_disabled()
-        before = box.inner_text()
-        if (answers := box.locator("input[type=radio]")).count():
-            answers.first.check()
-        else:
-            box.locator("input[type=range]").focus()
-            page.keyboard.press("ArrowRight")
-        reveal.click()
-        assert len(box.inner_text()) > len(before)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -201,12 +202,6 @@ def test_code_fits_the_page(name, read):
     finally:
         for folded in page.locator("details.above-input").all():
             folded.evaluate("node => node.open = false")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_code_wraps_on_a_phone(name, address, clean_page):
-    page = clean_page(f"{address}/{name}.html", width=390)
-    assert page.locator(CODE).evaluate_all(CUT) == []
 
 
 def test_the_copy_button_copies_no_prompt(address, browser):

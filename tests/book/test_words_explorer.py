@@ -4,15 +4,14 @@ same weights, and the reader steers it by mouse and by keyboard.
 
 from __future__ import annotations
 
-import json
 import re
 
 import numpy as np
 import pytest
 import torch
 from accessibility import faults_of_colour, faults_of_structure
-from browser import missing, require, serve, visit
-from test_homes import cell, jupyterlab
+from browser import serve, visit
+from jupyterlab_server import notebook_of
 
 from dit_lite import DiT, DiTConfig
 from dit_lite.analysis import change_words
@@ -414,33 +413,23 @@ page = words_explorer(*to_browser(DiT(config)), caption="red circle", steps=4)
 page"""
 
 
-def test_in_jupyterlab_the_kernel_knows_what_the_reader_chose(tmp_path, browser):
+def test_in_jupyterlab_the_kernel_knows_what_the_reader_chose(lab, browser):
     """With weights of the size that travels, 4.5 MB."""
-    require(missing("jupyterlab", "anywidget"))
-    (tmp_path / "notebooks").mkdir()
-    notebook = {
-        "cells": [cell(KERNEL), cell("print(page.caption[:2], page.away[:2])")],
-        "metadata": {"kernelspec": {"display_name": "Python 3", "name": "python3"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    (tmp_path / "notebooks/words.ipynb").write_text(json.dumps(notebook))
-    with jupyterlab(tmp_path) as address:
-        page = visit(browser, f"{address}/lab/tree/words.ipynb").page
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Control+Enter")
-        page.wait_for_selector(".dit-explorer[data-step]")
-        press(page, "take away")
-        page.get_by_role("combobox", name="another word").select_option("red")
-        word(page, "1: red")
-        page.get_by_role("combobox", name="another word").select_option("blue")
-        press(page, "swap for")
-        page.wait_for_selector('.dit-explorer[data-step="4"]')
-        page.locator(".jp-CodeCell .cm-content").nth(1).click()
-        page.keyboard.press("Control+Enter")
-        page.get_by_text("[2, 3] [False, False]").wait_for()
-        page.context.close()
+    told = "print(page.caption[:2], page.away[:2])"
+    page = lab.open(browser, "words", notebook_of(KERNEL, told)).page
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".dit-explorer[data-step]")
+    press(page, "take away")
+    page.get_by_role("combobox", name="another word").select_option("red")
+    word(page, "1: red")
+    page.get_by_role("combobox", name="another word").select_option("blue")
+    press(page, "swap for")
+    page.wait_for_selector('.dit-explorer[data-step="4"]')
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("[2, 3] [False, False]").wait_for()
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

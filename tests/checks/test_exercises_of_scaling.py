@@ -51,15 +51,13 @@ def fit_by_scipy(sizes, losses):
 def fit_by_the_floor(sizes, losses):
     """The floor that makes the rest straightest."""
 
-    def line(E):
-        x, y = np.log(sizes), np.log(losses - E)
-        coefficients, residual, *_ = np.polyfit(x, y, 1, full=True)
-        return float(residual[0]), coefficients
-
     grid = losses.min() * (1 - np.geomspace(1e-4, 1, 20_000))
-    E = min(grid, key=lambda e: line(e)[0])
-    slope, offset = line(E)[1]
-    return np.array([E, math.exp(offset), -slope])
+    lines, residuals, *_ = np.polyfit(
+        np.log(sizes), np.log(losses[:, None] - grid), 1, full=True
+    )
+    best = residuals.argmin()
+    slope, offset = lines[:, best]
+    return np.array([grid[best], math.exp(offset), -slope])
 
 
 def fit_by_ratios(sizes, losses):
@@ -90,10 +88,8 @@ def by_normal_draws(sizes, losses, new):
     x, y, slope, offset = line_of(sizes, losses)
     s = np.std(y - slope * x - offset, ddof=2)
     made = slope * x + offset + s * rng.standard_normal((500, len(x)))
-    ends = [
-        np.polyval(np.polyfit(x, one, 1), math.log(new)) + s * rng.standard_normal()
-        for one in made
-    ]
+    slopes, offsets = np.polyfit(x, made.T, 1)
+    ends = slopes * math.log(new) + offsets + s * rng.standard_normal(500)
     return tuple(np.exp(np.percentile(ends, [5, 95])))
 
 
@@ -102,13 +98,13 @@ def by_pairs(sizes, losses, new):
     rng = np.random.default_rng(1)
     x, y, slope, offset = line_of(sizes, losses)
     s = np.std(y - slope * x - offset, ddof=2)
-    ends = []
-    while len(ends) < 400:
-        some = rng.integers(0, len(x), len(x))
-        if len(set(x[some])) > 2:
-            line = np.polyfit(x[some], y[some], 1)
-            noise = 1.1 * s * rng.standard_normal()
-            ends.append(np.polyval(line, math.log(new)) + noise)
+    some = rng.integers(0, len(x), (500, len(x)))
+    some = some[np.ptp(x[some], axis=1) > 0]
+    u, v = x[some], y[some]
+    du = u - u.mean(1, keepdims=True)
+    slopes = (du * v).sum(1) / (du * du).sum(1)
+    ends = v.mean(1) + slopes * (math.log(new) - u.mean(1))
+    ends += 1.1 * s * rng.standard_normal(len(ends))
     return np.exp(np.quantile(ends, [0.05, 0.95]))
 
 

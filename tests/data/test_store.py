@@ -1,12 +1,13 @@
 import errno
 import hashlib
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from decodings import killed, on_a_full_disk, together
+from forked import forked
 from PIL import Image
 
 from dit_lite.data import DataError, cifar10, folder
@@ -144,28 +145,6 @@ def test_another_number_of_pictures_is_refused(source, root, count):
     assert not remains(root)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import numpy as np
-from dit_lite.data.store import store
-
-def pictures():
-    for i in range(3):
-        if i == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield np.full((1, 2, 2), 99, dtype=np.uint8)
-
-real = os.replace
-def replace(part, at):
-    if str(at).endswith(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    real(part, at)
-os.replace = replace
-store("a", [Path(sys.argv[1])], pictures(), (3, 1, 2, 2))
-"""
-
-
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("picture", "rename"), [(0, "none"), (2, "none"), (-1, ".npy"), (-1, ".json")]
@@ -174,11 +153,9 @@ store("a", [Path(sys.argv[1])], pictures(), (3, 1, 2, 2))
 def test_a_decoding_that_is_killed_leaves_nothing_and_is_not_taken_for_a_whole_one(
     source, root, picture, rename, same, tmp_path
 ):
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(source), str(picture), rename],
-        capture_output=True,
-    )
-    assert killed.returncode == -9, killed.stderr.decode()
+    job = forked(killed, source, picture, rename)
+    job.join()
+    assert job.exitcode == -signal.SIGKILL
     if rename == ".npy":
         assert any(name.endswith(".part") for name in remains(root))
     if not same:
@@ -189,83 +166,31 @@ def test_a_decoding_that_is_killed_leaves_nothing_and_is_not_taken_for_a_whole_o
     assert not any(name.endswith(".part") for name in remains(root))
 
 
-TOGETHER = """
-import os, sys, time
-from pathlib import Path
-import numpy as np
-os.getpid = lambda: 7  # the first process of every container
-from dit_lite.data.store import store
-
-def pictures():
-    for i in range(200):
-        Path(sys.argv[2]).open("a").write("x")
-        time.sleep(0.001)
-        yield np.full((1, 2, 2), i, dtype=np.uint8)
-
-images = store("a", [Path(sys.argv[1])], pictures(), (200, 1, 2, 2))
-assert images[:, 0, 0, 0].tolist() == list(range(200))
-"""
-
-
 @pytest.mark.process
 @pytest.mark.parametrize("locks", [True, False])
 def test_processes_of_the_same_number_decode_side_by_side(source, tmp_path, locks):
     """Once, where the disk has locks; each for itself, where it has none."""
-    script = TOGETHER if locks else TOGETHER.replace(
-        "from dit_lite.data.store import store",
-        "import fcntl\ndef no(*a): raise OSError(37, 'No locks available')\n"
-        "fcntl.flock = no\nfrom dit_lite.data.store import store",
-    )  # fmt: skip
-    jobs = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(source), str(tmp_path / "count")],
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(3)
-    ]
-    errors = [job.communicate()[1].decode() for job in jobs]
-    assert [job.returncode for job in jobs] == [0, 0, 0], "\n".join(errors)
+    jobs = [forked(together, source, tmp_path / "count", locks) for _ in range(3)]
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0, 0, 0]
     decoded = (tmp_path / "count").stat().st_size
     assert decoded == 200 if locks else decoded >= 200
 
 
-FULL = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from dit_lite.data.store import store
-
-if sys.argv[2] == "limit":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-if sys.argv[3] == "unreserved":
-    import os
-    del os.posix_fallocate
-    import shutil
-    shutil.disk_usage = lambda place, real=shutil.disk_usage: real(place)._replace(free=1 << 40)
-
-shape = (int(sys.argv[4]), 3, 64, 64)
-pictures = (np.full(shape[1:], 1, np.uint8) for _ in range(shape[0]))
-try:
-    store("a", [Path(sys.argv[1])], pictures, shape)
-except ValueError as error:
-    print(error)
-"""
-
-
 @pytest.mark.process
-@pytest.mark.parametrize("reserved", ["reserved", "unreserved"])
-def test_a_full_disk_is_an_error_and_leaves_nothing(source, root, reserved):
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(source), "limit", reserved, "200"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_full_disk_is_an_error_and_leaves_nothing(source, root, reserved, tmp_path):
+    job = forked(on_a_full_disk, source, reserved, tmp_path / "said")
+    job.join()
+    assert job.exitcode == 0
+    said = (tmp_path / "said").read_text()
     for words in (
         f"cannot keep the decoded images in {root / 'decoded'} (File too large)",
         "they need 2.5 MB, and",
         "make room, choose a smaller image_size, or set DIT_LITE_DATA",
     ):
-        assert words in done.stdout
+        assert words in said
     assert not remains(root)
 
 

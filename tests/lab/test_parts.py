@@ -1,11 +1,10 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import forked
+from killed_between_parts import run_toy
 
 from dit_lite.cli import main
 from dit_lite.config import ConfigError
@@ -63,19 +62,14 @@ def test_ctrl_c_loses_one_part_and_says_how_many_are_kept(squares, capsys):
 
 @pytest.mark.process
 def test_a_killed_run_continues_to_the_same_result(tmp_path):
-    script = str(Path(__file__).parent / "killed_between_parts.py")
     for harm, expected in (
         ("replace", -signal.SIGKILL),
         ("part", -signal.SIGKILL),
         ("none", 0),
     ):
-        done = subprocess.run(
-            [sys.executable, script, str(tmp_path), harm],
-            capture_output=True,
-            text=True,
-            env=os.environ,
-        )
-        assert done.returncode == expected, done.stderr
+        job = forked(run_toy, tmp_path, harm)
+        job.join()
+        assert job.exitcode == expected
     # the first part was done but not saved; nothing else was done twice
     assert (tmp_path / "did").read_text() == "0 0 1 2 3 "
     result = json.loads((tmp_path / "data/results/toy/cpu.json").read_text())

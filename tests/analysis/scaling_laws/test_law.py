@@ -70,19 +70,11 @@ def covered(draws: int, refits: int, **noise) -> dict[str, float]:
     ids=["seeds", "one seed", "noisy", "luck of a run"],
 )
 def test_nine_in_ten_intervals_hold_the_truth_in_200_draws(noise):
-    found = covered(200, 200, **noise)
+    found = covered(200, 100, **noise)
     shares = {k: v for k, v in found.items() if not k.startswith("bias")}
     assert all(0.85 <= share <= 0.95 for share in shares.values()), shares
     biases = [abs(found[f"bias of {name}"]) for name in ("E", "alpha", "beta")]
     assert max(biases) < 0.3, found
-
-
-def test_most_intervals_hold_the_truth():
-    """The same with fewer draws: all of 40 cannot be, and 28 would be too few."""
-    found = covered(40, 100, point=0.01)
-    shares = [v for k, v in found.items() if not k.startswith("bias")]
-    assert min(shares) >= 0.75
-    assert np.mean(shares) < 0.99
 
 
 def test_points_of_a_run_are_not_independent():
