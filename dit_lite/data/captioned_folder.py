@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..config.captions import encode, words_in
-from .dataset import DataError, Dataset
+from .dataset import Captioned, DataError
 from .listing import say
 from .pictures import decode
 from .store import store
@@ -20,30 +19,6 @@ COLUMNS = ("file", "caption")
 SPLIT = "split"  # a column that may be there: train or test
 SPLITS = ("train", "test")
 LONGEST = 77  # words; as many tokens as CLIP's encoder takes
-
-
-@dataclass(frozen=True)
-class Captioned(Dataset):
-    """Images (n, C, H, W) uint8, and in place of labels the ids of words (n, M) int64,
-    0 for padding. `words`: the word of each id, "" first.
-    """
-
-    words: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        """Captions are no classes, so no label is checked."""
-
-    @property
-    def shape(self) -> dict:
-        """The fields of a DiTConfig that the data decide."""
-        return dict(
-            image_size=self.images.shape[-1],
-            channels=self.images.shape[1],
-            condition="caption",
-            words=self.words,
-            vocab_size=len(self.words),
-            caption_length=self.labels.shape[1],
-        )
 
 
 def captioned_folder(root: Path, size: int, split: str = "train") -> Captioned:

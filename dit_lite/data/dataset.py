@@ -137,5 +137,29 @@ class Dataset:
         return to_floats(torch.tensor(self.images[some]))
 
 
+@dataclass(frozen=True)
+class Captioned(Dataset):
+    """Images (n, C, H, W) uint8, and in place of labels the ids of words (n, M) int64,
+    0 for padding. `words`: the word of each id, "" first.
+    """
+
+    words: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Captions are no classes, so no label is checked."""
+
+    @property
+    def shape(self) -> dict:
+        """The fields of a DiTConfig that the data decide."""
+        return dict(
+            image_size=self.images.shape[-1],
+            channels=self.images.shape[1],
+            condition="caption",
+            words=self.words,
+            vocab_size=len(self.words),
+            caption_length=self.labels.shape[1],
+        )
+
+
 def _kind(value: object) -> str:
     return str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__

@@ -23,7 +23,7 @@ from ..model.dit import DiT
 from ..training.endings import Run
 from ..training.loop import Trainer
 from ..training.precision import pick_device, products
-from ..training.run_directory import RunDirectory, State, Stateful
+from ..training.run_directory import RunDirectory, State, Stateful, split_state
 from ..wrappers import parameters
 from . import launch, sharded
 from .average import Average, local
@@ -301,7 +301,7 @@ class ShardedDirectory(RunDirectory):
         if self.place is None:
             super().restore(saved, state)
             return
-        tensors = split(state)[0]
+        tensors = split_state(state)[0]
         sharded.load(self.place, tensors)
         for name, part in state.items():
             start = f"{name}."
@@ -315,7 +315,7 @@ class ShardedDirectory(RunDirectory):
             )
 
     def save(self, state: dict[str, Stateful], identity: dict) -> None:
-        tensors, values = split(state)
+        tensors, values = split_state(state)
         sharded.save(
             self.path,
             values["trainer"]["step"],
@@ -327,16 +327,3 @@ class ShardedDirectory(RunDirectory):
         if found := sharded.complete(self.path):
             return sharded.read_about(found[0])["step"]
         return super().saved_step()
-
-
-def split(state: dict[str, Stateful]) -> tuple[dict[str, Tensor], dict[str, dict]]:
-    """The tensors of all parts by "PART.NAME", and the plain values of each part."""
-    tensors, values = {}, {}
-    for name, part in state.items():
-        values[name] = {}
-        for key, value in part.state_dict().items():
-            if isinstance(value, Tensor):
-                tensors[f"{name}.{key}"] = value
-            else:
-                values[name][key] = value
-    return tensors, values

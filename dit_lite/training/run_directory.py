@@ -127,14 +127,7 @@ class RunDirectory:
 
     def save(self, state: dict[str, Stateful], identity: dict) -> None:
         """Write the state of every part, whole or not at all."""
-        tensors, values = {}, {}
-        for name, part in state.items():
-            values[name] = {}
-            for key, value in part.state_dict().items():
-                if isinstance(value, Tensor):
-                    tensors[f"{name}.{key}"] = value
-                else:
-                    values[name][key] = value
+        tensors, values = split_state(state)
         about = {"values": json.dumps(values), "identity": json.dumps(identity)}
         if self.writes:
             write_tensors(self.path / STATE, tensors, {"schema": SCHEMA} | about)
@@ -211,3 +204,18 @@ def unlock(file: int, path: Path, process: int) -> None:
     if os.getpid() == process:
         path.unlink(missing_ok=True)
         os.close(file)
+
+
+def split_state(
+    state: dict[str, Stateful],
+) -> tuple[dict[str, Tensor], dict[str, dict]]:
+    """The tensors of all parts by "PART.NAME", and the plain values of each part."""
+    tensors, values = {}, {}
+    for name, part in state.items():
+        values[name] = {}
+        for key, value in part.state_dict().items():
+            if isinstance(value, Tensor):
+                tensors[f"{name}.{key}"] = value
+            else:
+                values[name][key] = value
+    return tensors, values

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from .arrays import as_array, check_shape, check_text
-from .explorer import explorer
+from .explorer import explorer, rows_of
 
 Inputs = Mapping[str, Sequence]
 
@@ -236,18 +236,6 @@ def _height(shown: dict, inputs: dict | None) -> tuple[str, str]:
     )
     groups = [*choices, 65 + 44 * T if T <= 8 else 300, 445 if words else 270]
 
-    def rows(room: int) -> int:
-        count, left = 0, 0
-        for group in groups:
-            lines = -(-group // room)
-            count, left = (
-                (count, left - group)
-                if group <= left
-                else (count + lines, lines * room - group)
-            )
-            left -= 22
-        return count
-
     beside = (
         f"max({tall:.3g} * (50cqi - {(strip + 78) // 2}px), "
         f"{(44 * tall + 3) * L + 16:.0f}px)"
@@ -262,7 +250,10 @@ def _height(shown: dict, inputs: dict | None) -> tuple[str, str]:
         for room in (680, 320)
     ]
     base = [
-        48 * rows(room) + (22 if T <= 8 else 0) + 54 * count + (42 if words else 0)
+        48 * rows_of(groups, room, 22)
+        + (22 if T <= 8 else 0)
+        + 54 * count
+        + (42 if words else 0)
         for room, count in zip((690, 335), lines, strict=True)
     ]
     return f"{base[0] + 240}px + {wide}", f"{base[1] + 510}px + {phone}"

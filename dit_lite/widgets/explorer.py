@@ -24,7 +24,8 @@ from ..files.environment import page_is_built
 HERE = Path(__file__).parent
 # the modules that an explorer needs besides base
 NEEDS = {name: ("matmul", "dit", "walk") for name in ("live_dit", "words")}
-NEEDS |= {name: ("formulas", "bills") for name in ("cost", "memory", "planner")}
+NEEDS |= {"memory": ("formulas", "bills")}
+NEEDS |= {name: ("formulas", "bills", "run_form") for name in ("cost", "planner")}
 NEEDS |= {name: ("law_fit", "loglog") for name in ("scaling_law", "budget_game")}
 # modules that are not explorers
 SHARED = {"base", "host", *itertools.chain.from_iterable(NEEDS.values())}
@@ -232,3 +233,19 @@ def _recompute(widget, function: Callable) -> None:
         widget.status = f"{type(error).__name__}: {error}"
         raise
     widget.status = ""
+
+
+def rows_of(groups: list[int], room: int, gap: int) -> int:
+    """How many rows these groups of controls take, each as wide as it says and `gap`
+    from the next, in a room of so many pixels.
+    """
+    count, left = 0, 0
+    for group in groups:
+        lines = -(-group // room)
+        count, left = (
+            (count, left - group)
+            if group <= left
+            else (count + lines, lines * room - group)
+        )
+        left -= gap
+    return count

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .arrays import as_array, check_images, check_text
-from .explorer import explorer
+from .explorer import explorer, rows_of
 
 
 def patch_explorer(
@@ -182,16 +182,7 @@ def _height(
         ),
     ]
 
-    def rows(room: int) -> int:
-        count, left = 0, 0
-        for group in groups:
-            lines = -(-group // room)
-            count, left = (
-                (count, left - group)
-                if group <= left
-                else (count + lines, lines * room - group)
-            )
-            left -= 20
-        return count
-
-    return f"{791 + 49 * rows(698)}px", f"{925 + 49 * rows(335)}px + 50cqi"
+    return (
+        f"{791 + 49 * rows_of(groups, 698, 20)}px",
+        f"{925 + 49 * rows_of(groups, 335, 20)}px + 50cqi",
+    )

@@ -88,106 +88,28 @@ function render({ model, el }) {
       "run",
     ].map(key => model.get(key));
   const cost = splitter(table, layouts);
-  const shares = window === window.top && !("jpThemeLight" in document.body.dataset);
-  const fields = {},
-    problem = h("p", { class: "dit-cost-problem", role: "status" });
-
-  function set(change) {
-    const run = { ...model.get("run"), ...change },
-      { downsampling } = table.choices.space[run.space];
-    if ("space" in change || "image_size" in change)
-      run.patch_size =
-        patches.findLast(
-          p => p <= run.patch_size && run.image_size % (p * downsampling) === 0,
-        ) ?? patches[0];
-    if ("machine" in change) for (const name of OWN) delete run[name];
-    const message = wrong(table, run);
-    if (!message) {
-      put(model, "chosen", "");
-      put(model, "run", run);
-    }
-    return message;
-  }
-  function numeric(name, label, { unit = 1, wide = "" } = {}) {
-    const input = h("input", {
-      type: "number",
-      inputmode: "decimal",
-      step: "any",
-      "aria-label": label,
-      oninput: () => {
-        const value = input.value.trim() === "" ? NaN : unit * Number(input.value);
-        const alone = { ...model.get("run"), [name]: value, patch_size: 1 };
-        if (name !== "heads") alone.heads = 1;
-        const message = wrong(table, alone, name) || set({ [name]: value });
-        tell(problem, message);
-        input.toggleAttribute("aria-invalid", false);
-        if (message) input.setAttribute("aria-invalid", "true");
-      },
-    });
-    fields[name] = value => {
-      if (document.activeElement !== input || Number(input.value) * unit !== value)
-        input.value = +(value / unit).toPrecision(12);
-    };
-    return field(label, input, wide);
-  }
-  function select(name, label, options, wide = "") {
-    const node = h(
-      "select",
-      {
-        "aria-label": label,
-        onchange: () => tell(problem, set({ [name]: node.value })),
-      },
-      ...Object.entries(options).map(([value, text]) => h("option", { value }, text)),
-    );
-    fields[name] = value => (node.value = value);
-    return field(label, node, wide);
-  }
-  function oneOf(name, label, options, wide, change = value => set({ [name]: value })) {
-    const control = segmented({
-      label,
-      options: options.map(([value, text]) => ({ value, name: text })),
-      value: null,
-      visible: false,
-      change: value => tell(problem, change(value)),
-    });
-    fields[name] = control.set;
-    return field(label, control.node, wide);
-  }
-  const group = (title, ...controls) =>
-    h(
-      "div",
-      { class: "dit-cost-group", role: "group", "aria-label": title },
-      h("div", { class: "dit-eyebrow" }, title),
-      h("div", { class: "dit-cost-fields" }, ...controls),
-    );
-  const names = keys => Object.fromEntries(keys.map(key => [key, key]));
-  const presets = Object.entries(sizes),
-    named = run =>
-      presets.find(([, size]) =>
-        size.every((n, i) => n === [run.width, run.depth, run.heads][i]),
-      )?.[0];
-  const pick = name => {
-    const [width, depth, heads] = sizes[name];
-    return set({ width, depth, heads });
-  };
+  const form = runForm({
+    model,
+    table,
+    sizes,
+    patches,
+    own: OWN,
+    before: () => put(model, "chosen", ""),
+  });
+  const { numeric, select, oneOf, group } = form;
 
   const story = h("output", {
     class: "dit-story dit-cost-story",
     "aria-live": "polite",
   });
-  const tiles = [
+  const tiles = tilesOf([
     ["layout_seconds", "a step", duration],
     ["layout_images", "images a second", value => number(value, 3)],
     ["device_memory", "on a device", inBytes],
     ["layout_utilisation", "of the peak (MFU)", percent],
     ["parameters", "parameters", count],
     ["sampled_seconds", "one image, sampled", duration],
-  ].map(([key, name, format]) => ({
-    key,
-    format,
-    name,
-    value: h("span", { class: "dit-value" }),
-  }));
+  ]);
   const list = h("div", {
     class: "dit-plan-list",
     role: "radiogroup",
@@ -219,64 +141,18 @@ function render({ model, el }) {
     duration,
   );
   const source = h("div", { class: "dit-note dit-cost-source" });
-  const said = h("span", { class: "dit-note", role: "status" });
-  const copy = button("copy link", async () => {
-    remember();
-    try {
-      await navigator.clipboard.writeText(location.href);
-      tell(said, "Copied.");
-    } catch {
-      tell(said, "The address of this page is the link.");
-    }
-  });
-  const reset = button("start again", () => {
-    tell(problem, "");
-    put(model, "chosen", "");
-    put(model, "run", first);
-  });
-  body.append(
-    story,
-    h(
-      "div",
-      { class: "dit-cost-tiles" },
-      ...tiles.map(({ key, value, name }) =>
-        h("div", { "data-key": key }, value, h("span", { class: "dit-name" }, name)),
-      ),
-    ),
+  const inputs = [
     group(
       "model",
-      oneOf(
-        "size",
-        "size",
-        presets.map(([name]) => [name, name]),
-        "dit-cost-bars",
-        pick,
-      ),
-      numeric("width", "width D"),
-      numeric("depth", "blocks L"),
-      numeric("heads", "heads h"),
-      numeric("image_size", "side, pixels"),
-      oneOf(
-        "space",
-        "image",
-        [
-          ["latent", "latent"],
-          ["colour", "colour"],
-        ],
-        "dit-cost-bars",
-      ),
+      ...form.shape,
+      oneOf("space", "image", asOptions(["latent", "colour"])),
       select(
         "conditioning",
         "conditioning",
-        names(Object.keys(layouts.choices.conditioning)),
+        asOptions(Object.keys(layouts.choices.conditioning)),
         "dit-cost-two",
       ),
-      oneOf(
-        "patch_size",
-        "patch P",
-        patches.map(p => [p, String(p)]),
-        "dit-cost-bars",
-      ),
+      form.patch,
     ),
     group(
       "training",
@@ -284,48 +160,25 @@ function render({ model, el }) {
       numeric("frozen_parameters", "autoencoder, M", { unit: 1e6 }),
       numeric("frozen_macs", "its GMAC/image", { unit: 1e9 }),
       numeric("sampling_steps", "sampling steps"),
-      select(
-        "precision",
-        "precision",
-        {
-          fp32: "fp32",
-          tf32: "TF32 products",
-          bf16: "bf16, fp32 weights",
-          bf16_weights: "bf16, fp32 master",
-        },
-        "dit-cost-two",
-      ),
-      select(
-        "checkpointing",
-        "activations",
-        { none: "kept", block: "recomputed by block", sqrt: "recomputed by √L blocks" },
-        "dit-cost-two",
-      ),
+      select("precision", "precision", PRECISIONS, "dit-cost-two"),
+      select("checkpointing", "activations", CHECKPOINTING, "dit-cost-two"),
     ),
     group(
       "cluster",
-      select("machine", "device", names(Object.keys(table.machines))),
+      select("machine", "device", asOptions(Object.keys(table.machines))),
       numeric("devices", "how many"),
       numeric("link", "link inside, GB/s"),
       numeric("network", "between, GB/s"),
       numeric("memory", "memory, GB"),
       numeric("share", "reached, %"),
     ),
-    problem,
-    source,
-    h("div", { class: "dit-eyebrow" }, "layouts that fit, fastest first"),
-    list,
-    memory.node,
-    time.node,
-    h("div", { class: "dit-controls" }, ...(shares ? [copy] : []), reset, said),
-  );
+  ];
 
   function draw() {
     const run = model.get("run"),
       machine = table.machines[run.machine],
       found = search(cost, rules, run);
-    for (const [name, show] of Object.entries(fields))
-      show(name === "size" ? named(run) : (run[name] ?? machine[name]));
+    form.show(run, { ...machine, ...run });
     tell(
       source,
       `${run.machine}: ${machine.source}. Up to ${machine.joined} devices are joined by the inner link. Assumed: ${rules.shares.join(" to ")} % of the peak is reached and ${rules.overlaps.join(" to ")} % of what can hide does; that gives the intervals.`,
@@ -337,7 +190,7 @@ function render({ model, el }) {
         story,
         `No layout of ${number(run.devices, 6)} devices that divides h = ${run.heads}, L = ${run.depth} and a batch of ${number(run.batch, 6)} fits into ${number(run.memory ?? machine.memory, 6)} GB. Recompute activations, or choose other numbers.`,
       );
-      for (const { value } of tiles) tell(value, "–");
+      tiles.show(null);
       const nothing = new Proxy({}, { get: () => 0 });
       memory.show(nothing);
       time.show(nothing);
@@ -387,10 +240,7 @@ function render({ model, el }) {
     );
     const { layout, known } = chosen,
       [low, high] = intervals.get(chosen);
-    for (const { key, format, value } of tiles) {
-      tell(value, format(known[key]));
-      value.parentNode.dataset.value = known[key];
-    }
+    tiles.show(known);
     memory.show(known, known.memory * 1e9);
     tell(
       memory.head,
@@ -406,10 +256,9 @@ function render({ model, el }) {
       time.note,
       `Each device sends ${inBytes(known.data_sent + known.tensor_sent + known.stage_sent)}.`,
     );
-    const name = named(run) ? `DiT-${named(run)}/${run.patch_size}` : "This model";
     tell(
       story,
-      `${name} on ${number(run.devices, 6)} × ${run.machine}: ${found.length} layouts fit. ${chosen === found[0] ? "The fastest" : "Yours"} is ${nameOf(layout)}, with ${duration(known.layout_seconds)} a step, and between ${duration(low)} and ${duration(high)} where other shares of the peak and of hiding are assumed.`,
+      `${form.label(run)} on ${number(run.devices, 6)} × ${run.machine}: ${found.length} layouts fit. ${chosen === found[0] ? "The fastest" : "Yours"} is ${nameOf(layout)}, with ${duration(known.layout_seconds)} a step, and between ${duration(low)} and ${duration(high)} where other shares of the peak and of hiding are assumed.`,
     );
     el.dataset.results = JSON.stringify({
       ...known,
@@ -420,40 +269,47 @@ function render({ model, el }) {
     });
   }
 
-  let waiting;
-  function remember() {
-    clearTimeout(waiting);
-    if (!shares) return;
-    const state = { ...model.get("run") };
-    if (model.get("chosen")) state.layout = model.get("chosen");
-    try {
-      history.replaceState(history.state, "", toAddress(MARK, state));
-    } catch {
-      /* a page that may not name its state still works */
-    }
-  }
-  function restore() {
-    const given = shares && fromAddress(MARK, location.hash, table, first);
-    if (!given) return false;
-    const run = { ...first, ...given };
-    if (wrong(table, run) || !patches.includes(run.patch_size)) return false;
-    if (!Object.hasOwn(layouts.choices.conditioning, run.conditioning)) return false;
-    const layout = new URLSearchParams(location.hash.slice(MARK.length)).get("layout");
-    put(model, "chosen", layout ?? "");
-    put(model, "run", run);
-    return true;
-  }
-  const arrive = () =>
-    restore() && requestAnimationFrame(() => el.scrollIntoView({ block: "start" }));
-  const changed = () => {
-    draw();
-    clearTimeout(waiting);
-    waiting = setTimeout(remember, 250);
-  };
-  model.on("change:run", changed);
-  model.on("change:chosen", changed);
-  window.addEventListener("hashchange", arrive);
-  draw();
-  arrive();
+  const address = heldInAddress({
+    model,
+    el,
+    mark: MARK,
+    keys: ["run", "chosen"],
+    table,
+    first,
+    draw,
+    state() {
+      const layout = model.get("chosen");
+      return { ...model.get("run"), ...(layout ? { layout } : {}) };
+    },
+    accept(given) {
+      const run = { ...first, ...given };
+      if (wrong(table, run) || !patches.includes(run.patch_size)) return false;
+      if (!Object.hasOwn(layouts.choices.conditioning, run.conditioning)) return false;
+      const layout = new URLSearchParams(location.hash.slice(MARK.length)).get(
+        "layout",
+      );
+      put(model, "chosen", layout ?? "");
+      put(model, "run", run);
+      return true;
+    },
+    reset() {
+      form.settle();
+      put(model, "chosen", "");
+      put(model, "run", first);
+    },
+  });
+  body.append(
+    story,
+    tiles.node,
+    ...inputs,
+    form.problem,
+    source,
+    h("div", { class: "dit-eyebrow" }, "layouts that fit, fastest first"),
+    list,
+    memory.node,
+    time.node,
+    address.node,
+  );
+  address.begin();
 }
 export default { render };

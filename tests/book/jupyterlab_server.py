@@ -60,7 +60,9 @@ class Lab(NamedTuple):
         can get lost.
         """
         (self.notebooks / f"{name}.ipynb").write_text(notebook, encoding="utf-8")
-        seen = visit(browser, f"{self.address}/lab/tree/{name}.ipynb")
+        # a workspace of its own: another would bring back what was open in it
+        place = f"lab/workspaces/{name}/tree/{name}.ipynb"
+        seen = visit(browser, f"{self.address}/{place}")
         seen.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         return seen
 

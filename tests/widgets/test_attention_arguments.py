@@ -1,15 +1,17 @@
 import base64
-import json
-import re
 
 import numpy as np
 import pytest
 import torch
+from fragments import asks_for_nothing, code_of, state
 
 from dit_lite.analysis import effective_support, entropy, mean_distance
-from dit_lite.widgets import Html, attention_explorer, pack_attention
+from dit_lite.widgets import attention_explorer, pack_attention
 
 T, L, h, N, M = 2, 3, 2, 16, 3
+
+
+pytestmark = pytest.mark.usefixtures("static")
 
 
 def softmax(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -24,19 +26,6 @@ def softmax(*shape: int, seed: int = 0) -> torch.Tensor:
 SELF, CROSS = softmax(T, L, h, N, N), softmax(T, L, h, N, M, seed=1)
 GOOD = {"images": np.zeros((T, 8, 8), np.uint8), "attention": SELF, "times": [0.9, 0.1]}
 WORDS = {"cross": CROSS, "words": ["red", "blue", "of"]}
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def changed(array: torch.Tensor, value: float) -> torch.Tensor:
@@ -194,12 +183,10 @@ def test_errors_name_the_argument(kind, message, change):
 
 
 def test_the_fragment_asks_for_nothing_and_is_light():
-    fragment = attention_explorer(**GOOD, **WORDS).data
-    code = re.sub(
-        r'<script type="application/json">.*?</script>', "", fragment, flags=re.S
-    )
-    assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", code)
-    assert len(fragment) < 80_000
+    fragment = attention_explorer(**GOOD, **WORDS)
+    code = code_of(fragment)
+    assert asks_for_nothing(code)
+    assert len(fragment.data) < 80_000
 
 
 def test_with_a_kernel_another_input_is_recomputed(monkeypatch):

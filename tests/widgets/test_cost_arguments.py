@@ -1,28 +1,14 @@
-import json
-import re
-
 import numpy as np
 import pytest
+from fragments import asks_for_nothing, state
 
 from dit_lite.analysis import cost_formulas
 from dit_lite.config import SIZES
-from dit_lite.widgets import Html, cost_calculator
+from dit_lite.widgets import cost_calculator
 from dit_lite.widgets.cost import FIRST
 
+pytestmark = pytest.mark.usefixtures("static")
 TABLE = cost_formulas()
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def without(part: str, name: str) -> dict:
@@ -106,10 +92,7 @@ def test_errors_name_the_argument(kind, message, change):
 
 def test_the_fragment_is_light_and_asks_for_nothing():
     fragment = cost_calculator(TABLE, SIZES).data
-    assert not re.search(
-        r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(|\beval\b|new Function",
-        fragment,
-    )
+    assert asks_for_nothing(fragment)
     assert len(fragment) < 80_000
 
 

@@ -1,13 +1,13 @@
 import base64
-import json
-import re
 
 import numpy as np
 import pytest
 import torch
+from fragments import asks_for_nothing, state
 
-from dit_lite.widgets import Html, evaluation_explorer
+from dit_lite.widgets import evaluation_explorer
 
+pytestmark = pytest.mark.usefixtures("static")
 NAN = float("nan")
 GOOD = {
     "axes": {"w": [1, 1.5, 4]},
@@ -21,19 +21,6 @@ GOOD = {
 }
 IMAGES = np.zeros((3, 9, 4, 4, 3), np.uint8)
 RECALL, DISTANCE = GOOD["scores"].values()
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def numbers(packed: dict) -> np.ndarray:
@@ -170,7 +157,7 @@ def test_errors_name_the_argument(kind, message, change):
 
 def test_the_fragment_is_light_and_asks_for_nothing():
     fragment = evaluation_explorer(**GOOD).data
-    assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", fragment)
+    assert asks_for_nothing(fragment)
     assert len(fragment) < 50_000
 
 

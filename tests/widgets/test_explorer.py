@@ -1,9 +1,9 @@
-import json
 import re
 import sys
 
 import numpy as np
 import pytest
+from fragments import state
 
 from dit_lite.widgets import (
     Html,
@@ -26,19 +26,6 @@ MAKERS = {
     "predict": lambda: predict("How many?", 3, 1, 5),
     "choose": lambda: choose("Which?", ["this", "that"], 0),
 }
-
-
-@pytest.fixture
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -10,6 +10,7 @@ from dit_lite.widgets import (
     to_pixels,
 )
 
+pytestmark = pytest.mark.usefixtures("static")
 IMAGES = np.zeros((2, 4, 4), np.float32)
 FRAMES = np.zeros((2, 3, 4, 4), np.uint8)
 WALK = {
@@ -20,11 +21,6 @@ WALK = {
 }
 ASK = {"question": "How many?", "answer": 3, "low": 1, "high": 5}
 PICK = {"question": "Which?", "options": ["this", "that"], "answer": 0}
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
 
 
 def test_tensors_lists_and_single_channels_are_taken():

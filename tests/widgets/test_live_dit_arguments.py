@@ -1,15 +1,15 @@
 import base64
-import json
-import re
 
 import numpy as np
 import pytest
 import torch
+from fragments import asks_for_nothing, code_of, state
 
 from dit_lite import DiT, DiTConfig, load
 from dit_lite.model import to_browser
-from dit_lite.widgets import Html, live_dit_explorer
+from dit_lite.widgets import live_dit_explorer
 
+pytestmark = pytest.mark.usefixtures("static")
 SMALL = DiT(
     DiTConfig(
         width=8, heads=2, depth=1, num_classes=3, class_names=("ant", "bee", "cat")
@@ -21,19 +21,6 @@ BIAS = "embed.bias"
 
 def without(name):
     return {key: value for key, value in CONFIG.items() if key != name}
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def test_the_first_state_is_a_finished_walk():
@@ -118,12 +105,10 @@ def test_a_model_beyond_a_megabyte_is_refused():
 
 
 def test_the_fragment_of_the_shipped_model_is_light_and_asks_for_nothing():
-    fragment = live_dit_explorer(*to_browser(load("digits"))).data
-    code = re.sub(
-        r'<script type="application/json">.*?</script>', "", fragment, flags=re.S
-    )
-    assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", code)
-    assert len(fragment) < 1_000_000
+    fragment = live_dit_explorer(*to_browser(load("digits")))
+    code = code_of(fragment)
+    assert asks_for_nothing(code)
+    assert len(fragment.data) < 1_000_000
     assert len(code) < 50_000
 
 

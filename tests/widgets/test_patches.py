@@ -1,26 +1,12 @@
-import json
-import re
-
 import numpy as np
 import pytest
 import torch
+from fragments import state
 
 from dit_lite.widgets import example_picture, patch_explorer
 
+pytestmark = pytest.mark.usefixtures("static")
 DIGIT, PICTURE = np.zeros((8, 8), np.uint8), example_picture(32)
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def test_pixels_floats_tensors_and_single_channels_are_taken():

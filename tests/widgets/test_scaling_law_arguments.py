@@ -1,10 +1,9 @@
-import json
-import re
-
 import pytest
+from fragments import asks_for_nothing, state
 
-from dit_lite.widgets import Html, budget_game, scaling_law_explorer
+from dit_lite.widgets import budget_game, scaling_law_explorer
 
+pytestmark = pytest.mark.usefixtures("static")
 FIELDS = dict(
     parameters=1e4, without_embeddings=9e3, without_adaln=5e3, macs=1e6,
     flops_per_image=6e6,
@@ -16,19 +15,6 @@ ROWS = [
     for seed in (0, 1)
     for n in (100, 200, 400)
 ]
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def test_rows_become_runs_in_the_order_of_their_images():
@@ -112,7 +98,7 @@ def test_choices_of_the_game_are_checked(kind, message, change):
 @pytest.mark.parametrize("show", [scaling_law_explorer, budget_game])
 def test_the_fragment_is_light_and_asks_for_nothing(show):
     fragment = show(ROWS, 48).data
-    assert not re.search(r"https?:|\bimport\b|@import|url\(|\beval\b", fragment)
+    assert asks_for_nothing(fragment)
     assert len(fragment) < 120_000
 
 

@@ -1,13 +1,13 @@
 import base64
-import json
-import re
 
 import numpy as np
 import pytest
 import torch
+from fragments import asks_for_nothing, state
 
-from dit_lite.widgets import Html, zero_init_explorer
+from dit_lite.widgets import zero_init_explorer
 
+pytestmark = pytest.mark.usefixtures("static")
 NAMES = ("literal", "gate 0")
 GOOD = {
     "tokens": np.ones((3, 4), np.float32),
@@ -22,19 +22,6 @@ GOOD = {
 def every(value, **change):
     """A dict of `value` for each reading, with changes."""
     return dict.fromkeys(NAMES, value) | change
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("DIT_LITE_STATIC", "1")
-
-
-def state(fragment: Html) -> dict:
-    return json.loads(
-        re.search(
-            r'<script type="application/json">(.*?)</script>', fragment.data, re.S
-        )[1]
-    )
 
 
 def test_the_first_state_is_the_first_reading_with_its_own_gate_at_step_one():
@@ -149,7 +136,7 @@ def test_errors_name_the_argument(kind, message, change):
 
 def test_the_fragment_is_light_and_asks_for_nothing():
     fragment = zero_init_explorer(**GOOD).data
-    assert not re.search(r"https?:|//[a-z0-9.]+/|\bimport\b|@import|url\(", fragment)
+    assert asks_for_nothing(fragment)
     assert len(fragment) < 40_000
 
 

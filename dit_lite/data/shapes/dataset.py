@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...config import choose
-from ..dataset import Dataset
+from ..dataset import Captioned
 from .captions import write
 from .raster import masks, render
 from .scene import (
@@ -134,7 +134,7 @@ class OnDemand:
 
 
 @dataclass(frozen=True)
-class Shapes(Dataset):
+class Shapes(Captioned):
     """Captioned shapes: `images` (n, 3, 32, 32) uint8 and, in place of labels, captions
     (n, 16) int64, both on demand.
 
@@ -146,21 +146,6 @@ class Shapes(Dataset):
     split: str = "train"
     mix: tuple[int, int, int] = DEFAULT_MIX
     fresh: bool = True
-
-    def __post_init__(self):
-        """Captions are no classes, so no label is checked."""
-
-    @property
-    def shape(self) -> dict:
-        """The fields of a DiTConfig that the data decide."""
-        return dict(
-            image_size=SIDE,
-            channels=3,
-            condition="caption",
-            words=WORDS,
-            vocab_size=len(WORDS),
-            caption_length=MAX_TOKENS,
-        )
 
     def scenes(self, index: np.ndarray) -> Scenes:
         """The true scenes of index (n,)."""
@@ -196,4 +181,5 @@ def shapes(
         seed=seed,
         split=split,
         mix=mix,
+        words=WORDS,
     )
