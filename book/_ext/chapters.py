@@ -62,7 +62,7 @@ def descriptions(book: dict) -> dict[str, str]:
 
 def readme_table(book: dict) -> str:
     """The table for the front page, whose links are those of the repository."""
-    rows = ["| chapter | room |", "|---|---|"]
+    rows = ["| chapter | code |", "|---|---|"]
     for page in book["begin"] + book["chapters"]:
         kind = "ipynb" if page["file"].startswith("chapters/") else "md"
         rooms = ", ".join(f"[{room_name(r)}](dit_lite/{r})" for r in page["rooms"])
@@ -72,15 +72,15 @@ def readme_table(book: dict) -> str:
 
 def index_table(book: dict) -> str:
     """The table for the first page, whose links are those of the book."""
-    rows = ["| chapter | you will | room of the package |", "|---|---|---|"]
+    rows = ["| chapter | you will | code |", "|---|---|---|"]
     for page in book["begin"] + book["chapters"]:
         rooms = ", ".join(f"`{room_name(room)}`" for room in page["rooms"])
         rows.append(
             f"| [{title(page)}]({page['file']}) | {page['you_will']} | {rooms} |"
         )
     return "\n".join(rows) + (
-        f"\n\n{still_to_come(book)} They appear here when every one of their claims "
-        "has its cell.\n"
+        f"\n\n{still_to_come(book)} A chapter is added once every one of its claims "
+        "has a cell that tests it.\n"
     )
 
 
