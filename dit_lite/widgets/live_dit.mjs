@@ -109,8 +109,8 @@ function render({ model, el }) {
     h(
       "div",
       { class: "dit-live" },
-      picture(noisy, symbol("x", "t"), ", what the network is given, at ", time),
-      picture(clean, symbol("x̂", "0"), ", the image it sees in it"),
+      picture(noisy, symbol("x", "t"), ", the noisy input, at ", time),
+      picture(clean, symbol("x̂", "0"), ", the image predicted from it"),
       h(
         "div",
         { class: "dit-live-run" },
@@ -124,7 +124,7 @@ function render({ model, el }) {
         h(
           "div",
           { class: "dit-caption" },
-          "attention of this pass: where the framed patch looks, darker is more",
+          "attention at this step: where the framed patch looks, darker is more",
         ),
       ),
       h("div", { class: "dit-live-look" }, layer.node, head.node, said),
@@ -135,7 +135,7 @@ function render({ model, el }) {
       h(
         "div",
         { class: "dit-title" },
-        "the walk from noise to image: states above, what the network sees below",
+        "from noise to image: the noisy input above, the predicted image below",
       ),
       strip,
     ),
@@ -192,7 +192,7 @@ function render({ model, el }) {
     drawGaze();
   }
   function tell(step) {
-    const called = y => (y === none ? "no class in particular" : `class ${names[y]}`),
+    const called = y => (y === none ? "no class" : `class ${names[y]}`),
       asked = passed.slice(0, Math.max(1, step));
     const turns = asked.flatMap(({ y }, k) =>
       k && y !== asked[k - 1].y ? [{ y: asked[k - 1].y, k }] : [],
@@ -202,12 +202,12 @@ function render({ model, el }) {
       .concat(`${turns.length ? "then " : ""}${called(asked.at(-1).y)}`)
       .join(", ");
     if (step === 0)
-      return `Pure noise. The network answers with what is typical of ${called(passed[0].y)}.`;
+      return `Pure noise. The prediction resembles the average image of ${passed[0].y === none ? "all classes" : called(passed[0].y)}.`;
     if (step === last()) {
       const [calls, ms] = ["calls", "ms"].map(key =>
         asked.reduce((sum, pass) => sum + pass[key], 0),
       );
-      return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of arithmetic in your browser.`;
+      return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of compute in your browser.`;
     }
     const change =
       Math.sqrt(
@@ -217,7 +217,7 @@ function render({ model, el }) {
         ) /
           (channels * size * size),
       ) * std;
-    return `Asked for ${history}. ${Math.round(100 * passed[step].t)} % of the way is left; in the last step the image it sees changed by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
+    return `Asked for ${history}. Now at t = ${passed[step].t.toFixed(2)}; in the last step the predicted image changed by ${number(change, 2)} per pixel (RMS), where black is −1 and white 1.`;
   }
   function drawGaze() {
     const { maps, x0 } = seen,
@@ -242,7 +242,7 @@ function render({ model, el }) {
         -row.reduce((sum, w) => sum + (w > 0 ? w * Math.log(w) : 0), 0),
       ),
       first = row.indexOf(most);
-    said.textContent = `Looks most ${first === patch ? "at itself" : `at ${area.where(first)}`} (${Math.round(100 * most)} %), spread over about ${number(spread, 2)} of ${count} patches.`;
+    said.textContent = `The largest weight is on ${first === patch ? "the patch itself" : area.where(first)} (${Math.round(100 * most)} %); the attention is spread over about ${number(spread, 2)} of ${count} patches.`;
     area.show(said.textContent, row);
     layer.set(model.get("layer"));
     head.set(model.get("head"));

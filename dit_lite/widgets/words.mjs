@@ -178,7 +178,7 @@ function render({ model, el }) {
     const caption = filled(said.map(word => names.indexOf(word)));
     if (caption.join() === model.get("caption").join()) return spell();
     say(caption);
-    if (!said.length) tell("No caption: the network draws anything it knows.");
+    if (!said.length) tell("No caption: the network samples without a condition.");
   }
   /** The field says what the network is asked. */
   function spell() {
@@ -206,9 +206,9 @@ function render({ model, el }) {
     );
   const choice = (value, text) => h("option", { value }, text);
   const shelf = select(
-    "captions of the data",
+    "captions from the data",
     [
-      choice(-1, "a caption of the data …"),
+      choice(-1, "a caption from the data …"),
       ...examples.map(({ caption }, i) => choice(i, spelt(caption).join(" "))),
     ],
     {
@@ -230,7 +230,7 @@ function render({ model, el }) {
   const builder = h(
     "details",
     { class: "dit-words-builder" },
-    h("summary", {}, `choose from its ${names.length - 1} words`),
+    h("summary", {}, `pick from the ${names.length - 1} words it knows`),
     ...Object.entries(model.get("groups")).map(([kind, words]) =>
       h(
         "div",
@@ -253,7 +253,7 @@ function render({ model, el }) {
     ),
   );
 
-  const away = button("take away", () => {
+  const away = button("remove", () => {
     const m = model.get("word");
     change({ away: without("away", m, !model.get("away")[m]) });
   });
@@ -262,8 +262,8 @@ function render({ model, el }) {
       value = Math.min(LOUDEST, Math.max(1 / LOUDEST, model.get("factors")[m] * by));
     change({ factors: without("factors", m, value) });
   };
-  const quieter = button("quieter", factor(1 / 2)),
-    louder = button("louder", factor(2));
+  const quieter = button("weaker", factor(1 / 2)),
+    louder = button("stronger", factor(2));
   const other = select(
     "another word",
     Object.entries(model.get("groups")).map(([kind, words]) =>
@@ -290,7 +290,7 @@ function render({ model, el }) {
     max: 1,
     step: 0.1,
     value: model.get("held"),
-    format: share => (share ? `kept for ${percent(share)} of the way` : "not kept"),
+    format: share => (share ? `kept for ${percent(share)} of the steps` : "not kept"),
     input: share => change({ held: share }, () => walk.reach(last())),
   });
   held.node.classList.add("dit-words-held");
@@ -346,8 +346,8 @@ function render({ model, el }) {
     value: model.get("real"),
     change: value => change({ real: value }, () => walk.reach(last())),
     options: [
-      { value: false, name: "drawn from noise", content: "drawn" },
-      { value: true, name: "the picture of the data, noised", content: "of the data" },
+      { value: false, name: "generated from noise", content: "generated" },
+      { value: true, name: "the picture from the data, noised", content: "from the data" },
     ],
   });
   const proof = h("div", { class: "dit-words-proof" }, truth.node, inside);
@@ -356,8 +356,8 @@ function render({ model, el }) {
     h(
       "p",
       { class: "dit-words-try" },
-      "Press a word to see which patches look at it. Take it away, make it louder, ",
-      "or pause half-way, swap it, and play on: picture and maps change together.",
+      "Press a word to see which patches attend to it. Remove it, make it stronger, ",
+      "or pause halfway, swap it and play on: the picture and the maps both change.",
     ),
     entry,
     message,
@@ -367,8 +367,8 @@ function render({ model, el }) {
     h(
       "div",
       { class: "dit-words" },
-      picture(noisy, symbol("x", "t"), ", what the network is given, at ", time),
-      picture(clean, symbol("x̂", "0"), ", the image it sees in it"),
+      picture(noisy, symbol("x", "t"), ", the noisy input, at ", time),
+      picture(clean, symbol("x̂", "0"), ", the image predicted from it"),
       h(
         "div",
         { class: "dit-words-run" },
@@ -386,7 +386,7 @@ function render({ model, el }) {
           { class: "dit-caption" },
           "raw weights on ",
           about,
-          ", one scale from 0 to 1 for every word, layer, head and step",
+          ", on the same 0 to 1 scale for every word, layer, head and step",
           h("span", { class: "dit-words-scale", "aria-hidden": "true" }),
         ),
       ),
@@ -421,7 +421,7 @@ function render({ model, el }) {
         change: word => (put(model, "word", word), lay(), drawMaps()),
         options: said.map((word, m) => ({
           value: m,
-          name: `${m + 1}: ${word}${gone[m] ? ", taken away" : ""}`,
+          name: `${m + 1}: ${word}${gone[m] ? ", removed" : ""}`,
           content: h(
             "span",
             { class: gone[m] ? "dit-words-chip dit-words-gone" : "dit-words-chip" },
@@ -446,9 +446,9 @@ function render({ model, el }) {
     if (focused) bar.inputs[model.get("word")]?.focus();
     const m = model.get("word"),
       word = said[m];
-    tools.setAttribute("aria-label", word ? `what is done to ${word}` : "no word");
+    tools.setAttribute("aria-label", word ? `changes to ${word}` : "no word");
     subject.textContent = word ? `“${word}”` : "";
-    away.textContent = gone[m] ? "put back" : "take away";
+    away.textContent = gone[m] ? "restore" : "remove";
     for (const control of [away, quieter, louder, swap]) control.disabled = !word;
     quieter.disabled ||= gone[m] || factors[m] <= 1 / LOUDEST;
     louder.disabled ||= gone[m] || factors[m] >= LOUDEST;
@@ -490,12 +490,12 @@ function render({ model, el }) {
             : `“${word}” ×${number(factors[m], 3)}`,
       )
       .filter(Boolean);
-    if (held) done.push("with the maps of the caption before");
+    if (held) done.push("with the maps of the previous caption");
     return [`“${said.join(" ")}”`, ...done].join(", ");
   }
   function recount(step) {
     if (model.get("real"))
-      return `The picture of the data, ${percent(seen.t)} noise: what the network makes of it, and where it looks.`;
+      return `The picture from the data with noise at t = ${seen.t.toFixed(2)}: the image that the network predicts, and where it looks.`;
     const asked = walk.passed
       .slice(0, Math.max(1, step))
       .map(({ asked, held }) => called(asked, held));
@@ -507,11 +507,11 @@ function render({ model, el }) {
     );
     if (step === 0) return `Pure noise. Asked for ${history}.`;
     if (step < last())
-      return `Asked for ${history}. ${percent(seen.t)} of the way is left.`;
+      return `Asked for ${history}. Now at t = ${seen.t.toFixed(2)}.`;
     const [calls, ms] = ["calls", "ms"].map(key =>
       walk.passed.slice(0, step).reduce((sum, pass) => sum + pass[key], 0),
     );
-    return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of arithmetic in your browser.`;
+    return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of compute in your browser.`;
   }
   /** The weights of this pass, (N·M), of one layer and head or their mean. */
   function weights() {
@@ -563,8 +563,8 @@ function render({ model, el }) {
     );
     sums.textContent =
       least === most
-        ? `Every row (a patch over all words) sums to ${least}.`
-        : `Rows (a patch over all words) sum to ${least} up to ${most}: a factor acts after the softmax.`;
+        ? `Every row (one patch, all words) sums to ${least}.`
+        : `Rows (one patch, all words) sum to between ${least} and ${most}: the factor is applied after the softmax.`;
     area.node.dataset.sums = rows.join(" ");
     layer.set(model.get("layer"));
     head.set(model.get("head"));
@@ -575,8 +575,8 @@ function render({ model, el }) {
     said.textContent = words.length
       ? `The framed patch (${area.where(patch)}) looks at ${order
           .map(m => `${called(m)} ${percent(row[m])}`)
-          .join(", ")}; over all words ${sum.toFixed(2)}.`
-      : "Without words every patch looks at the one token of “no caption”.";
+          .join(", ")}; the sum over all words is ${sum.toFixed(2)}.`
+      : "Without a caption, every patch looks at the single “no caption” token.";
     area.show(said.textContent, weights);
   }
   /** The picture of the data, with the object that the word speaks of. */
@@ -595,7 +595,7 @@ function render({ model, el }) {
       }),
     );
     if (!mask)
-      return (inside.textContent = `the picture of the data; “${word}” speaks of no object`);
+      return (inside.textContent = `the picture from the data; “${word}” refers to no object`);
     const within = mask.reduce(
         (sum, on, place) => sum + (on ? own[patchOf(place)] / (P * P) : 0),
         0,
@@ -603,7 +603,7 @@ function render({ model, el }) {
       area = mask.reduce((sum, on) => sum + on, 0) / mask.length;
     inside.textContent = model.get("real")
       ? `true mask of “${word}”: ${percent(area)} of the picture, ${percent(within / (mass || 1))} of the word's weight`
-      : `true mask of “${word}” in the picture of the data; look at that picture to compare`;
+      : `true mask of “${word}” in the picture from the data; select that picture to compare`;
   }
   const walk = walker({ el, model, state, ask, draw, play, story, scrub });
   spell();

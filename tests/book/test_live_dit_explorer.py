@@ -189,8 +189,8 @@ def test_midway_class_and_guidance_act_from_there_on(show):
     close(values(page, "state x_t"), walk(x, 10, 4, times[6:])[-1][0])
     story = page.locator(".dit-story").first.inner_text()
     assert story.startswith(
-        "Finished: class 3 until step 4, class 7 until step 6, then no class in "
-        "particular. 10 steps, 18 calls"
+        "Finished: class 3 until step 4, class 7 until step 6, then no class. 10 steps, "
+        "18 calls"
     )
     go(page, 2)
     choose(page, "3")

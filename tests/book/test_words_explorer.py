@@ -167,7 +167,7 @@ def test_a_word_taken_away_midway_is_masked_from_there_on(show):
     page = show(explorer(word="red"), **STILL)
     go(page, 3)
     x = state(page)
-    press(page, "take away")
+    press(page, "remove")
     assert torch.equal(state(page), x), "the state stays"
     assert not shown_map(page).any()
     go(page, 8)
@@ -177,7 +177,7 @@ def test_a_word_taken_away_midway_is_masked_from_there_on(show):
     assert "without “red”" in story(page)
     go(page, 5)
     x = state(page)
-    press(page, "put back")
+    press(page, "restore")
     go(page, 8)
     close(state(page), walk(x, CAPTION, TIMES[5:]))
 
@@ -296,14 +296,14 @@ def test_no_caption_is_the_null_of_guidance(show):
     final = state(page)
     assert "No caption" in page.locator(".dit-words-message").inner_text()
     assert "8 steps, 8 calls" in story(page)
-    assert page.get_by_role("button", name="louder").is_disabled()
+    assert page.get_by_role("button", name="stronger").is_disabled()
     go(page, 0)
     close(final, walk(state(page), NULL, TIMES, guidance=1))
     go(page, 8)
     press(page, "blue")
     at_rest(page)
     assert page.get_by_role("textbox", name="caption").input_value() == "blue"
-    press(page, "take away")  # the last one
+    press(page, "remove")  # the last one
     close(state(page), final)
     assert not shown_map(page).any()
 
@@ -312,11 +312,11 @@ def test_the_picture_of_the_data_shows_its_true_mask(show):
     page = show(explorer(examples=[EXAMPLE]), **STILL)
     mask = page.get_by_role("img", name="true mask")
     assert not mask.is_visible()
-    page.get_by_role("combobox", name="captions of").select_option("a blue circle")
+    page.get_by_role("combobox", name="captions from").select_option("a blue circle")
     at_rest(page)
     assert mask.is_visible()
-    assert "look at that picture" in page.locator(".dit-words-proof").inner_text()
-    page.get_by_role("radio", name="the picture of the data").check()
+    assert "select that picture" in page.locator(".dit-words-proof").inner_text()
+    page.get_by_role("radio", name="the picture from the data").check()
     go(page, 0)
     noise = state(page)
     go(page, 6)
@@ -420,7 +420,7 @@ def test_in_jupyterlab_the_kernel_knows_what_the_reader_chose(lab, browser):
     page.locator(".jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".dit-explorer[data-step]")
-    press(page, "take away")
+    press(page, "remove")
     page.get_by_role("combobox", name="another word").select_option("red")
     word(page, "1: red")
     page.get_by_role("combobox", name="another word").select_option("blue")
@@ -437,7 +437,7 @@ def test_nothing_is_in_the_way_of_other_senses(show, scheme):
     page = show(explorer(examples=[EXAMPLE]), color_scheme=scheme, **STILL)
     at_rest(page)
     page.locator("summary").click()
-    press(page, "take away")
+    press(page, "remove")
     at_rest(page)
     assert not [f for f in faults_of_structure(page) if "page-has-heading" not in f]
     assert not faults_of_colour(page)
