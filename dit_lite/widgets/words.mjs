@@ -347,7 +347,11 @@ function render({ model, el }) {
     change: value => change({ real: value }, () => walk.reach(last())),
     options: [
       { value: false, name: "generated from noise", content: "generated" },
-      { value: true, name: "the picture from the data, noised", content: "from the data" },
+      {
+        value: true,
+        name: "the picture from the data, noised",
+        content: "from the data",
+      },
     ],
   });
   const proof = h("div", { class: "dit-words-proof" }, truth.node, inside);
@@ -506,8 +510,7 @@ function render({ model, el }) {
       "; ",
     );
     if (step === 0) return `Pure noise. Asked for ${history}.`;
-    if (step < last())
-      return `Asked for ${history}. Now at t = ${seen.t.toFixed(2)}.`;
+    if (step < last()) return `Asked for ${history}. Now at t = ${seen.t.toFixed(2)}.`;
     const [calls, ms] = ["calls", "ms"].map(key =>
       walk.passed.slice(0, step).reduce((sum, pass) => sum + pass[key], 0),
     );
