@@ -12,7 +12,7 @@ SUMMARY = "measure speed on this machine"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}")
-    group = parser.add_argument_group("of bench train")
+    group = parser.add_argument_group("only for bench train")
     group.add_argument(
         "--case",
         nargs="+",
@@ -22,23 +22,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ablate",
         action="store_true",
-        help="measure each optimisation, alone and together with those before it",
+        help="measure each optimisation, alone and combined with those before it",
     )
     group.add_argument(
         "--smoke",
         action="store_true",
-        help="a tiny model, in seconds, to see that all parts work; runs without a "
-        "GPU too",
+        help="a tiny model for a few seconds, to check that everything works; also "
+        "runs without a GPU",
     )
-    group.add_argument("--out", metavar="JSON", help="a file for the rows")
+    group.add_argument("--out", metavar="JSON", help="file to write the results to")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure on this machine: `attention` what looking at attention costs and what the
-    cache of words saves in sampling, `cost` compares the times and the memory that the
-    cost table predicts with what is measured, `quickstart` trains the digits model from
-    the command line and scores it, `step` times one training step on the CPU, `train`
-    measures the trainer on a GPU beside another implementation.
+    """Measure this machine: `attention` finds what recording attention costs and what
+    the key-value cache of words saves in sampling, `cost` compares the time and memory
+    that the cost table predicts with measurements, `quickstart` trains the digits model
+    from the command line and scores it, `step` times one training step on the CPU,
+    `train` measures the trainer on a GPU next to another implementation.
     """
     if options.name not in BENCHMARKS:
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-SUMMARY = "write the card of a model from the files of its run"
+SUMMARY = "write a model card from the files of a run"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -14,21 +14,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--held-out",
         metavar="DATA",
-        help="held-out pictures of the same classes: the loss on them goes into the "
-        "card",
+        help="held-out pictures of the same classes; the card reports the loss on them",
     )
     parser.add_argument(
         "--renew",
         action="store_true",
-        help="write what was measured anew into a card that is there, and keep what "
-        "you wrote",
+        help="update the measurements in an existing card and keep what you wrote",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write README.md, the card of a model, beside its weights: sizes, data and
-    length of the training, scores of report.json, picture samples.png. What only you
-    can know stands there in capitals.
+    """Write README.md, the card of a model, next to its weights: sizes, data, training
+    length, the scores in report.json and the picture samples.png. What only you can
+    fill in is marked in capitals.
     """
     from ..evaluation.reports.cards import CARD, model_card, renewed
     from ..files.pretrained import directory_of
@@ -40,10 +38,10 @@ def run(options: argparse.Namespace) -> None:
     if out.exists():
         if not options.renew:
             raise ValueError(
-                f"{out} is already there; rename it first, so that nothing that you "
-                "wrote is lost, or use --renew, which keeps it"
+                f"{out} is already there; use --renew, which keeps what you wrote, or "
+                "rename it first"
             )
         old = out.read_text()
     card = model_card(directory, options.held_out)
     write(out, (card if old is None else renewed(card, old, out)).encode())
-    print(f"{out}: " + ("renewed" if old else "fill in what stands in capitals"))
+    print(f"{out}: " + ("updated" if old else "fill in the parts in capitals"))

@@ -9,7 +9,7 @@ from ..files.environment import user_path
 from ..files.strict_json import to_json
 from .flags import add_sampling
 
-SUMMARY = "score the samples of a model beside real images"
+SUMMARY = "score the samples of a model against real images"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(0.0, 1.0),
         metavar="T",
-        help="the t between which guidance acts (default: 0 1)",
+        help="range of times t in which guidance is applied (default: 0 1)",
     )
     count = parser.add_mutually_exclusive_group()
     count.add_argument(
@@ -28,18 +28,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1000,
         metavar="n",
-        help="samples, spread evenly over the classes (default: 1000)",
+        help="number of samples, spread evenly over the classes (default: 1000)",
     )
     count.add_argument(
         "--per-class",
         type=int,
         metavar="n",
-        help="samples of each class, instead of a number of all",
+        help="number of samples per class, instead of --samples",
     )
     parser.add_argument(
         "--extractor",
         metavar="NAME",
-        help=f"what sees the images, one of {', '.join(CHOICES['extractor'])} "
+        help=f"feature extractor, one of {', '.join(CHOICES['extractor'])} "
         "(default: the judge of the data set, else inception-v3)",
     )
     parser.add_argument(
@@ -52,24 +52,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--scores",
         nargs="+",
         metavar="NAME",
-        help="which scores (default: all that can be had; a wrong name lists them)",
+        help="scores to compute (default: all available; an unknown name lists them)",
     )
     parser.add_argument(
         "--repeats",
         type=int,
         default=50,
         metavar="n",
-        help="draws for the interval of a score (default: 50)",
+        help="random draws for the interval of a score (default: 50)",
     )
-    parser.add_argument("--out", metavar="JSON", help="a file for the report")
+    parser.add_argument("--out", metavar="JSON", help="file to write the report to")
     parser.add_argument(
         "--json", action="store_true", help="print JSON instead of a table"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Sample a model and score the images against real ones, with intervals, and
-    beside the same scores of real images. Processes that torchrun starts share the
+    """Sample a model and score the images against real ones, with intervals, next to
+    the same scores of other real images. Processes started by torchrun share the
     sampling.
     """
     from ..data import DATASETS

@@ -20,31 +20,31 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pending",
         action="store_true",
-        help="run all that is not yet recorded at this budget, the cheapest first",
+        help="run every experiment not yet recorded at this budget, cheapest first",
     )
     parser.add_argument(
         "--time-limit",
         type=float,
         metavar="S",
-        help="stop before S seconds are over; the same command again continues",
+        help="stop within S seconds; the same command then continues",
     )
     parser.add_argument(
         "--restart",
         action="store_true",
-        help="forget the parts that an earlier run finished",
+        help="discard the parts that an earlier run finished",
     )
     parser.add_argument(
         "--archive",
         type=Path,
         metavar="TAR_GZ",
-        help="afterwards pack the new results at this budget into one file",
+        help="file to pack the new results at this budget into afterwards",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the experiments, what is recorded of them and what the others would cost;
-    or run one, or all that are pending, and record them under data/results. Finished
-    parts are kept, so that a run that was stopped continues.
+    """List the experiments, with what is recorded and how long the others would take;
+    or run one, or all pending ones, and record the results under data/results.
+    Finished parts are saved, so a run that was stopped can be continued.
     """
     from .. import lab
 
@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.pending == (options.name is not None):
         raise ValueError(
-            "experiment run needs the name of an experiment, see `experiment "
-            "list`, or --pending, and not both"
+            "experiment run needs either the name of an experiment, see `experiment "
+            "list`, or --pending"
         )
     if options.archive:
         lab.check_archive(options.archive, options.budget)

@@ -79,21 +79,21 @@ def add_sampling(parser) -> None:
         "--checkpoint",
         required=True,
         metavar="NAME_OR_DIR",
-        help="a shipped model (digits, cifar10) or the directory of a run",
+        help="a shipped model, such as digits, or the directory of a run",
     )
     parser.add_argument(
         "--guidance",
         type=float,
         default=GUIDANCE,
         metavar="W",
-        help=f"guidance weight, 1 for none (default: {GUIDANCE})",
+        help=f"guidance weight; 1 means no guidance (default: {GUIDANCE})",
     )
     parser.add_argument(
         "--steps",
         type=int,
         default=STEPS,
         metavar="S",
-        help=f"sampling steps (default: {STEPS})",
+        help=f"number of sampling steps (default: {STEPS})",
     )
     parser.add_argument(
         "--sampler",

@@ -36,7 +36,7 @@ def check_grid(
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(
-            f"out={str(path)!r} does not say which kind of picture; end it with one "
+            f"out={str(path)!r} has no known picture suffix; end it with one "
             f"of: {', '.join(FORMATS)}{did_you_mean(suffix, FORMATS)}"
         )
     if path.is_dir():
@@ -66,8 +66,8 @@ def write_grid(images, columns: int, path: Path) -> None:
     check_grid(path, images.shape[-1], images.shape[1], len(images) // columns, columns)
     if lost := int((~images.isfinite().flatten(1).all(1)).sum()):
         raise DivergedError(
-            f"{lost} of {len(images)} images hold NaN or infinity, so that {path} was "
-            "not written: the model has diverged; use an earlier checkpoint"
+            f"{lost} of {len(images)} images hold NaN or infinity, so {path} was not "
+            "written: the model has diverged; use an earlier checkpoint"
         )
     kind, how, _ = FORMATS[path.suffix.lower()]
     _save(path, _picture(images, columns), format=kind, **how)

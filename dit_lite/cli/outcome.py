@@ -60,7 +60,7 @@ def _run(run: Callable[[], int | None], command: str) -> int:
         return say(f"{error}; install it with pip", FAILED)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
-        return say(f"the memory is full{reason}; ask for less at once", FAILED)
+        return say(f"out of memory{reason}; ask for less at once", FAILED)
     except (ValueError, TypeError) as error:
         from ..training import DivergedError
 
@@ -70,7 +70,7 @@ def _run(run: Callable[[], int | None], command: str) -> int:
         if not type(error).__name__.startswith("OutOfMemory"):
             raise
         return say(
-            f"the memory of the GPU is full ({str(error).splitlines()[0]}); ask for "
-            "less at once, such as a smaller --batch-size",
+            f"the GPU is out of memory ({str(error).splitlines()[0]}); ask for less at "
+            "once, such as a smaller --batch-size",
             FAILED,
         )

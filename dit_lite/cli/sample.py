@@ -10,7 +10,7 @@ from ..files.environment import user_path
 from .flags import add_sampling
 from .grid import FORMATS, MOVES, check_grid, write_grid, write_walk
 
-SUMMARY = "make images and write them as one picture"
+SUMMARY = "generate images and write them as one picture"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -19,35 +19,35 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--label",
         nargs="+",
         metavar="CLASS",
-        help="classes to draw, by name or number; a name goes first (default: all of "
-        "them)",
+        help="classes to draw, by name or number; if both match, the name wins "
+        "(default: all classes)",
     )
     parser.add_argument(
         "--caption",
         nargs="+",
         metavar="WORDS",
-        help="captions to draw, each in quotes, for a model of captions",
+        help="captions to draw, each in quotes, for a caption-conditioned model",
     )
     parser.add_argument(
         "--count",
         type=int,
         default=8,
         metavar="n",
-        help="images of each class (default: 8)",
+        help="images per class or caption (default: 8)",
     )
     parser.add_argument(
         "--out",
         default="grid.png",
         metavar="FILE",
-        help="where the grid goes, a row for each class or caption; its end says the "
-        "kind: "
+        help="picture to write, one row per class or caption; its suffix sets the "
+        "format: "
         f"{', '.join(FORMATS)}; {MOVES} shows every step (default: grid.png)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make images with a trained model and write them as one picture, a row for each
-    class. Processes that torchrun starts share the work.
+    """Generate images with a trained model and write them as one picture, one row per
+    class or caption. Processes started by torchrun share the work.
     """
     from ..diffusion import record_trajectory, sample, to_images
     from ..distributed import launch
@@ -62,7 +62,9 @@ def run(options: argparse.Namespace) -> None:
     out = user_path(options.out, "out")
     several, moves = launch.world_size() > 1, out.suffix.lower() == MOVES
     if several and moves:
-        raise ValueError(f"--out {options.out} takes one process; leave torchrun out")
+        raise ValueError(
+            f"--out {options.out} needs a single process; run it without torchrun"
+        )
     device = pick_device(launch.local_device("auto" if several else "cpu"))
     model = load(options.checkpoint, device)
     config = model.config
@@ -90,15 +92,16 @@ def conditions(config, labels: list[str] | None, captions: list[str] | None) -> 
     if config.condition == "label":
         if captions:
             raise ValueError(
-                "--caption is for a model of captions; this one has classes: --label"
+                "--caption is for caption-conditioned models; this one has classes, so "
+                "use --label"
             )
         names = config.class_names or tuple(map(str, range(config.num_classes)))
         every = range(len(names))
         return [class_number(one, names) for one in labels] if labels else list(every)
     if labels or not captions:
         raise ValueError(
-            f"this model is one of condition={config.condition!r} and has no classes; "
-            "say what to draw: --caption 'a red circle above a blue square'"
+            f"this model has condition={config.condition!r} and no classes; say what "
+            "to draw, such as --caption 'a red circle above a blue square'"
         )
     return captions
 
@@ -118,9 +121,9 @@ def class_number(label: str, names: Sequence[str], shown: int = 10) -> int:
     some = (
         "the classes are"
         if len(names) <= shown
-        else f"of {len(names)} classes the nearest are"
+        else f"of {len(names)} classes the nearest names are"
     )
     raise ValueError(
-        f"label {label!r} is no class of this model; {some}: "
+        f"label {label!r} is not a class of this model; {some}: "
         f"{', '.join(f'{names[k]} ({k})' for k in near)}"
     )

@@ -20,8 +20,8 @@ DECIDED = (
 MODEL_FLAGS = [
     field.name for field in dataclasses.fields(DiTConfig) if field.name not in DECIDED
 ]
-#: Below so many pictures in a folder, learning by heart is likely enough to be
-#: mentioned.
+#: With fewer pictures than this in a folder, memorising them is likely enough for a
+#: note.
 FEW_PICTURES = 500
 SUMMARY = "train a model on digits, shapes, cifar10, imagenet64 or a folder"
 
@@ -31,11 +31,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         help="digits, shapes, cifar10, imagenet64, or a folder with one sub-folder of "
-        "images a class",
+        "images per class",
     )
     add_fields(parser, TrainConfig, skip=("data", "model", "changes"))
     add_fields(
-        parser.add_argument_group("the model, where it differs from the preset"),
+        parser.add_argument_group("model settings that override the preset"),
         DiTConfig,
         only=MODEL_FLAGS,
         unset=True,
@@ -47,13 +47,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=False,
         choices=("auto",),
         metavar="auto",
-        help="continue the run in --out, bit for bit; with more --steps, for longer. "
-        "auto: continue it, or begin it where there is none",
+        help="continue the run in --out, bit for bit; with more --steps, train longer. "
+        "auto: continue the run if there is one, else start it",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train a model. Flags that are not given take the recipe of the data set."""
+    """Train a model. Settings that are not given are those of the data set's recipe."""
     from ..data import DATASETS, load_data
     from ..distributed import launch
     from ..distributed import trainer as parallel
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
             ]
         )
         print(
-            f"note: no GPU, so the recipe is that of --budget cpu: {size}, "
+            f"note: no GPU, so this uses the recipe of --budget cpu: {size}, "
             f"{config.steps:,} steps of {config.batch_size} images",
             file=sys.stderr,
         )
@@ -97,8 +97,8 @@ def run(options: argparse.Namespace) -> None:
         < FEW_PICTURES
     ):
         print(
-            f"note: {config.data} holds {count} pictures. A model can learn so "
-            "few by heart: watch the loss on held-out ones, and stop early",
+            f"note: {config.data} holds {count} pictures. A model can memorise so few: "
+            "watch the loss on held-out ones, and stop early",
             file=sys.stderr,
         )
     if parallel.needed(config):

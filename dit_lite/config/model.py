@@ -51,7 +51,7 @@ def odd(name: str, value) -> int:
     whole = Whole(1)(name, value)
     if whole % 2 == 0:
         raise ConfigError(
-            f"{name}={whole} must be odd, so that a patch stands in the middle; "
+            f"{name}={whole} must be odd, so that the window has a central patch; "
             f"choose {whole + 1}"
         )
     return whole
@@ -85,8 +85,8 @@ class DiTConfig:
     depth: int = setting("number L of blocks", 4, Whole(1, 2**10))
     heads: int = setting("attention heads h; must divide width", 4, Whole(1, 2**10))
     condition: str = setting(
-        "what an image is made from: its class (label), the words of a caption, or "
-        "the features of a text encoder",
+        "what an image is conditioned on: its class (label), the words of a caption, "
+        "or the features of a text encoder",
         "label",
         OneOf(("label", "caption", "features")),
     )
@@ -94,26 +94,28 @@ class DiTConfig:
         "number K of classes; label K means 'no class'", 10, Whole(1, 2**20)
     )
     vocab_size: int | None = setting(
-        "word ids of captions, 0 to vocab_size - 1, with 0 for padding",
+        "number of word ids in captions, 0 (padding) to vocab_size - 1",
         None,
         Whole(2, 2**20),
     )
     caption_length: int | None = setting(
-        "most words of a caption, or rows of features", None, Whole(1, 2**12)
+        "largest number of words in a caption, or of rows of features",
+        None,
+        Whole(1, 2**12),
     )
     feature_width: int | None = setting(
         "width E of a row of features", None, Whole(1, 2**16)
     )
     mlp_ratio: float = setting(
-        "hidden width of the MLP, in units of D", 4.0, Number(0, 64, open_low=True)
+        "hidden width of the MLP as a multiple of D", 4.0, Number(0, 64, open_low=True)
     )
     mlp: str = setting(
-        "form of the MLP; swiglu has two thirds of the hidden width, so that its "
-        "parameters are about as many",
+        "form of the MLP; swiglu has two thirds of the hidden width, so about as many "
+        "parameters",
         "gelu",
         OneOf(("gelu", "swiglu")),
     )
-    long_skips: bool = setting("hand the tokens of block i to block L-1-i", False, flag)
+    long_skips: bool = setting("skip connections: block i to block L-1-i", False, flag)
     conditioning: str = setting(
         "how time and condition reach the blocks",
         "adaln_zero",
@@ -132,63 +134,63 @@ class DiTConfig:
         ),
     )
     attention: str | tuple[str, ...] = setting(
-        "which tokens a token looks at: one name, or one per layer",
+        "kind of attention: one name, or one per layer",
         "full",
         PerLayer(("full", "local", "sparsemax")),
     )
     attention_window: int = setting(
-        "side of the square of patches that a local pattern sees (odd)", 3, odd
+        "side of the square of patches that local attention covers (odd)", 3, odd
     )
     base_width: int | None = setting(
         "width at which the maximal update parametrisation (muP) equals the standard "
-        "one; left out: standard at every width",
+        "one; if omitted, the parametrisation is standard at every width",
         None,
         Whole(1),
     )
     base_heads: int | None = setting(
-        "heads at the base width; left out: as many as here, so that heads widen",
+        "heads at the base width; if omitted, the same number, so that heads widen",
         None,
         Whole(1),
     )
     position: str = setting(
-        "how a token knows its place",
-        "sincos",
-        OneOf(("sincos", "learned", "rope", "none")),
+        "position encoding", "sincos", OneOf(("sincos", "learned", "rope", "none"))
     )
     position_extent: int | None = setting(
-        "grid side that the position coordinates span, if not this model's own "
-        "(set by `resize`)",
+        "side of the grid that position coordinates span, if it is not the model's "
+        "own (set by `resize`)",
         None,
         Whole(1, 2**14),
     )
     qk_norm: bool = setting("normalise queries and keys per head", False, flag)
     null_class: bool = setting(
-        "learn 'no condition' too, which guidance needs", True, flag
+        "also learn 'no condition', which guidance needs", True, flag
     )
     learn_variance: bool = setting(
-        "predict the reverse variance too (2C output channels)", False, flag
+        "also predict the variance of the reverse process (2C output channels)",
+        False,
+        flag,
     )
     path: str = setting(
-        "how an image becomes noise", "linear", OneOf(("linear", "cosine", "ddpm"))
+        "how image and noise are mixed", "linear", OneOf(("linear", "cosine", "ddpm"))
     )
     objective: str = setting(
         "what the network predicts", "flow", OneOf(("flow", "eps", "x0", "v"))
     )
     data_mean: float = setting(
-        "mean that the network's inputs are shifted by, on the scale where "
-        "images lie in [-1,1]",
+        "mean that is subtracted from images before noise is added, on the scale "
+        "where they lie in [-1,1]",
         0.0,
         Number(-1, 1),
     )
     data_std: float = setting(
-        "standard deviation that the network's inputs are divided by, on the "
+        "standard deviation that images are divided by before noise is added, on the "
         "same scale",
         1.0,
         Number(0, 10, open_low=True),
     )
     class_names: tuple[str, ...] = setting("names of the K classes", (), _names)
     words: tuple[str, ...] = setting(
-        "the word of each id of a caption, the first for padding", (), _names
+        "the word for each word id; the first one stands for padding", (), _names
     )
 
     def __post_init__(self):
@@ -238,7 +240,7 @@ class DiTConfig:
             )
         if self.base_heads is not None and self.base_width is None:
             raise ConfigError(
-                f"base_heads={self.base_heads} says nothing without base_width; set "
+                f"base_heads={self.base_heads} has no effect without base_width; set "
                 "both, or neither"
             )
         if self.base_width is not None and self.base_width % self._base_heads:

@@ -71,18 +71,18 @@ class TrainConfig:
 
     data: str = setting(
         "digits, shapes, cifar10, imagenet64, or the path of a folder with one "
-        "sub-folder of images a class",
+        "sub-folder of images per class",
         "digits",
         Text("the name of a data set or the path of a folder"),
     )
     out: str | None = setting(
-        "directory of the run; without one nothing is written",
+        "directory of the run; if omitted, nothing is written",
         None,
         Text("the path of a directory"),
     )
     init_from: str | None = setting(
-        "a model to begin from, instead of a preset: the name of a shipped one, or "
-        "the directory of another run, whose averaged weights are taken",
+        "model to start from, instead of a preset: the name of a shipped one, or the "
+        "directory of another run, whose averaged weights are used",
         None,
         Text("the name of a model or the directory of a run"),
     )
@@ -94,23 +94,23 @@ class TrainConfig:
         "fields of the model that differ from the preset", dict, _changes
     )
     budget: str = setting(
-        "whose recipe the fields left open take: gpu, minutes of a data-centre "
-        "GPU, or cpu, a little over an hour on two cores",
+        "recipe for all settings that are not given: gpu (minutes on a data-centre "
+        "GPU) or cpu (a little over an hour on two cores)",
         "gpu",
         OneOf(("gpu", "cpu")),
     )
     steps: int | None = setting("optimiser steps", None, Whole(1))
-    batch_size: int | None = setting("images a step", None, Whole(1))
+    batch_size: int | None = setting("images per step", None, Whole(1))
     lr: float | None = setting("peak learning rate", None, Number(0, 10, open_low=True))
     warmup: int | None = setting(
-        "steps over which the learning rate rises from zero; left out: as in the "
-        "recipe, and at most a tenth of the run",
+        "steps over which the learning rate rises from zero; if omitted, as in the "
+        "recipe, but at most a tenth of the run",
         None,
         Whole(0),
     )
     schedule: str = setting(
-        "learning rate after warm-up; cosine_as_written goes below zero, to show why "
-        "it should not",
+        "learning rate after warm-up; cosine_as_written becomes negative, and is there "
+        "only to show the effect",
         "cosine",
         OneOf(("cosine", "constant", "cosine_as_written")),
     )
@@ -123,18 +123,20 @@ class TrainConfig:
         "decoupled weight decay of AdamW on matrices", 0.0, Number(0, 1)
     )
     beta2: float = setting(
-        "AdamW's decay of the squared gradient",
+        "AdamW's decay rate of the mean squared gradient",
         0.99,
         Number(0, 1, open_low=True, open_high=True),
     )
     clip: float = setting(
-        "largest global norm of the gradient", 1.0, Number(0, 1e9, open_low=True)
+        "largest allowed global norm of the gradient",
+        1.0,
+        Number(0, 1e9, open_low=True),
     )
     ema_decay: float | None = setting(
-        "decay of the averaged weights, a step", None, Number(0, 1, open_high=True)
+        "decay of the averaged weights per step", None, Number(0, 1, open_high=True)
     )
     label_dropout: float | None = setting(
-        "share of labels replaced by 'no class'", None, Number(0, 1, open_high=True)
+        "fraction of labels replaced by 'no class'", None, Number(0, 1, open_high=True)
     )
     times: str = setting(
         "how the noise level t of a training image is drawn",
@@ -142,53 +144,55 @@ class TrainConfig:
         OneOf(("logit_normal", "uniform")),
     )
     precision: str | None = setting(
-        "arithmetic of matrix products; left out: bf16 on a GPU that has it, "
-        "fp32 elsewhere",
+        "precision of matrix products; if omitted, bf16 on a GPU that supports it, "
+        "else fp32",
         None,
         OneOf(("fp32", "tf32", "bf16")),
     )
     compile: bool | None = setting(
-        "torch.compile, block by block; left out: on a GPU, for runs of "
+        "torch.compile, block by block; if omitted, only on a GPU and for runs of "
         f"{COMPILE_FROM:,} steps or more",
         None,
         flag,
     )
     device: str = setting(
-        "cpu, cuda, or one GPU of several such as cuda:1; auto: what "
-        "DIT_LITE_DEVICE says, or a GPU when there is one",
+        "cpu, cuda, or a particular GPU such as cuda:1; auto takes the device named "
+        "in DIT_LITE_DEVICE, else a GPU if there is one",
         "auto",
         Text("the name of a device: auto, cpu, cuda:0"),
     )
     image_size: int | None = setting(
-        "side to which the images of a folder are cropped and resized", None, Whole(1)
+        "side to which the images of a folder are resized, after a square crop",
+        None,
+        Whole(1),
     )
-    seed: int = setting("seeds initial weights, order of the data, noise", 0, Whole(0))
+    seed: int = setting("seed of initial weights, data order and noise", 0, Whole(0))
     accumulate: int = setting(
-        "parts in which a process works off its share of a batch, one after the other; "
-        "the batch stays as it is",
+        "gradient accumulation: number of parts in which a process computes its share "
+        "of a batch; the batch size stays the same",
         1,
         Whole(1),
     )
     checkpointing: str = setting(
-        "blocks that are computed again in the backward pass, to save memory: block by "
-        "block, or in about sqrt(L) segments",
+        "activation checkpointing, to save memory: the backward pass recomputes each "
+        "block, or about sqrt(L) segments of blocks",
         "none",
         OneOf(("none", "block", "sqrt")),
     )
     parallel: str | None = setting(
-        "how the processes that torchrun started share the work: ddp, fsdp, tp=2, "
-        "sp=2, pp=2, or two of them, such as fsdp,tp=2",
+        "how the processes started by torchrun split the work: ddp, fsdp, tp=2, sp=2, "
+        "pp=2, or two of them, such as fsdp,tp=2",
         None,
-        Text("a way to share the work, such as ddp or fsdp,tp=2"),
+        Text("a way to split the work, such as ddp or fsdp,tp=2"),
     )
     save_every: int | None = setting(
-        "steps between checkpoints, 0 for one at the end alone; left out: a tenth of "
-        f"the run, and at most {SAVE_EVERY:,}",
+        "steps between checkpoints, 0 for only one at the end; if omitted, a tenth of "
+        f"the run, but at most {SAVE_EVERY:,}",
         None,
         Whole(0),
     )
     log_every: int = setting("steps between lines of metrics.jsonl", 10, Whole(1))
-    tensorboard: bool = setting("mirror the metrics to TensorBoard", False, flag)
+    tensorboard: bool = setting("also write the metrics for TensorBoard", False, flag)
 
     def __post_init__(self):
         check_fields(self)

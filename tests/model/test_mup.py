@@ -97,7 +97,7 @@ def test_rates_fall_with_the_fan_in_and_what_decays_stays(tiny):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(base_heads=2), "base_heads=2 says nothing without base_width"),
+        (dict(base_heads=2), "base_heads=2 has no effect without base_width"),
         (dict(base_width=15), "base_width=15 does not divide into 2 heads"),
         (dict(base_width=0), "base_width=0 is too small"),
     ],
