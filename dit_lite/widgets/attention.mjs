@@ -434,7 +434,7 @@ function render({ model, el }) {
       ramp.firstChild.style.left = `${100 * Math.sqrt(Math.min(1, fair / source.top))}%`;
       half.textContent = `half strength: ${share(source.top / 4)}`;
       even.replaceChildren(
-        "| even attention: 1/",
+        "| uniform attention: 1/",
         symbol(asked === "word" ? "M" : "N"),
         ` = ${share(fair)}`,
       );
@@ -476,7 +476,7 @@ function render({ model, el }) {
           count(at2(distance), "patch"),
           Math.max(...far),
           near,
-          `even attention: ${at2(near)}`,
+          `uniform attention: ${at2(near)}`,
         );
         const away = far[best],
           goal =
@@ -485,9 +485,9 @@ function render({ model, el }) {
               : `${away < 1.5 ? "its neighbour in " : ""}${names[best]}`;
         const spread =
           support > 0.9 * N
-            ? `looks almost evenly at all ${N} patches`
+            ? `looks almost equally at all ${N} patches`
             : support < 1.5
-              ? "looks at hardly more than one patch"
+              ? "looks almost only at one patch"
               : `spreads its attention over ${support.toFixed(1)} of ${N} patches`;
         const reach =
           distance < 0.9 * near
@@ -496,7 +496,7 @@ function render({ model, el }) {
               ? "farther than"
               : "about as far as";
         say(
-          `${who} the patch ${spread}. The largest share, ${share(shownValues[best])}, goes to ${goal}; on the whole it looks ${reach} even attention would.`,
+          `${who} the patch ${spread}. The largest share, ${share(shownValues[best])}, goes to ${goal}; on average it looks ${reach} uniform attention would.`,
         );
       } else {
         const got = number(source, "received")[asked === "to" ? patch : word],
@@ -510,7 +510,7 @@ function render({ model, el }) {
             at2(got),
             Math.max(2, got),
             1,
-            "sum over patches; even: 1",
+            "sum over patches; uniform: 1",
           );
         else
           gauges[0].show(
@@ -530,7 +530,7 @@ function render({ model, el }) {
           `from ${names[best]}`,
         );
         gauges[2].show(
-          "above even",
+          "above uniform",
           over,
           count(over, "patch"),
           N,
@@ -539,10 +539,10 @@ function render({ model, el }) {
         );
         const compared =
           times > 1.1
-            ? `${times.toFixed(1)} times what even attention would give`
+            ? `${times.toFixed(1)} times what uniform attention would give`
             : times < 0.9
-              ? `only ${at2(times)} of what even attention would give`
-              : "about what even attention would give";
+              ? `only ${at2(times)} times what uniform attention would give`
+              : "about what uniform attention would give";
         say(
           `${who} ${asked === "to" ? "the patch" : `the word “${words[word]}”`} receives ${compared}. ` +
             `Most comes from ${best === patch && asked === "to" ? "itself" : names[best]}, which gives it ${share(shownValues[best])} of its attention.`,

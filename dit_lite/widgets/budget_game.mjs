@@ -57,7 +57,7 @@ function render({ model, el }) {
   const shop = h(
     "table",
     { class: "dit-game-shop" },
-    h("caption", { class: "dit-title" }, "price of a run, in parts of the budget"),
+    h("caption", { class: "dit-title" }, "price of a run as a share of the budget"),
     h(
       "tr",
       {},
@@ -94,7 +94,7 @@ function render({ model, el }) {
   const predict = button(`Predict D = ${held}`, judge, {
     class: "dit-button dit-primary",
   });
-  const undo = button("take back", () => {
+  const undo = button("undo", () => {
     if (!model.get("judged")) put(model, "bought", model.get("bought").slice(0, -1));
   });
   const again = button("start again", () => {
@@ -129,10 +129,11 @@ function render({ model, el }) {
   function trouble(points) {
     const different = key => new Set(points.map(point => point[key])).size;
     if (different("psi") < 2)
-      return "Buy runs of at least two sizes: an exponent of Ψ needs them.";
+      return "Buy runs of at least two sizes: the exponent of Ψ cannot be fitted to one.";
     if (different("n") < 2)
-      return "Buy longer runs: an exponent of n needs at least two numbers of images.";
-    if (points.length < 6) return "Five numbers need at least six points: buy more.";
+      return "Buy longer runs: the exponent of n needs at least two image counts.";
+    if (points.length < 6)
+      return "Fitting five parameters takes at least six points: buy more runs.";
     return "";
   }
   function verdict(points) {
@@ -192,7 +193,7 @@ function render({ model, el }) {
     delete el.dataset.score;
     let text = some.length
       ? why || `${points.length} points of ${some.length} runs. Buy more, or predict.`
-      : `You have ${number(budget)} FLOPs. Buy runs, then predict the loss of D = ${held} after ${count(last)} images, which alone would cost ${percent(price(held, images.length - 1))} of it.`;
+      : `You have ${number(budget)} FLOPs. Buy runs, then predict the loss of D = ${held} after ${count(last)} images. That run alone would cost ${percent(price(held, images.length - 1))} of the budget.`;
     const bands = [];
     if (found) {
       const { laws, scatter } = refits(
@@ -224,9 +225,9 @@ function render({ model, el }) {
         .reduce((sum, run) => sum + price(run.width, images.length - 1), 0);
       const scores = model.get("scores");
       text =
-        `Predicted ${number(found.predicted, 4)}, with 90 % of new runs from ${number(low, 3)} to ${number(high, 3)}; it was ${number(found.measured, 4)}. ` +
-        `Your score: ${number(Math.abs(found.error), 2)} % off, for ${percent(spent())} of the budget${scores.length > 1 ? ` (your best so far: ${number(Math.min(...scores), 2)} %)` : ""}. ` +
-        `All the small runs together cost ${number(cost / budget, 2)} budgets and are ${number(Math.abs(full.error), 2)} % off.`;
+        `Predicted ${number(found.predicted, 4)} (90 % interval for a new run: ${number(low, 3)} to ${number(high, 3)}); measured ${number(found.measured, 4)}. ` +
+        `Your error: ${number(Math.abs(found.error), 2)} %, for ${percent(spent())} of the budget${scores.length > 1 ? ` (your best so far: ${number(Math.min(...scores), 2)} %)` : ""}. ` +
+        `All the small runs together cost ${number(cost / budget, 2)} times the budget and give an error of ${number(Math.abs(full.error), 2)} %.`;
       el.dataset.score = Math.abs(found.error);
       every.push(low, high);
       bands.push({

@@ -364,8 +364,8 @@ function render({ model, el }) {
     return node;
   }
   const [xScore, yScore] = [
-      score("x", "y", "score across"),
-      score("y", "x", "score upwards"),
+      score("x", "y", "score on the x axis"),
+      score("y", "x", "score on the y axis"),
     ],
     [xWay, yWay] = [h("span", { class: "dit-note" }), h("span", { class: "dit-note" })];
   const plane = chart(i => choose(i));
@@ -472,9 +472,9 @@ function render({ model, el }) {
       "div",
       { class: "dit-legend" },
       h("span", {}, swatch("dit-eval-best"), " best by this score"),
-      h("span", {}, swatch("dit-eval-even"), " its interval meets the best one's"),
+      h("span", {}, swatch("dit-eval-even"), " interval overlaps the best one's"),
       ...(compared
-        ? [h("span", {}, swatch("dit-eval-beyond"), " beyond real images")]
+        ? [h("span", {}, swatch("dit-eval-beyond"), " better than real images")]
         : []),
       ...(compared
         ? [
@@ -482,7 +482,7 @@ function render({ model, el }) {
               "span",
               {},
               h("span", { class: "dit-eval-point dit-eval-real-point" }),
-              " real images against real",
+              " real against real images",
             ),
           ]
         : []),
@@ -504,8 +504,8 @@ function render({ model, el }) {
       .filter(some => some.join() !== rest.join());
     const curve = some => settings.map(i => [at(x, i, some), at(y, i, some)]);
     [xScore.value, yScore.value] = [x, y];
-    xWay.textContent = lower[x] ? "← less is better" : "more is better →";
-    yWay.textContent = lower[y] ? "↓ less is better" : "↑ more is better";
+    xWay.textContent = lower[x] ? "← lower is better" : "higher is better →";
+    yWay.textContent = lower[y] ? "↓ lower is better" : "↑ higher is better";
     plane.draw({
       curves: [rest, ...combinations].map(curve),
       texts: knob.values,
@@ -513,7 +513,7 @@ function render({ model, el }) {
       marked: [best(x), best(y)],
       real: [real.at(x), real.at(y)],
       lower: [lower[x], lower[y]],
-      label: `${scoreNames[x]} across, ${scoreNames[y]} upwards, a point for each ${knob.name}`,
+      label: `${scoreNames[y]} against ${scoreNames[x]}, one point per ${knob.name}`,
     });
     const here = `${knob.name} = ${knob.values[now]}`;
     pictures.setAttribute("aria-label", `${made} samples at ${here}`);
@@ -582,15 +582,14 @@ function render({ model, el }) {
             )
             .map(i => knob.values[i]);
     const as = even.length
-      ? `; ${joined(even)} ${even.length > 1 ? "are" : "is"} as good within the intervals`
+      ? `; ${joined(even)} ${even.length > 1 ? "are" : "is"} equally good within the intervals`
       : "";
     const first = `Chosen by ${by < 0 ? "hand" : scoreNames[by]}: ${here}${as}.`;
     const [from, to] = [best(x), best(y)],
       moves = [y, x].flatMap(k => {
         const [before, after] = [at(k, from), at(k, to)];
         if (Number.isNaN(before[VALUE] + after[VALUE])) return [];
-        if (!apart(before, after))
-          return [`${scoreNames[k]} does not differ beyond its interval`];
+        if (!apart(before, after)) return [`the intervals of ${scoreNames[k]} overlap`];
         return [
           `${scoreNames[k]} ${after[VALUE] > before[VALUE] ? "rises" : "falls"} from ${number(before[VALUE])} to ${number(after[VALUE])}`,
         ];
@@ -598,10 +597,10 @@ function render({ model, el }) {
     const trade =
       from === to
         ? `${capital(scoreNames[x])} and ${scoreNames[y]} choose the same setting, ${knob.values[to]}.`
-        : `${capital(scoreNames[x])} chooses ${knob.values[from]}, ${scoreNames[y]} ${knob.values[to]}${moves.length ? `: from the one to the other ${joined(moves)}` : ""}.`;
-    const all = `The ${scoreNames.length} scores choose ${chosen === 1 ? "one and the same setting" : `${chosen} different settings`}.`;
+        : `${capital(scoreNames[x])} chooses ${knob.values[from]}, ${scoreNames[y]} ${knob.values[to]}${moves.length ? `: from ${knob.values[from]} to ${knob.values[to]}, ${joined(moves)}` : ""}.`;
+    const all = `The ${scoreNames.length} scores choose ${chosen === 1 ? "the same setting" : `${chosen} different settings`}.`;
     const yard = gone.length
-      ? `Beyond real images here: ${joined(gone)}. Ask what that rewards.`
+      ? `Better than real images, so not a measure of realism alone: ${joined(gone)}.`
       : "";
     return [first, trade, all, yard].filter(Boolean).join(" ");
   }

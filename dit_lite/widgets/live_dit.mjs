@@ -242,7 +242,7 @@ function render({ model, el }) {
         -row.reduce((sum, w) => sum + (w > 0 ? w * Math.log(w) : 0), 0),
       ),
       first = row.indexOf(most);
-    said.textContent = `The largest weight is on ${first === patch ? "the patch itself" : area.where(first)} (${Math.round(100 * most)} %); the attention is spread over about ${number(spread, 2)} of ${count} patches.`;
+    said.textContent = `Largest weight: ${first === patch ? "the patch itself" : area.where(first)} (${Math.round(100 * most)} %); spread over about ${number(spread, 2)} of ${count} patches.`;
     area.show(said.textContent, row);
     layer.set(model.get("layer"));
     head.set(model.get("head"));

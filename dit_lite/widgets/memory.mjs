@@ -5,7 +5,7 @@
 const TERMS = [
   ["weights_memory", "weights", "blue"],
   ["gradients_memory", "gradients", "sky"],
-  ["moments_memory", "moments of the optimiser", "green"],
+  ["moments_memory", "optimiser moments", "green"],
   ["master_memory", "fp32 master copy", "amber"],
   ["ema_memory", "average (EMA)", "purple"],
   ["copies_memory", "16-bit copies of the weights", "edge"],
@@ -16,7 +16,7 @@ const NAMES = {
   kernel: "attention",
   checkpointing: "activations",
   optimiser: "optimiser",
-  accumulation: "batch in parts",
+  accumulation: "accumulation",
 };
 
 function render({ model, el }) {
@@ -55,7 +55,7 @@ function render({ model, el }) {
     }),
   ];
   const batch = slider({
-    label: "images a step",
+    label: "images per step",
     min: 0,
     max: batches.length - 1,
     step: 1,
@@ -100,7 +100,7 @@ function render({ model, el }) {
     h(
       "div",
       { class: "dit-note" },
-      "Left out: buffers of libraries, fragments, and what a compiler keeps.",
+      "Not counted: library buffers, fragmentation, and memory kept by a compiler.",
     ),
   );
 
@@ -130,13 +130,13 @@ function render({ model, el }) {
     const state = total - known.activations_memory;
     tell(
       story,
-      `DiT-${size}/2 holds ${inBytes(total)} of the ${inBytes(room)} of ${run.machine}: ` +
-        `${inBytes(state)} whatever the batch, ${inBytes(known.activations_memory)} of ` +
-        `activations of ${number(known.micro_batch, 6)} ` +
+      `DiT-${size}/2 needs ${inBytes(total)} of the ${inBytes(room)} of ${run.machine}: ` +
+        `${inBytes(state)} at any batch size, and ${inBytes(known.activations_memory)} for ` +
+        `the activations of ${number(known.micro_batch, 6)} ` +
         `${known.micro_batch === 1 ? "image" : "images"}. ` +
         (most
-          ? `With these switches ${most === batches.at(-1) ? "at least " : ""}${most} images a step fit.`
-          : "With these switches not even one image fits."),
+          ? `With these settings ${most === batches.at(-1) ? "at least " : ""}${most} images per step fit.`
+          : "With these settings not even one image fits."),
     );
     el.dataset.results = JSON.stringify(known);
   }

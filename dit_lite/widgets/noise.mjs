@@ -223,9 +223,9 @@ function render({ model, el }) {
     story.textContent =
       `At t = ${t.toFixed(2)} the image still has weight ${linear} on the linear path, ${cosine} on cosine and ${ddpm} on ddpm: ` +
       (t > 0.04 && t < 0.97
-        ? "the same t is not the same noise."
+        ? "the same t is not the same noise level."
         : t < 0.5
-          ? "all three are still the image."
+          ? "all three are still almost the image."
           : "all three are almost noise.");
     time.set(t);
     choice.set(model.get("index"));

@@ -245,9 +245,9 @@ function bill(longest) {
   const on = h("span"),
     facts = [
       fact("tokens", [N(), " = (", H(), "/", P(), ")", square()]),
-      fact("values a token", [P(), square(), C()]),
+      fact("values per token", [P(), square(), C()]),
       fact("embedding parameters", ["(", P(), square(), C(), " + 1) ", D()]),
-      fact("multiply-adds of a block", [on]),
+      fact("multiply-adds per block", [on]),
       fact("projections, MLP", ["12 ", N(), D(), square()], "blue"),
       fact("attention", ["2 ", N(), square(), D()], "red"),
       fact("adaLN-Zero", ["6 ", D(), square()], "edge"),
@@ -551,9 +551,11 @@ function render({ model, el }) {
         `${side} × ${side} × ${channels} values in patches of ${patch} × ${patch}: a sequence of ${many(count, "token")} with ${many(patch ** 2 * channels, "value")} each.`,
         ...(patch % 2
           ? []
-          : [`With half the P: 4 times the tokens, ${ratio} times the multiply-adds.`]),
+          : [
+              `Halving P gives 4 times the tokens and ${ratio} times the multiply-adds.`,
+            ]),
         ...(count > 6 * d
-          ? ["Beyond N = 6D, comparing the tokens costs more than all else."]
+          ? ["Beyond N = 6D, the attention products cost more than everything else."]
           : []),
       ].join(" "),
     );
@@ -565,7 +567,7 @@ function render({ model, el }) {
       say(
         said,
         n < count
-          ? `${some}, and each carries its position: we see where a patch is missing.`
+          ? `${some}, and each carries its position, so gaps show where patches are missing.`
           : inOrder
             ? "Every token carries its position. Now shuffle them."
             : "Every token carries its position, so the order of the sequence no longer matters.",
@@ -574,10 +576,10 @@ function render({ model, el }) {
       say(
         said,
         n < count
-          ? `${some}, closed up: nothing in the sequence says where they belong.`
+          ? `${some}, closed up: without positions, nothing says where they belong.`
           : inOrder
-            ? "All tokens in their order: the image again, not one value lost. Now shuffle them."
-            : "Another order, yet attention without positions computes for each token what it did before: it sees no difference.",
+            ? "All tokens in order: the image is recovered exactly. Now shuffle them."
+            : "A different order, but attention without positions computes the same output for each token as before: it sees no difference.",
       );
   }
 

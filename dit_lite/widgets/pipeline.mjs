@@ -76,7 +76,7 @@ function render({ model, el }) {
           ` ${name}`,
         ),
       ),
-      h("span", {}, "right: micro-batches held now, and at most"),
+      h("span", {}, "right: micro-batches held now / at most"),
     ),
   );
 
@@ -158,7 +158,7 @@ function render({ model, el }) {
         ),
       ),
     );
-    story.textContent = `${share(run.idle_share)} of the step is idle; idle over useful time is ${share(run.bubble_to_work)}. A device holds the activations of at most ${number(Math.max(...run.held), 3)} micro-batches.`;
+    story.textContent = `${share(run.idle_share)} of the step is idle; idle time over useful time is ${share(run.bubble_to_work)}. A device holds the activations of at most ${number(Math.max(...run.held), 3)} micro-batches.`;
     el.dataset.results = JSON.stringify({
       idle_share: run.idle_share,
       bubble_to_work: run.bubble_to_work,

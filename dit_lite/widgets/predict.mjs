@@ -13,7 +13,7 @@ function render({ model, el }) {
     "span",
     { class: "dit-note" },
     choices.length
-      ? "Choose first, then look."
+      ? "Choose an answer first."
       : "Move the slider or type a number first.",
   );
   const result = h(
@@ -26,7 +26,7 @@ function render({ model, el }) {
     reveal.disabled = guess === null;
     hint.textContent =
       guess === null
-        ? `A number from ${number(model.get("low"))} to ${number(model.get("high"))}, please.`
+        ? `Enter a number from ${number(model.get("low"))} to ${number(model.get("high"))}.`
         : "";
   };
   const part = (choices.length ? choice : scale)(model, commit);

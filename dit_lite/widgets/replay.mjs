@@ -55,7 +55,7 @@ function render({ model, el }) {
   const story = h("output", { class: "dit-story", "aria-live": "polite" }),
     place = h("div", { class: "dit-replay-plot" });
   const tiles = Array.from({ length: 10 }, (_, k) =>
-    tile(height, width, `drawn for class ${k}`),
+    tile(height, width, `sample of class ${k}`),
   );
   body.append(
     story,
@@ -82,7 +82,7 @@ function render({ model, el }) {
       decay = model.get("decay"),
       look = model.get("look");
     const { node } = plot({
-      title: "training loss against share of the run (%); grey: the other run",
+      title: "training loss over the course of the run (%); grey: another run",
       x: [0, 100],
       y: [0, top],
       xTicks: [[0], [25], [50], [75], [100]],

@@ -55,7 +55,7 @@ function render({ model, el }) {
       h(
         "span",
         {},
-        "a box: one chunk of a rank; a stripe: the numbers of one rank in its sum",
+        "box: a chunk on one rank; stripe: a rank whose numbers are in its sum",
       ),
     ),
   );
@@ -109,8 +109,8 @@ function render({ model, el }) {
       end = Math.max(...sent.at(messages.length));
     story.textContent =
       step === 0
-        ? `${ranks} ranks, each with its own numbers in ${chunks === 1 ? "one piece" : `${chunks} chunks`}. Every rank needs the sum of all.`
-        : `Round ${step} of ${messages.length}: ${finished} of ${ranks * chunks} boxes hold the whole sum. The busiest rank has sent ${tensors(most)}${step === messages.length ? "; done" : ` of ${tensors(end)}`}.`;
+        ? `${ranks} ranks, each with its own numbers in ${chunks === 1 ? "one piece" : `${chunks} chunks`}. Every rank needs the sum over all ranks.`
+        : `Round ${step} of ${messages.length}: ${finished} of ${ranks * chunks} boxes hold the full sum. The busiest rank has sent ${tensors(most)}${step === messages.length ? "; done" : ` of ${tensors(end)}`}.`;
     said.textContent = now.length
       ? now
           .map(
@@ -118,7 +118,7 @@ function render({ model, el }) {
               `${source} → ${target}${chunk === null ? "" : ` chunk ${chunk}`}${adds ? "" : " (copy)"}`,
           )
           .join(" · ")
-      : "Nothing has been sent.";
+      : "Nothing has been sent yet.";
     el.dataset.results = JSON.stringify({
       step,
       finished,

@@ -115,7 +115,7 @@ function render({ model, el }) {
       h(
         "div",
         { class: "dit-title" },
-        `${stretch}: states above, what the model sees below`,
+        `${stretch}: states above, predicted images below`,
       ),
       strip.node,
     ),

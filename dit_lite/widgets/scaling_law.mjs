@@ -114,9 +114,9 @@ function render({ model, el }) {
     const different = key => new Set(points.map(point => point[key])).size;
     const need = alone && model.get("floor") ? 3 : 2;
     if (different("psi") < need)
-      return `This law needs at least ${need} sizes: move the ends of the range apart.`;
+      return `This law needs at least ${need} sizes: widen the range of D.`;
     if (!alone && different("n") < 2)
-      return "An exponent of n needs at least two numbers of images.";
+      return "The exponent of n needs at least two image counts: start from a smaller n.";
     return "";
   }
 
@@ -184,14 +184,14 @@ function render({ model, el }) {
       centre = mean(measured);
     const parts = [
       `${points.length} points of ${new Set(points.map(p => p.run)).size} runs. ${terms.join(", ")}.`,
-      `Predicted for D = ${held}, Ψ = ${number(psi)}, after ${count(last)} images: ${number(predicted, 4)}${ends ? `, and 90 % of new runs from ${number(ends[0], 4)} to ${number(ends[1], 4)}` : ""}.`,
+      `Predicted for D = ${held}, Ψ = ${number(psi)}, after ${count(last)} images: ${number(predicted, 4)}${ends ? ` (90 % interval for a new run: ${number(ends[0], 4)} to ${number(ends[1], 4)})` : ""}.`,
     ];
     if (revealed) {
       const inside =
         ends && measured.filter(loss => loss >= ends[0] && loss <= ends[1]).length;
       const error = 100 * (predicted / centre - 1);
       parts.push(
-        `It was ${number(centre, 4)}, the mean of ${measured.length} seeds: the prediction is ${number(Math.abs(error), 2)} % too ${error > 0 ? "high" : "low"}${ends ? `, and ${inside} of ${measured.length} runs end inside the interval` : ""}.`,
+        `Measured: ${number(centre, 4)}, the mean of ${measured.length} seeds. The prediction is ${number(Math.abs(error), 2)} % too ${error > 0 ? "high" : "low"}${ends ? `, and ${inside} of ${measured.length} runs end within the interval` : ""}.`,
       );
     }
     story.textContent = parts.join(" ");

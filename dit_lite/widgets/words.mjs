@@ -499,7 +499,7 @@ function render({ model, el }) {
   }
   function recount(step) {
     if (model.get("real"))
-      return `The picture from the data with noise at t = ${seen.t.toFixed(2)}: the image that the network predicts, and where it looks.`;
+      return `The picture from the data, noised to t = ${seen.t.toFixed(2)}: the predicted image, and where the network looks.`;
     const asked = walk.passed
       .slice(0, Math.max(1, step))
       .map(({ asked, held }) => called(asked, held));

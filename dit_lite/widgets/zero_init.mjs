@@ -63,7 +63,7 @@ function render({ model, el }) {
     ...tile(count, width, name),
   }));
   const captions = [
-    [symbol("x"), ", the tokens that enter"],
+    [symbol("x"), ", the input tokens"],
     ["+ gate · ", symbol("F")],
     ["= block(", symbol("x"), ")"],
   ];
@@ -80,12 +80,12 @@ function render({ model, el }) {
       ["‖block(", symbol("x"), ") − ", symbol("x"), "‖ / ‖", symbol("x"), "‖"],
       i => norm(branches.at(i)) / norm(x.values),
     ),
-    meter("spread", "answers differ by token", ["spread / size of ", symbol("F")], i =>
+    meter("spread", "output differs by token", ["spread / size of ", symbol("F")], i =>
       spread(branches.at(i), width),
     ),
     meter(
       "response",
-      "answers see the image",
+      "output depends on input",
       [
         "gate · ‖∂",
         symbol("F"),
@@ -153,7 +153,7 @@ function render({ model, el }) {
       h(
         "div",
         { class: "dit-legend" },
-        h("span", {}, "a row: one token, a column: one channel"),
+        h("span", {}, "rows: tokens, columns: channels"),
         h("span", {}, `−${number(range)} `, scale.node, ` +${number(range)}`),
       ),
     ),
@@ -259,18 +259,18 @@ function render({ model, el }) {
   function tell(g, first, blind, change) {
     if (g === 0) {
       return (
-        `The gate is shut: the block hands on exactly what enters. Behind the gate, F ` +
+        `The gate is 0: the block returns its input unchanged. Behind the gate, F ` +
         (blind
-          ? "knows nothing of the image."
-          : "has an answer of its own ready for each token.")
+          ? "has the same output for every token and image."
+          : "already has a different output for each token.")
       );
     }
     if (blind)
-      return "Every token gets the same answer, whatever the image. The block adds a constant: it is not the identity, and through F no gradient reaches x.";
-    const size = `${Math.round(100 * change)} % of the tokens' size`;
+      return "F adds the same vector to every token, whatever the image. The block is not the identity, and no gradient reaches x through F.";
+    const size = `at ${Math.round(100 * change)} % of their norm`;
     return first === 0
-      ? `Training has to open this gate. Open by ${g.toFixed(2)}, each token gets an answer of its own, ${size}.`
-      : `Each token gets an answer of its own, ${size}: the block is not the identity.`;
+      ? `Training has to open this gate. At ${g.toFixed(2)} it adds a different vector to each token, ${size}.`
+      : `The block adds a different vector to each token, ${size}: it is not the identity.`;
   }
   function drawSteps() {
     const index = model.get("index"),

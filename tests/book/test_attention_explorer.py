@@ -266,20 +266,20 @@ def test_the_ends_of_the_scale_are_told(show):
     both = torch.cat([even[:1], one[:1]])
     page = show(attention_explorer(IMAGES[:2], both, [1.0, 0.0], time=0))
     story = page.locator(".dit-story")
-    assert "looks almost evenly at all 16 patches" in story.inner_text()
-    assert "about as far as even attention" in story.inner_text()
+    assert "looks almost equally at all 16 patches" in story.inner_text()
+    assert "about as far as uniform attention" in story.inner_text()
     assert gauges(page) == pytest.approx(
         [4, 16, mean_distance(even[0, 0])[0, 9].item()], rel=1e-5
     )
     page.get_by_role("radio", name="0.00").check()
-    assert "looks at hardly more than one patch" in story.inner_text()
-    assert "goes to itself; on the whole it looks nearer than" in story.inner_text()
+    assert "looks almost only at one patch" in story.inner_text()
+    assert "goes to itself; on average it looks nearer than" in story.inner_text()
     assert gauges(page) == pytest.approx([0, 1, 0])
     assert page.locator(".dit-gaze-where text").nth(9).inner_html() == "100"
     assert page.get_by_role("grid", name="words").count() == 0
     page.get_by_role("radio", name="who looks at it").check()
     assert (
-        "receives about what even attention would give. Most comes from itself"
+        "receives about what uniform attention would give. Most comes from itself"
         in story.inner_text()
     )
 

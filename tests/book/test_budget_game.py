@@ -43,7 +43,7 @@ def test_a_run_costs_what_its_flops_say_and_only_it_is_shown(show):
     buy(page, 24, IMAGES[4]).click()
     assert left(page) == pytest.approx(BUDGET - COST[24] * IMAGES[4])
     assert lines(page) == 1
-    page.get_by_role("button", name="take back").click()
+    page.get_by_role("button", name="undo").click()
     assert left(page) == pytest.approx(BUDGET)
     assert lines(page) == 0
 
@@ -71,7 +71,7 @@ def test_the_score_is_the_error_of_the_law_of_what_was_bought(show):
     error = 100 * abs(law.predict(held[0]["parameters"], IMAGES[-1]) / measured - 1)
     score = float(page.locator(".dit-explorer").get_attribute("data-score"))
     assert score == pytest.approx(error, rel=1e-4)
-    assert "Your score" in page.locator(".dit-story").inner_text()
+    assert "Your error" in page.locator(".dit-story").inner_text()
     assert buy(page, 48, IMAGES[3]).is_disabled(), "a prediction is final"
     page.get_by_role("button", name="start again").click()
     assert left(page) == pytest.approx(BUDGET)

@@ -95,12 +95,11 @@ def test_each_score_chooses_its_best_setting_by_mouse_and_keyboard(show):
     check(page, 5, 1)
     assert page.get_by_role("radio", name="accuracy").is_checked()
     assert story.inner_text() == (
-        "Chosen by accuracy: guidance w = 8; 4 is as good within the intervals. "
-        "Recall chooses 1, accuracy 8: from the one to the other accuracy rises "
-        "from 0.8 "
+        "Chosen by accuracy: guidance w = 8; 4 is equally good within the intervals. "
+        "Recall chooses 1, accuracy 8: from 1 to 8, accuracy rises from 0.8 "
         "to 0.99 and recall falls from 0.64 to 0.25. The 4 scores choose 3 "
-        "different settings. Beyond real images here: accuracy. Ask what that "
-        "rewards."
+        "different settings. Better than real images, so not a measure of realism "
+        "alone: accuracy."
     )
     page.get_by_role("radio", name="recall").check()
     check(page, best("recall", 1), 1)
@@ -109,8 +108,8 @@ def test_each_score_chooses_its_best_setting_by_mouse_and_keyboard(show):
         page.keyboard.press("ArrowDown")
         check(page, best(name, 1), 1)
     assert story.inner_text().startswith(
-        "Chosen by trained on samples: guidance w = 2; 1 is as good within the "
-        "intervals."
+        "Chosen by trained on samples: guidance w = 2; 1 is equally good within "
+        "the intervals."
     )
     page.get_by_role("radio", name="Fréchet").check()
     assert best("Fréchet", 0) != best("Fréchet", 1)
@@ -176,14 +175,14 @@ def test_the_plot_has_a_point_and_bars_for_each_setting_and_the_row_of_real_imag
         return page.locator(".dit-eval-axis .dit-note").all_inner_texts()
 
     check_axes("recall", "accuracy")
-    assert ways() == ["↑ more is better", "more is better →"]
+    assert ways() == ["↑ higher is better", "higher is better →"]
     across, upwards = (
         page.get_by_role("combobox", name=name)
-        for name in ("score across", "score upwards")
+        for name in ("score on the x axis", "score on the y axis")
     )
     across.select_option("Fréchet")
     check_axes("Fréchet", "accuracy")
-    assert ways() == ["↑ more is better", "← less is better"]
+    assert ways() == ["↑ higher is better", "← lower is better"]
     upwards.focus()
     page.keyboard.press("F")  # the score of the other axis: the two change places
     assert (

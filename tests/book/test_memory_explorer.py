@@ -50,7 +50,7 @@ def test_every_switch_gives_the_bytes_of_python(show):
         kernel="attention",
         checkpointing="activations",
         optimiser="optimiser",
-        accumulation="batch in parts",
+        accumulation="accumulation",
     )
     run = {}
     for name, options in SWITCHES.items():
@@ -63,7 +63,7 @@ def test_every_switch_gives_the_bytes_of_python(show):
         run[name] = value
     choose(page, "model", "B/2")
     expected = agrees(page, "B", **run)
-    slider = page.get_by_role("slider", name="images a step")
+    slider = page.get_by_role("slider", name="images per step")
     slider.focus()
     page.keyboard.press("ArrowRight")
     more = agrees(page, "B", batch=64, **run)
@@ -74,7 +74,7 @@ def test_every_switch_gives_the_bytes_of_python(show):
 def test_the_largest_batch_that_fits_is_told(show):
     page = show(memory_explorer(TABLE, SIZES, machine="4090"))
     story = page.locator(".dit-story")
-    words = story.inner_text().split("switches ")[1]
+    words = story.inner_text().split("settings ")[1]
     told = int(words.split()[0]) if words[0].isdigit() else 0
 
     def fits(batch: int) -> bool:
@@ -84,7 +84,7 @@ def test_the_largest_batch_that_fits_is_told(show):
     assert fits(told) if told else not fits(1)
     assert not fits(2 * told or 1)
     choose(page, "activations", "by block")
-    more = int(story.inner_text().split("switches ")[1].split()[0])
+    more = int(story.inner_text().split("settings ")[1].split()[0])
     assert more > told
 
 

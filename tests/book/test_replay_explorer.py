@@ -57,7 +57,7 @@ def test_curve_loss_and_digits_are_those_of_the_chosen_run(show):
     assert float(loss) == pytest.approx(chosen["held_out"][0][0], rel=1e-6)
     assert "after 20 steps" in page.locator(".dit-story").inner_text()
     for k in (0, 7):
-        canvas = page.get_by_role("img", name=f"drawn for class {k}")
+        canvas = page.get_by_role("img", name=f"sample of class {k}")
         shown = np.array(canvas.evaluate(PIXELS)).reshape(8, 8, 4)[..., 0]
         assert np.array_equal(shown, chosen["drawn"][0, 0, k])
     points = page.locator("polyline").last.get_attribute("points").split()

@@ -162,7 +162,7 @@ def test_the_held_out_runs_appear_when_they_are_revealed(show):
     red = page.locator('.dit-log-dot[style*="dit-red"]')
     assert red.count() == 0
     story = page.locator(".dit-story").inner_text()
-    assert "It was" not in story
+    assert "Measured" not in story
     page.get_by_role("button", name="Reveal the held-out runs").click()
     assert red.count() == 3 + 3 * len(IMAGES)
     story = page.locator(".dit-story").inner_text()
@@ -173,7 +173,7 @@ def test_the_held_out_runs_appear_when_they_are_revealed(show):
             if (row["patch_size"], row["width"], row["images"]) == (8, 96, IMAGES[-1])
         ]
     )
-    said = float(re.search(r"It was ([\d.]+)", story)[1])
+    said = float(re.search(r"Measured: ([\d.]+)", story)[1])
     assert said == pytest.approx(measured, rel=1e-3)
     off = float(re.search(r"is ([\d.]+) % too (high|low)", story)[1])
     assert off == pytest.approx(

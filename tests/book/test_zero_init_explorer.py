@@ -68,7 +68,7 @@ def test_numbers_follow_the_reading_and_the_gate(show):
     gate = page.get_by_role("slider", name="gate")
     assert meters(page) == pytest.approx(expected(LITERAL, 1.0), rel=1e-5)
     assert meters(page)["spread"] == meters(page)["response"] == 0, "exactly"
-    assert "same answer, whatever the image" in stories(page)[0]
+    assert "same vector to every token, whatever the image" in stories(page)[0]
     choose(page, ORDINARY)
     assert meters(page) == pytest.approx(expected(ORDINARY, 1.0), rel=1e-5)
     assert f"{100 * expected(ORDINARY, 1.0)['change']:.0f} %" in stories(page)[0]
