@@ -143,20 +143,21 @@ function render({ model, el }) {
     const parts = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
       .map(k => k * run.accumulation)
       .find(k => k <= run.batch / run.devices && fits({ accumulation: k }));
-    if (parts) return `It would, with the batch in ${parts} parts.`;
+    if (parts) return `It fits with the batch in ${parts} parts.`;
     if (run.checkpointing === "none" && fits({ checkpointing: "block" }))
-      return "It would, with blocks recomputed.";
+      return "It fits with blocks recomputed.";
     const smallest = {
       checkpointing: "block",
       accumulation: Math.ceil(run.batch / run.devices),
     };
-    if (fits(smallest)) return "It would, image by image and with blocks recomputed.";
+    if (fits(smallest))
+      return "It fits with one image at a time and blocks recomputed.";
     const devices = [2, 4, 8, 16, 32, 64, 128, 256, 512].find(
       p =>
         p > run.devices && fits({ devices: p, split: "zero3", checkpointing: "block" }),
     );
     return devices
-      ? `It would on ${devices} devices with ZeRO-3 and blocks recomputed.`
+      ? `It fits on ${devices} devices with ZeRO-3 and blocks recomputed.`
       : "Choose a smaller model or another device.";
   }
   const TERMS = {
@@ -178,7 +179,7 @@ function render({ model, el }) {
       own = MACHINE.filter(name => name in run);
     tell(
       source,
-      `${run.machine}: ${machine.source}. ${own.length ? `Yours: ${own.join(", ")}. ` : ""}Assumed: the share of the peak that is reached, overlap, latency, price${machine.joined > 1 ? `, and beyond ${machine.joined} devices the network` : ""}.`,
+      `${run.machine}: ${machine.source}. ${own.length ? `Set by you: ${own.join(", ")}. ` : ""}Assumed: the share of the peak that is reached, overlap, latency, price${machine.joined > 1 ? `, and beyond ${machine.joined} devices the network` : ""}.`,
     );
 
     tiles.show(known);

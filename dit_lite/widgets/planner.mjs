@@ -181,7 +181,7 @@ function render({ model, el }) {
     form.show(run, { ...machine, ...run });
     tell(
       source,
-      `${run.machine}: ${machine.source}. Up to ${machine.joined} devices are joined by the inner link. Assumed: ${rules.shares.join(" to ")} % of the peak is reached and ${rules.overlaps.join(" to ")} % of what can hide does; that gives the intervals.`,
+      `${run.machine}: ${machine.source}. Up to ${machine.joined} devices are joined by the inner link. The intervals assume that ${rules.shares.join(" to ")} % of the peak is reached and that ${rules.overlaps.join(" to ")} % of the communication that can overlap with computing does.`,
     );
     list.replaceChildren();
     el.dataset.fits = found.length;
