@@ -19,8 +19,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the data sets and whether they are available, or decode one into the cache
-    so that training starts at once.
+    """List the data sets and whether they are there, or decode one into the cache so
+    that training starts at once.
     """
     from ..data import DATASETS, DataError, load_data
     from ..files.environment import data_root
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"data root: {data_root()} (set DIT_LITE_DATA to change it)")
     for name in DATASETS:
         if name == "cifar10" and not (data_root() / "cifar10").exists():
-            print(f"{name:12} not available; `data prepare cifar10` downloads it")
+            print(f"{name:12} not there; `data prepare cifar10` downloads it")
             continue
         try:
             data = load_data(name)
@@ -55,4 +55,4 @@ def run(options: argparse.Namespace) -> None:
                 )
             )
         except DataError as error:
-            print(f"{name:12} not available: {error}")
+            print(f"{name:12} not there: {error}")

@@ -177,8 +177,8 @@ class DiTConfig:
         "what the network predicts", "flow", OneOf(("flow", "eps", "x0", "v"))
     )
     data_mean: float = setting(
-        "mean that is subtracted from images before noise is added, on the scale "
-        "where they lie in [-1,1]",
+        "mean that the network's inputs are shifted by, on the scale where "
+        "images lie in [-1,1]",
         0.0,
         Number(-1, 1),
     )

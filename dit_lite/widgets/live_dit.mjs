@@ -217,7 +217,7 @@ function render({ model, el }) {
         ) /
           (channels * size * size),
       ) * std;
-    return `Asked for ${history}. Now at t = ${passed[step].t.toFixed(2)}; in the last step the predicted image changed by ${number(change, 2)} per pixel (RMS), where black is −1 and white 1.`;
+    return `Asked for ${history}. ${Math.round(100 * passed[step].t)} % of the way is left; in the last step the image it sees changed by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
   }
   function drawGaze() {
     const { maps, x0 } = seen,
