@@ -218,7 +218,7 @@ def test_experiment_list_shows_state(capsys):
             "case='S/2' is not known; choose one of: digits",
         ),
         (["data", "prepare", "nope"], "one of: digits"),
-        (["experiment", "run"], "needs the name"),
+        (["experiment", "run"], "needs either the name of an experiment"),
         (["experiment", "run", "nope"], "is not known"),
     ],
 )
