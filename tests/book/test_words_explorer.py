@@ -196,7 +196,7 @@ def test_a_louder_word_has_more_weight_and_rows_no_longer_sum_to_one(show):
     assert "after the softmax" in page.locator(".dit-words-look").inner_text()
     go(page, 0)
     close(final, walk(state(page), CAPTION, TIMES, factors=factors))
-    press(page, "quieter")
+    press(page, "weaker")
     assert "×2" in page.locator(".dit-words-strip").inner_text()
 
 
