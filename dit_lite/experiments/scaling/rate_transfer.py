@@ -11,25 +11,25 @@ import numpy as np
 
 from ...lab import Parts, experiment
 from ...training import DivergedError
-from ._runs import CIFAR10, SHAPES, loss_curve, run_config
+from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, run_config
 
 
 @experiment(
     "Where does the best learning rate move with the width, and does muP hold it?",
-    seconds=dict(cpu=1200.0, gpu=400.0),
+    seconds=dict(cpu=600.0, gpu=400.0),
     smoke=dict(
         family=SHAPES, widths=[8, 16], rates=[1e-3, 1e-2], seeds=[0], steps=2,
-        repeats=1, images=64,
+        drawn=64, repeats=1, images=64,
     ),
     cpu=dict(
         family=SHAPES, widths=[16, 32, 64, 128],
         rates=[1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2],
-        steps=250, repeats=1, images=1000,
+        steps=200, drawn=6400, repeats=1, images=1000,
     ),
     gpu=dict(
         family=CIFAR10, widths=[64, 128, 256, 512],
         rates=[2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2], seeds=[0, 1], steps=500,
-        repeats=1, images=2000,
+        drawn=None, repeats=1, images=2000,
     ),
 )  # fmt: skip
 def rate_transfer(
@@ -40,7 +40,8 @@ def rate_transfer(
 
     `rows` are the runs (`loss` None where one diverged), `best` the rate with the
     lowest mean loss at each width and whether the sweep brackets it, `drift` the slope
-    of its logarithm over that of the width: 0 where it transfers.
+    of its logarithm over that of the width: 0 where it transfers. `drawn` is how many
+    different images there are; none comes twice where that is what a run sees.
     """
     grid = [
         dict(mup=mup, width=width, lr=lr, seed=seed)
@@ -55,14 +56,15 @@ def rate_transfer(
 
 def one_run(
     family: dict, mup: bool, width: int, lr: float, seed: int, steps: int,
-    repeats: int, images: int | None,
+    drawn: int | None, repeats: int, images: int | None,
 ) -> dict:  # fmt: skip
     """Train one model; its loss at the end, or None."""
     base = family["model"]["base_width"] if mup else None
     config = run_config(family, steps, seed, lr, width=width, base_width=base)
+    prepare = limited_to(config, drawn) if drawn else None
     row = {"mup": mup, "width": width, "lr": lr, "seed": seed, "loss": None}
     try:
-        loss = loss_curve(config, [steps], repeats, images)["losses"][0]
+        loss = loss_curve(config, [steps], repeats, images, prepare)["losses"][0]
     except DivergedError:
         return row
     return row | {"loss": loss if math.isfinite(loss) else None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain, product
 
 import torch
@@ -10,39 +11,74 @@ from ...diffusion import sample
 from ...evaluation import extract, load_extractor, make_reference, measure, real_images
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
-from ._runs import DIGITS, run_config, sizes
+from ...training import DivergedError
+from ._runs import DIGITS, loss_curve, run_config, sizes
 
 
 @experiment(
     "What is the best way to spend a budget of sampling?",
-    seconds=dict(cpu=1800.0),
+    seconds=dict(cpu=900.0),
+    maps=2,
     smoke=dict(
-        family=DIGITS, widths=[8, 16], sampling_steps=[1, 2], seeds=[0], steps=2,
-        per_class=14,
+        family=DIGITS, widths=[8, 16], sampling_steps=[1, 2], rates=[2e-3, 4e-3],
+        seeds=[0], steps=2, per_class=14,
     ),
     cpu=dict(
-        family=DIGITS, widths=[16, 32, 64, 128], sampling_steps=[2, 4, 8, 16, 32],
-        seeds=[0, 1, 2], steps=800, per_class=100,
+        family=DIGITS, widths=[16, 32, 64], sampling_steps=[2, 4, 8, 16, 32],
+        rates=[4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2], steps=400, per_class=72,
     ),
 )  # fmt: skip
 def steps_or_size(
-    parts: Parts, family: dict, widths: list[int], seeds: list[int], **settings
-) -> dict:
-    """Train each width alike, sample with few and many steps; `rows` are scores and
+    parts: Parts, family: dict, widths: list[int], rates: list[float],
+    seeds: list[int], sampling_steps: list[int], per_class: int, **settings,
+) -> dict:  # fmt: skip
+    """Train each width at each rate, sample from the models of its best rate with few
+    and many steps; `tuning` are held-out losses by rate, `rows` scores and
     multiply-adds per sample, `front` those that nothing cheaper beats.
     """
-    grid = [dict(width=w, seed=seed) for w, seed in product(widths, seeds)]
-    cost = lambda part: 40 + part["width"]  # noqa: E731
+
+    def cost(part: dict) -> float:
+        return 40 + part["width"]
+
+    sweep = [
+        dict(width=w, lr=lr, seed=seed) for w, lr, seed in product(widths, rates, seeds)
+    ]
+    tuning = parts.map(one_rate, sweep, cost, family=family, **settings)
+    grid = [
+        dict(width=w, lr=best_rate(tuning, w), seed=seed)
+        for w, seed in product(widths, seeds)
+    ]
+    settings |= dict(sampling_steps=sampling_steps, per_class=per_class)
     rows = list(chain(*parts.map(one_model, grid, cost, family=family, **settings)))
-    return {"rows": rows, "front": front(rows)}
+    return {"tuning": tuning, "rows": rows, "front": front(rows)}
+
+
+def one_rate(family: dict, width: int, lr: float, seed: int, steps: int) -> dict:
+    """Train one model; its held-out loss at the end, None where it diverged."""
+    row = {"width": width, "lr": lr, "seed": seed}
+    config = run_config(family, steps, seed, lr, width=width)
+    try:
+        return row | {"loss": loss_curve(config, [steps], 1, None)["losses"][0]}
+    except DivergedError:
+        return row | {"loss": None}
+
+
+def best_rate(tuning: list[dict], width: int) -> float:
+    """The rate with the lowest mean loss of a width."""
+    losses: dict[float, list[float]] = {}
+    for row in tuning:
+        if row["width"] == width:
+            loss = math.inf if row["loss"] is None else row["loss"]
+            losses.setdefault(row["lr"], []).append(loss)
+    return min(losses, key=lambda lr: sum(losses[lr]))
 
 
 def one_model(
-    family: dict, width: int, seed: int, sampling_steps: list[int], steps: int,
-    per_class: int,
+    family: dict, width: int, lr: float, seed: int, sampling_steps: list[int],
+    steps: int, per_class: int,
 ) -> list[dict]:  # fmt: skip
     """Train one model; a row for each number of sampling steps."""
-    config = run_config(family, steps, seed, width=width)
+    config = run_config(family, steps, seed, lr, width=width)
     model, _ = train_arm(config, [steps], lambda average: None)
     labels = torch.arange(10).repeat(per_class)
     extractor = load_extractor("digits-judge")
@@ -54,7 +90,7 @@ def one_model(
             "samples", reference, extract(extractor, images), labels, SCORES, repeats=20
         ).values
         rows.append(
-            {"width": width, "seed": seed, "sampling_steps": count}
+            {"width": width, "lr": lr, "seed": seed, "sampling_steps": count}
             | {"sample_macs": count * sizes(model.config)["macs"]}
             | {name: score.value for name, score in scores.items()}
         )
