@@ -19,6 +19,7 @@ from ...config import DiTConfig, TrainConfig
 from ...data import Dataset, Loader, load_data
 from ...evaluation import held_out, mean_loss
 from ...lab.arms import train_arm
+from ...model.dit import DiT
 from ...training import Trainer, build_model
 
 
@@ -69,13 +70,14 @@ def loss_curve(
     repeats: int,
     images: int | None,
     prepare: Callable[[Trainer], None] | None = None,
+    loss: Callable[[DiT, Dataset, int], float] = mean_loss,
 ) -> dict:
     """Train, and measure the held-out loss of the averaged weights after each number
     of steps in `at`: sizes, images seen, losses.
     """
     data = held_out(config.data, images)
     model, losses = train_arm(
-        config, at, lambda average: mean_loss(average, data, repeats), prepare
+        config, at, lambda average: loss(average, data, repeats), prepare
     )
     seen = [stop * config.batch_size for stop in at]
     return sizes(model.config) | {"images": seen, "losses": losses}

@@ -11,48 +11,56 @@ from ...analysis.scaling_laws import ScalingError, ScalingWarning, isoflop
 from ...lab import Parts, experiment
 from ...training import DivergedError
 from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, member, run_config, sizes
+from .scaling_grid import loss_as_trained
 
 
 @experiment(
     "How does the best size grow with the compute?",
-    seconds=dict(cpu=1000.0, gpu=400.0),
+    seconds=dict(cpu=420.0, gpu=400.0),
+    maps=2,
     smoke=dict(
-        family=SHAPES, budgets=[4e8, 8e8], widths=[8, 12, 16, 24], rates=[4e-3],
-        seeds=[0], drawn=2048, repeats=1, images=64,
+        family=SHAPES, budgets=[4e8, 8e8], widths=[8, 12, 16, 24], lr=4e-3,
+        rates=[2e-3, 4e-3], seeds=[0], drawn=2048, repeats=1, images=64,
     ),
     cpu=dict(
-        family=SHAPES, budgets=[2e10, 4e10, 8e10], widths=[12, 16, 24, 32, 48],
-        rates=[4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2], drawn=100_000, repeats=1,
-        images=1000,
+        family=SHAPES, budgets=[1e10, 2e10, 4e10], widths=[8, 12, 16, 24, 32],
+        lr=8e-3, rates=[2e-3, 4e-3, 8e-3, 1.6e-2], seeds=[0, 1, 2], drawn=100_000,
+        repeats=1, images=1000,
     ),
     gpu=dict(
         family=CIFAR10, budgets=[3e14, 1e15, 3e15],
-        widths=[64, 96, 128, 192, 256, 384], rates=[2e-3], seeds=[0, 1], drawn=None,
-        repeats=1, images=2000,
+        widths=[64, 96, 128, 192, 256, 384], lr=2e-3, rates=[1e-3, 2e-3, 4e-3],
+        seeds=[0, 1], drawn=None, repeats=1, images=2000,
     ),
 )  # fmt: skip
 def isoflop_budgets(
-    parts: Parts, family: dict, budgets: list[float], widths: list[int],
+    parts: Parts, family: dict, budgets: list[float], widths: list[int], lr: float,
     rates: list[float], seeds: list[int], **settings,
 ) -> dict:  # fmt: skip
-    """Train each width for each budget, in FLOPs of forward and backward, at each rate.
+    """Train each width for each budget, in FLOPs of forward and backward, at the rate
+    `lr` that muP carries to all of them; then ask of the narrowest and the widest, at
+    the middle budget, which of `rates` was best.
 
-    `rows` are the runs, `best` those at the rate that is best for their width and
-    budget; `valley` the parabolas' vertices through these and the exponent of the best
-    size in the compute, with its interval and what the fit warned of. `drawn` is how
-    many different images there are: more than any run sees, where none shall come
-    twice.
+    `rows` are the runs; `valley` the parabolas' vertices and the exponent of the best
+    size in the compute, with its interval and what the fit warned of; `tuning` losses
+    by rate. `drawn` is how many different images there are: more than any run sees,
+    where none shall come twice.
     """
-    grid = [
-        dict(budget=budget, width=width, lr=lr, seed=seed)
-        for budget, width, lr, seed in product(budgets, widths, rates, seeds)
-    ]
-    rows = parts.map(
-        one_run, grid, lambda part: part["budget"] / (1 + part["width"]),
-        family=family, **settings,
-    )  # fmt: skip
-    chosen = at_best_rate(rows)
-    return {"rows": rows, "best": chosen, "valley": valley(chosen)}
+
+    def train(budgets: list[float], widths: list[int], rates: list[float]) -> list:
+        grid = [
+            dict(budget=budget, width=width, lr=rate, seed=seed)
+            for budget, width, rate, seed in product(budgets, widths, rates, seeds)
+        ]
+        return parts.map(
+            one_run, grid, lambda part: part["budget"] / part["width"] ** 1.6,
+            family=family, **settings,
+        )  # fmt: skip
+
+    rows = train(budgets, widths, [lr])
+    middle = budgets[len(budgets) // 2]
+    tuning = train([middle], [widths[0], widths[-1]], rates)
+    return {"rows": rows, "valley": valley(rows), "tuning": tuning}
 
 
 def one_run(
@@ -65,7 +73,8 @@ def one_run(
     config = run_config(family, steps, seed, lr, width=width)
     prepare = limited_to(config, drawn) if drawn else None
     try:
-        loss = loss_curve(config, [steps], repeats, images, prepare)["losses"][0]
+        curve = loss_curve(config, [steps], repeats, images, prepare, loss_as_trained)
+        loss = curve["losses"][0]
     except DivergedError:
         loss = None
     return size | {
@@ -74,30 +83,9 @@ def one_run(
     }  # fmt: skip
 
 
-def at_best_rate(rows: list[dict]) -> list[dict]:
-    """The runs of each width and budget at the rate of their lowest mean loss; a rate
-    at which one diverged is none.
-    """
-    arms: dict[tuple, dict[float, list[dict]]] = {}
-    for row in rows:
-        arm = arms.setdefault((row["budget"], row["width"]), {})
-        arm.setdefault(row["lr"], []).append(row)
-    found = []
-    for arm in arms.values():
-        whole = {
-            lr: some for lr, some in arm.items()
-            if all(row["loss"] is not None for row in some)
-        }  # fmt: skip
-        if whole:
-            best = min(whole, key=lambda lr: sum(row["loss"] for row in whole[lr]))
-            found += [
-                row | {"bracketed": min(arm) < best < max(arm)} for row in whole[best]
-            ]
-    return found
-
-
 def valley(rows: list[dict]) -> dict:
-    """The vertices, or why there are none."""
+    """The vertices, or why there are none; runs that diverged are left out."""
+    rows = [row for row in rows if row["loss"] is not None]
     columns = [[row[name] for row in rows] for name in ("budget", "parameters", "loss")]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ScalingWarning)

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...data import Dataset
 from ...evaluation import held_out, validation_loss
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
 from ...lab.provenance import now
+from ...model.dit import DiT
 from ...training import DivergedError
 from ._runs import (
     CIFAR10,
@@ -142,6 +144,12 @@ def training_density(t: Tensor) -> Tensor:
     """
     density = (-torch.logit(t).square() / 2).exp() / (t * (1 - t))
     return density / density.mean()
+
+
+def loss_as_trained(model: DiT, data: Dataset, repeats: int) -> float:
+    """The held-out loss with the times of training, which is this chapter's loss."""
+    t, loss = validation_loss(model, data, repeats)
+    return (training_density(t) * loss).mean().item()
 
 
 def one_rate(lr: float, **run) -> dict:

@@ -17,7 +17,7 @@ from ._runs import DIGITS, loss_curve, run_config, sizes
 
 @experiment(
     "What is the best way to spend a budget of sampling?",
-    seconds=dict(cpu=900.0),
+    seconds=dict(cpu=420.0),
     maps=2,
     smoke=dict(
         family=DIGITS, widths=[8, 16], sampling_steps=[1, 2], rates=[2e-3, 4e-3],
@@ -25,7 +25,7 @@ from ._runs import DIGITS, loss_curve, run_config, sizes
     ),
     cpu=dict(
         family=DIGITS, widths=[16, 32, 64], sampling_steps=[2, 4, 8, 16, 32],
-        rates=[4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2], steps=400, per_class=72,
+        rates=[4e-3, 8e-3, 1.6e-2, 3.2e-2], seeds=[0, 1, 2], steps=300, per_class=50,
     ),
 )  # fmt: skip
 def steps_or_size(
