@@ -36,6 +36,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="images per class or caption (default: 8)",
     )
     parser.add_argument(
+        "--autoencoder",
+        metavar="NAME_OR_DIR",
+        help="what makes images of a model's latents, where it is no longer where the "
+        "model says",
+    )
+    parser.add_argument(
         "--out",
         default="grid.png",
         metavar="FILE",
@@ -69,7 +75,11 @@ def run(options: argparse.Namespace) -> None:
     model = load(options.checkpoint, device)
     config = model.config
     wanted = conditions(config, options.label, options.caption)
-    check_grid(out, config.image_size, config.channels, len(wanted), options.count)
+    decoder = decoder_of(config, options.autoencoder, device)
+    side, channels = config.image_size, config.channels
+    if decoder:
+        side, channels = side * decoder.factor, decoder.channels
+    check_grid(out, side, channels, len(wanted), options.count)
     labels = [y for y in wanted for _ in range(options.count)]
     how = {n: getattr(options, n) for n in ("steps", "guidance", "sampler", "seed")}
     if moves:
@@ -81,10 +91,43 @@ def run(options: argparse.Namespace) -> None:
         images = draw(model, labels, **how, progress=not launch.rank())
     if launch.rank():
         return  # the first of several processes writes
+    if decoder:
+        images = decoder.decode(images)
     write_grid(images, options.count, out)
     print(
         f"{options.out}: {len(wanted)} x {options.count} images of {options.checkpoint}"
     )
+
+
+def decoder_of(config, given: str | None, device):
+    """The autoencoder of a model of latents, the one that is `given` or the model's
+    own; None for a model of pixels.
+    """
+    from ..autoencoder import Autoencoder
+    from ..files import CheckpointError
+
+    if not config.autoencoder:
+        if given:
+            raise ValueError(
+                f"--autoencoder {given} is for a model of latents; this one draws "
+                "pixels: leave it out"
+            )
+        return None
+    try:
+        decoder = Autoencoder(given or config.autoencoder, device)
+    except (FileNotFoundError, CheckpointError) as error:
+        raise type(error)(
+            f"this model draws latents, and they are not decoded: {error}; say where "
+            "the autoencoder is: --autoencoder NAME_OR_DIR, or use dit_lite.sample, "
+            "which returns the latents"
+        ) from None
+    if decoder.latent_channels != config.channels:
+        raise ValueError(
+            f"the autoencoder {decoder.name!r} decodes {decoder.latent_channels} "
+            f"channels, and the model draws {config.channels}; name the one of its "
+            f"data: {config.autoencoder}"
+        )
+    return decoder
 
 
 def conditions(config, labels: list[str] | None, captions: list[str] | None) -> list:

@@ -15,7 +15,7 @@ from .flags import add_fields
 DECIDED = (
     "image_size", "channels", "num_classes", "class_names", "position_extent",
     "null_class", "condition", "words", "vocab_size", "caption_length",
-    "feature_width",
+    "feature_width", "autoencoder",
 )  # fmt: skip
 MODEL_FLAGS = [
     field.name for field in dataclasses.fields(DiTConfig) if field.name not in DECIDED
@@ -31,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         help="digits, shapes, cifar10, imagenet64, or a folder with one sub-folder of "
-        "images a class",
+        "images a class, or with latents (data encode)",
     )
     add_fields(parser, TrainConfig, skip=("data", "model", "changes"))
     add_fields(

@@ -11,6 +11,7 @@ from .fields import (
     ConfigError,
     Number,
     OneOf,
+    Text,
     Whole,
     check_fields,
     flag,
@@ -176,9 +177,15 @@ class DiTConfig:
     objective: str = setting(
         "what the network predicts", "flow", OneOf(("flow", "eps", "x0", "v"))
     )
+    autoencoder: str | None = setting(
+        "the autoencoder whose latents the model draws, a directory or a name on the "
+        "Hugging Face hub; left out: it draws pixels",
+        None,
+        Text("the directory or the name of an autoencoder"),
+    )
     data_mean: float = setting(
         "mean that the network's inputs are shifted by, on the scale where "
-        "images lie in [-1,1]",
+        "images lie in [-1,1], or of the autoencoder's latents",
         0.0,
         Number(-1, 1),
     )

@@ -10,6 +10,7 @@ from .dataset import DataError, Dataset, check_size
 from .digits import digits
 from .folder import folder
 from .imagenet64 import imagenet64
+from .latents import holds_latents, latents
 from .loader import Loader
 from .shapes.dataset import shapes as captioned_shapes
 
@@ -26,12 +27,13 @@ def load_data(
     name: str, split: str = "train", image_size: int | None = None
 ) -> Dataset:
     """A data set by name ("digits", "shapes", "cifar10", "imagenet64") or by the path
-    of a folder of class folders.
+    of a folder of class folders, or of latents.
 
     `split` is "train" or "test", or of shapes "unseen": combinations of shape and
     colour that training never shows. A folder of classes is whole under either name;
     one with a captions.csv is split by its column split. `image_size` is the side to
-    which a folder is resized (32 when not given); the other sets have a fixed size.
+    which a folder is resized (32 when not given); the other sets have a fixed size, and
+    so have latents.
     Raises ConfigError or DataError (both ValueError), saying what was looked for and
     what to do.
     """
@@ -39,15 +41,24 @@ def load_data(
     choose("split", split, SPLITS.get(name if known else "", ("train", "test")))
     if image_size is not None:
         image_size = check_size(image_size)
+    if not known and holds_latents(name):
+        data = latents(name)
+        _check_size(data, image_size, name)
+        return data
     if not known:
         return folder(name, 32 if image_size is None else image_size, split)
     data = DATASETS[name](split)
+    _check_size(data, image_size, name)
+    return data
+
+
+def _check_size(data: Dataset, image_size: int | None, name: str) -> None:
+    """Raise ConfigError for a size that is not that of the data."""
     if image_size not in (None, data.shape["image_size"]):
         raise ConfigError(
             f"image_size={image_size} does not fit {name}, whose images have "
             f"{data.shape['image_size']} pixels a side; leave it out"
         )
-    return data
 
 
 __all__ = [

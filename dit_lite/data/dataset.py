@@ -134,7 +134,11 @@ class Dataset:
     def floats(self, some: slice | np.ndarray = slice(None)) -> Tensor:
         """The images, or `some` of them, as floats (n, C, H, W) in [-1,1]."""
         # a copy: bytes may be memory-mapped, and read-only
-        return to_floats(torch.tensor(self.images[some]))
+        return self.in_floats(torch.tensor(self.images[some]))
+
+    def in_floats(self, stored: Tensor) -> Tensor:
+        """Images as they are stored here, (n, C, H, W), as floats in [-1,1]."""
+        return to_floats(stored)
 
 
 @dataclass(frozen=True)

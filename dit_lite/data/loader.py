@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..config import ConfigError
 from .dataset import Dataset
-from .pixels import to_floats
 
 
 class Loader:
@@ -62,8 +62,9 @@ class Loader:
         )
         self.seen = 0
         self.fresh = getattr(data, "fresh", False)
+        on_demand = not isinstance(data.images, np.ndarray)
         if resident is None:
-            resident = not self.fresh and (
+            resident = not on_demand and (
                 device.type != "cuda"
                 or data.images.nbytes < torch.cuda.mem_get_info(device)[0] / 3
             )
@@ -73,7 +74,7 @@ class Loader:
                 "ignore", message="The given NumPy array is not writable"
             )
             self.images, self.labels = (
-                part if self.fresh else torch.from_numpy(part)
+                torch.from_numpy(part) if isinstance(part, np.ndarray) else part
                 for part in (data.images, data.labels)
             )
         if resident:
@@ -125,7 +126,7 @@ class Loader:
         x, y = map(torch.as_tensor, (self.images[index], self.labels[index]))
         if not self.resident:
             x, y = self._send(x), self._send(y)
-        x = to_floats(x)
+        x = self.data.in_floats(x)
         if self.data.flip:
             chance = torch.rand(
                 self.batch_size, generator=generator, device=self.device

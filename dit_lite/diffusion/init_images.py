@@ -47,8 +47,13 @@ class InitImages:
 
     def check_fits(self, config, count: int) -> None:
         """Raise ValueError unless there is one image of the size of a model with
-        `config` for each of `count` labels.
+        `config` for each of `count` labels, and for a model of latents.
         """
+        if config.autoencoder:
+            raise ValueError(
+                f"this model draws latents of {config.autoencoder!r}, and images are "
+                "edited in pixels; use a model of pixels"
+            )
         expected = (count, config.channels, config.image_size, config.image_size)
         if tuple(self.images.shape) != expected:
             raise ValueError(

@@ -160,7 +160,8 @@ def sample(
 
     labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none;
     `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
-    dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device. Image i of a
+    dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device, of a model of
+    latents these, which `Autoencoder.decode` makes into images. Image i of a
     seed is the same however many are asked for, and in parts of whatever `batch_size`
     they are worked off. With `init_images` the images of `edit` and `inpaint` are made;
     `progress` shows a bar; `first` is the index of the first image among those of the

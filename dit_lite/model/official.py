@@ -10,12 +10,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ..autoencoder import PAPER, PAPER_SCALE
 from ..config import DiTConfig
 from .dit import DiT
 from .layout import upgrade
 from .patching import conv_to_linear
 from .positions import sincos_table
 
+#: What the released models draw (2212.09748 sec. 4).
+LATENTS = dict(autoencoder=PAPER, data_std=1 / PAPER_SCALE)
 HEADS = {384: 6, 768: 12, 1024: 16, 1152: 16}  # 2212.09748 table 1
 
 _NAMES = {
@@ -67,8 +70,9 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     from their shapes. `heads` is needed for a width that the paper does not use,
     because no tensor tells it. The model has path "ddpm" and objective "eps"; step i of
     the paper is t = i/1000. With 2C output channels the second half is the learned
-    variance, which the "ddpm" sampler uses. Raises ValueError when names or shapes are
-    not those of a DiT, TypeError for something else than a mapping.
+    variance, which the "ddpm" sampler uses. With 4 channels it draws latents of the
+    paper's autoencoder, in the units of that. Raises ValueError when names or shapes
+    are not those of a DiT, TypeError for something else than a mapping.
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(
@@ -144,7 +148,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
         mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width,
         num_classes=rows - 1, null_class=True,
         learn_variance=out_channels == 2 * channels, path="ddpm", objective="eps",
-        position="sincos",
+        position="sincos", **(LATENTS if channels == 4 else {}),
     )  # fmt: skip
     table = state[_POSITION].flatten(0, 1).float()
     if table.shape != (config.tokens, width):

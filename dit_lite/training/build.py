@@ -24,6 +24,8 @@ def build_model(
         model = begun
     else:
         model = load_config(config.init_from)
+    # one autoencoder has many names: a directory here, another there
+    model = dataclasses.replace(model, autoencoder=shape.get("autoencoder"))
     _check_model(config, model, shape)
     names = shape.get("class_names", ())
     if not config.init_from:

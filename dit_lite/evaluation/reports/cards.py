@@ -87,7 +87,8 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
 
 def _kind(c: DiTConfig) -> str:
     """What the model makes, and from what."""
-    images = f"images of {c.image_size}x{c.image_size}x{c.channels}"
+    what = f"latents of {code(c.autoencoder)}," if c.autoencoder else "images of"
+    images = f"{what} {c.image_size}x{c.image_size}x{c.channels}"
     if c.condition == "caption":
         return (
             f"A caption-conditional Diffusion Transformer for {images}, from captions "

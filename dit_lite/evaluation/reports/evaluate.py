@@ -49,8 +49,14 @@ def _name(field: str, value) -> str | None:
 
 def _require_classes(config: DiTConfig) -> None:
     """Raise ValueError for a model without classes, which the samples are spread
-    over.
+    over, and for one whose samples are no images.
     """
+    if config.autoencoder:
+        raise ValueError(
+            f"this model draws latents of {config.autoencoder!r}, and scores are taken "
+            "of images; decode samples with dit_lite.autoencoder.Autoencoder and give "
+            "them to dit_lite.evaluation.measure"
+        )
     if config.condition == "label":
         return
     if config.words == DATASETS["shapes"]().shape["words"]:
