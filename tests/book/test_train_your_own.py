@@ -15,6 +15,7 @@ from torch import nn
 from dit_lite import TrainConfig
 from dit_lite.cli import build_parser, main
 from dit_lite.evaluation import EXTRACTORS, Extractor
+from dit_lite.lab.experiments import all_experiments
 from dit_lite.training import build_model
 
 PAGE = (Path(__file__).parents[2] / "book" / "train_your_own.md").read_text()
@@ -59,9 +60,16 @@ def folders(tmp_path, monkeypatch):
 
 
 def test_every_command_is_one_of_the_command_line():
-    assert {words[0] for words in COMMANDS} == {"train", "sample", "evaluate", "card"}
+    commands = {"train", "sample", "evaluate", "card", "data"}
+    assert {words[0] for words in COMMANDS} == commands
     for words in COMMANDS:
         build_parser().parse_args(words)
+
+
+def test_every_experiment_that_is_named_exists():
+    named = re.findall(r"experiment run (\w+)", PAGE)
+    assert named
+    assert set(named) <= set(all_experiments())
 
 
 def test_the_commands_lead_from_pictures_to_a_card(folders, monkeypatch):
@@ -111,7 +119,7 @@ def test_a_command_given_twice_differs_by_resume_alone():
 
 @pytest.mark.parametrize(
     "words",
-    [words for words in COMMANDS if words[0] == "train"],
+    [w for w in COMMANDS if w[0] == "train" and "--init-from" not in w],
     ids=lambda words: words[-1],
 )
 def test_every_run_can_be_configured(words, monkeypatch, tmp_path):
