@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .files import CheckpointError
+from .files.writing import CheckpointError
 
 #: What the DiT paper's released models draw latents of, and the scale that brings those
 #: to a standard deviation near 1 (2212.09748 sec. 4; 2112.10752 app. G).

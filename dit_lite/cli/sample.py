@@ -104,7 +104,7 @@ def decoder_of(config, given: str | None, device):
     own; None for a model of pixels.
     """
     from ..autoencoder import Autoencoder
-    from ..files import CheckpointError
+    from ..files.writing import CheckpointError
 
     if not config.autoencoder:
         if given:

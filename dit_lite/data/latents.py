@@ -19,8 +19,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..autoencoder import Autoencoder
-from ..files import CheckpointError, read_tensors, write_tensors
-from ..resources import page_is_built, user_path
+from ..files.environment import page_is_built, user_path
+from ..files.tensors import read_tensors, write_tensors
+from ..files.writing import CheckpointError
 from .dataset import DataError, Dataset, check_labels_of
 from .on_demand import OnDemand
 

@@ -16,7 +16,7 @@ from dit_lite.cli import main
 from dit_lite.data import DataError, load_data
 from dit_lite.data.latents import encode
 from dit_lite.diffusion import to_model_units
-from dit_lite.files import read_tensors, write_tensors
+from dit_lite.files.tensors import read_tensors, write_tensors
 from dit_lite.training import Trainer
 
 SCALE, SHIFT = 0.5, 0.125
@@ -294,7 +294,7 @@ def test_without_diffusers_the_extra_is_named(network, monkeypatch):
 
 def test_scores_and_edits_of_latents_are_refused(run):
     from dit_lite.diffusion import edit
-    from dit_lite.evaluation.evaluate import evaluate_model
+    from dit_lite.evaluation import evaluate_model
 
     model = dit_lite.load(run)
     with pytest.raises(ValueError, match="scores are taken of images"):
