@@ -66,7 +66,7 @@ def memory_explorer(
         )
     return explorer(
         "memory", label="Explorer: the memory of a training step",
-        height=("855px", "1145px"),
+        height=("700px", "1075px"),
         table={key: table[key] for key in ("inputs", "choices", "formulas",
         "machines")}, sizes=sizes, batches=list(BATCHES),
         switches={name: [[key, text] for key, text in found.items()]

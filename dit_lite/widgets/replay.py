@@ -75,7 +75,7 @@ def run_replay_explorer(
         raise ValueError("runs lack a combination of lr, warm and batch_size")
     return explorer(
         "replay", label="Explorer: recorded training runs",
-        height=("760px", "1080px"), runs=shown, decays=decays,
+        height=("590px", "790px"), runs=shown, decays=decays,
         pictures=np.stack(pictures), beside=beside, top=float(top), run=first,
         decay=len(decays) - 1, look=looks - 1,
     )  # fmt: skip
