@@ -84,7 +84,11 @@ def run(options: argparse.Namespace) -> None:
     how = {n: getattr(options, n) for n in ("steps", "guidance", "sampler", "seed")}
     if moves:
         states = record_trajectory(model, labels, **how).states
-        write_walk(to_images(states, config), options.count, out)
+        frames = to_images(states, config)  # (S+1, B, C, H, W)
+        if decoder:
+            pictures = decoder.decode(frames.flatten(0, 1))
+            frames = pictures.unflatten(0, frames.shape[:2])
+        write_walk(frames, options.count, out)
         return print(f"{options.out}: {len(states)} frames, from noise to images")
     with launch.if_several(device):
         draw = sample_together if several else sample

@@ -133,6 +133,15 @@ def test_sampling_decodes_to_a_picture_of_the_autoencoders_size(run, network, tm
     assert np.abs(shown - expected.numpy()).max() <= 1
 
 
+def test_a_film_of_sampling_is_decoded_too(run, tmp_path):
+    out = tmp_path / "walk.gif"
+    command = ["sample", "--checkpoint", str(run), "--count", "1", "--steps", "2"]
+    assert main([*command, "--guidance", "1", "--label", "dog", "--out", str(out)]) == 0
+    with Image.open(out) as film:
+        assert film.n_frames >= 3
+        assert film.size == ((16 + 2) * 4, (16 + 2) * 4)
+
+
 def test_samples_of_latents_are_not_clipped(run):
     model = dit_lite.load(run)
     with torch.no_grad():
