@@ -118,6 +118,26 @@ WRONG_MODELS = [
         ["vocab_size=1", "at least 2"],
     ),
     (
+        dict(
+            condition="caption",
+            vocab_size=9,
+            caption_length=3,
+            caption_parts=("class", "words"),
+        ),
+        ["caption_parts has 2 names", "caption_length=3", "one per token"],
+    ),
+    (
+        dict(
+            condition="caption",
+            vocab_size=9,
+            caption_length=3,
+            caption_parts=("words", "class", "words"),
+        ),
+        ["caption_parts=('words', 'class', 'words')", "stand together"],
+    ),
+    (dict(caption_parts=("a",)), ["caption_parts has 1 names", "'label'"]),
+    (dict(caption_parts="class"), ["caption_parts='class'", "tuple of names"]),
+    (
         dict(learn_variance=True),
         ["learn_variance=True", "path='ddpm'", "objective='eps'", "'linear'", "'flow'"],
     ),
@@ -362,6 +382,12 @@ MODELS = [
     DiTConfig(),
     DiTConfig(attention=["full", "local", "local", "full"], attention_window=5),
     DiTConfig(condition="caption", vocab_size=50, caption_length=8),
+    DiTConfig(
+        condition="caption",
+        vocab_size=50,
+        caption_length=3,
+        caption_parts=("class", "words", "words"),
+    ),
     DiTConfig(condition="features", caption_length=77, feature_width=512),
     DiTConfig(
         num_classes=2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from itertools import groupby
 
 from .class_names import fault_of_name
 from .fields import (
@@ -26,14 +27,12 @@ TABLE = 2**28
 
 def _names(name: str, value) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)):
-        raise ConfigError(
-            f"{name}={value!r} must be a tuple of names, one per class, or ()"
-        )
+        raise ConfigError(f"{name}={value!r} must be a tuple of names, or ()")
     for i, one in enumerate(value):
         if not isinstance(one, str):
             raise ConfigError(f"{name}[{i}]={one!r} must be a string")
         if fault := fault_of_name(one):
-            raise ConfigError(f"{name}[{i}]={one[:40]!r} has {fault}; rename the class")
+            raise ConfigError(f"{name}[{i}]={one[:40]!r} has {fault}; rename it")
     return tuple(value)
 
 
@@ -192,6 +191,13 @@ class DiTConfig:
     words: tuple[str, ...] = setting(
         "the word for each word id; the first one stands for padding", (), _names
     )
+    caption_parts: tuple[str, ...] = setting(
+        "several conditions side by side in one caption: for each of its "
+        "caption_length tokens the name of the condition that it belongs to; left "
+        "out: one condition",
+        (),
+        _names,
+    )
 
     def __post_init__(self):
         check_fields(self)
@@ -275,6 +281,36 @@ class DiTConfig:
                 f"words has {len(self.words)} words for vocab_size={self.vocab_size}; "
                 "give one per id, or none"
             )
+        if self.caption_parts:
+            self._check_parts()
+
+    def _check_parts(self) -> None:
+        parts = self.caption_parts
+        if self.condition != "caption" or len(parts) != self.caption_length:
+            raise ConfigError(
+                f"caption_parts has {len(parts)} names for condition="
+                f"{self.condition!r} with caption_length={self.caption_length}; give "
+                "one per token of a caption, or none"
+            )
+        runs = [name for name, _ in groupby(parts)]
+        if len(set(runs)) != len(runs):
+            raise ConfigError(
+                f"caption_parts={parts} takes up a name again; let the tokens of one "
+                "condition stand together"
+            )
+
+    @property
+    def conditions(self) -> dict[str, slice]:
+        """What an image is made from, in the order in which guidance adds it: the name
+        of each condition, and its tokens in a caption.
+        """
+        if not self.caption_parts:
+            return {self.condition: slice(None)}
+        first = self.caption_parts.index
+        return {
+            name: slice(first(name), first(name) + self.caption_parts.count(name))
+            for name in dict.fromkeys(self.caption_parts)
+        }
 
     def attention_of(self, layer: int) -> str:
         """The name of the attention of block `layer`, 0 to L-1."""

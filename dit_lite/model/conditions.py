@@ -95,7 +95,9 @@ class Caption(nn.Module):
 
     @staticmethod
     def shape(config: DiTConfig) -> tuple[range, ...]:
-        return (range(1, config.caption_length + 1),)
+        most = config.caption_length
+        # several conditions are known by their places, so none may be cut off
+        return (range(most if config.caption_parts else 1, most + 1),)
 
     @staticmethod
     def null(config: DiTConfig) -> int:
@@ -173,13 +175,29 @@ def is_null(config: DiTConfig, y: Tensor) -> Tensor:
     return (y == CONDITIONS[config.condition].null(config))[..., None].flatten(1).all(1)
 
 
-def drop(config: DiTConfig, y: Tensor, dropped: Tensor) -> Tensor:
+def drop(
+    config: DiTConfig, y: Tensor, dropped: Tensor, name: str | None = None
+) -> Tensor:
     """y with "no condition" for the images where `dropped` (B,) is True: what trains
-    the unconditional model of guidance (2207.12598 alg. 1).
+    the unconditional model of guidance (2207.12598 alg. 1). Of several conditions all
+    are dropped, or the one called `name` (2211.09800 sec. 3.2.1).
     """
-    return y.masked_fill(
-        dropped.view(-1, *[1] * (y.ndim - 1)), CONDITIONS[config.condition].null(config)
-    )
+    where = dropped.view(-1, *[1] * (y.ndim - 1))
+    if name is not None and config.caption_parts:
+        own = torch.zeros(config.caption_length, dtype=torch.bool, device=y.device)
+        own[config.conditions[name]] = True
+        where = where & own  # (B, M)
+    return y.masked_fill(where, CONDITIONS[config.condition].null(config))
+
+
+def rungs(config: DiTConfig, y: Tensor) -> list[Tensor]:
+    """What guidance asks about, from least to most: "no condition", the first of
+    several conditions alone, the first two, and so on up to y itself.
+    """
+    found, everywhere = [y], torch.ones(len(y), dtype=torch.bool, device=y.device)
+    for name in reversed(config.conditions):
+        found.append(drop(config, found[-1], everywhere, name))
+    return found[::-1]
 
 
 def any_condition(

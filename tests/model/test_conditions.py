@@ -11,6 +11,7 @@ from dit_lite.model import (
     is_null,
     null_like,
     read_condition,
+    rungs,
 )
 
 KINDS = {
@@ -85,6 +86,45 @@ def test_dropped_conditions_are_null_and_the_others_as_they_were(tiny, batch, ki
     assert torch.equal(left[1], y[1])
     assert torch.equal(left[dropped], null_like(config, y)[dropped])
     assert left.dtype == y.dtype
+
+
+SEVERAL = KINDS["caption"] | dict(
+    caption_length=4, caption_parts=("class", "words", "words", "style")
+)
+
+
+def test_of_several_conditions_each_is_dropped_by_itself(tiny):
+    config = tiny(**SEVERAL)
+    y = torch.tensor([[1, 2, 3, 4], [5, 6, 1, 2]])
+    dropped = torch.tensor([True, False])
+    assert list(config.conditions) == ["class", "words", "style"]
+    for name, left in (
+        ("class", [0, 2, 3, 4]),
+        ("words", [1, 0, 0, 4]),
+        ("style", [1, 2, 3, 0]),
+    ):
+        found = drop(config, y, dropped, name)
+        assert found.tolist() == [left, y[1].tolist()]
+    assert is_null(config, drop(config, y, dropped)).tolist() == [True, False]
+
+
+def test_guidance_climbs_from_no_condition_to_all_of_them(tiny):
+    y = torch.tensor([[1, 2, 3, 4]])
+    found = rungs(tiny(**SEVERAL), y)
+    assert torch.cat(found).tolist() == [
+        [0, 0, 0, 0], [1, 0, 0, 0], [1, 2, 3, 0], [1, 2, 3, 4],
+    ]  # fmt: skip
+    one = tiny(**KINDS["caption"])
+    assert [r.tolist() for r in rungs(one, y[:, :2])] == [[[0, 0]], [[1, 2]]]
+
+
+@kinds
+def test_one_condition_is_climbed_in_one_step(tiny, batch, kind):
+    config = tiny(**KINDS[kind])
+    _, _, y = batch(config)
+    nothing, everything = rungs(config, y)
+    assert torch.equal(nothing, null_like(config, y))
+    assert everything is y
 
 
 @kinds
