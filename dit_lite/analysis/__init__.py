@@ -42,7 +42,7 @@ from .word_maps import (
     overlap,
     patch_masks,
 )
-from .words import change_words
+from .words import change_words, other_words
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
@@ -56,7 +56,7 @@ __all__ = [
     "hold_at_null", "hold_at_zero", "influence", "initial_branches", "localisation",
     "loss_after", "match_cost", "match_cost_on_grid", "mean_distance",
     "median_seconds", "model_size", "modulation_vectors", "mutual_information",
-    "overlap", "partial_by_chance", "patch_masks", "rank_correlation", "read_class",
-    "read_number", "saved_bytes", "set_modulation", "slope", "training_cost",
-    "velocity_loss", "without_heads",
+    "other_words", "overlap", "partial_by_chance", "patch_masks",
+    "rank_correlation", "read_class", "read_number", "saved_bytes",
+    "set_modulation", "slope", "training_cost", "velocity_loss", "without_heads",
 ]  # fmt: skip

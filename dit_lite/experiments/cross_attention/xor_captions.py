@@ -67,7 +67,7 @@ def coins(task: str, n: int, seed: int) -> Coins:
     "How many bits of a picture do two conditions say, apart and together?",
     seconds=dict(cpu=150.0, gpu=150.0),
     smoke=dict(seeds=[0], steps=2, pictures=4, walk=2),
-    cpu=dict(seeds=[0, 1, 2], steps=1000, pictures=1000, walk=10),
+    cpu=dict(seeds=[0, 1, 2], steps=1500, pictures=1000, walk=10),
     gpu=dict(seeds=[0, 1, 2], steps=4000, pictures=4000, walk=20),
 )
 def xor_captions(
@@ -88,10 +88,10 @@ def one_task(seed: int, task: str, steps: int, pictures: int, walk: int) -> list
     """Train on one task, and ask in four ways."""
     data = coins(task, 4096, seed)
     config = TrainConfig(
-        data="digits", steps=steps, batch_size=64, lr=2e-3, warmup=steps // 10,
+        data="digits", steps=steps, batch_size=256, lr=1e-2, warmup=steps // 10,
         seed=seed, label_dropout=0.15, ema_decay=0.99,
         model=DiTConfig(
-            **data.shape, patch_size=4, width=32, depth=2, heads=2,
+            **data.shape, patch_size=SIDE, width=32, depth=2, heads=2,
             conditioning="adaln_zero_cross", data_std=0.5,
         ),
     )  # fmt: skip
