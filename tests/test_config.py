@@ -44,7 +44,7 @@ def test_registries_hold_exactly_the_choices():
     assert {name: set(registry) for name, registry in REGISTRIES.items()} == {
         k: set(v)
         for k, v in CHOICES.items()
-        if k not in ("precision", "budget", "preset")
+        if k not in ("precision", "budget", "preset", "global_share")
     }
 
 
@@ -136,6 +136,19 @@ WRONG_MODELS = [
         ["caption_parts=('words', 'class', 'words')", "stand together"],
     ),
     (dict(caption_parts=("a",)), ["caption_parts has 1 names", "'label'"]),
+    (dict(global_share="early"), ["global_share='early'", "adaln_zero_cross"]),
+    (
+        dict(conditioning="adaln_zero_cross", global_share=[0.5]),
+        ["global_share has 1 numbers", "depth=4", "one per layer"],
+    ),
+    (
+        dict(conditioning="adaln_zero_cross", global_share=[0, 0.5, 1, 1.5]),
+        ["global_share[3]=1.5", "[0, 1]"],
+    ),
+    (
+        dict(conditioning="adaln_zero_cross", global_share="first"),
+        ["global_share='first'", "early", "learned"],
+    ),
     (dict(caption_parts="class"), ["caption_parts='class'", "tuple of names"]),
     (
         dict(learn_variance=True),
@@ -388,6 +401,7 @@ MODELS = [
         caption_length=3,
         caption_parts=("class", "words", "words"),
     ),
+    DiTConfig(conditioning="adaln_zero_cross", global_share=[0, 0.5, 1, 1]),
     DiTConfig(condition="features", caption_length=77, feature_width=512),
     DiTConfig(
         num_classes=2,

@@ -45,6 +45,15 @@ class PerLayer(OneOf):
         return tuple(super(PerLayer, self).__call__(name, one) for one in value)
 
 
+class Shares(OneOf):
+    """One of some names, a list of numbers in [0,1] with one per layer, or None."""
+
+    def __call__(self, name: str, value) -> str | tuple[float, ...] | None:
+        if value is None or not isinstance(value, (list, tuple)):
+            return value if value is None else super().__call__(name, value)
+        return tuple(Number(0, 1)(f"{name}[{i}]", s) for i, s in enumerate(value))
+
+
 def odd(name: str, value) -> int:
     """A whole number with a middle."""
     whole = Whole(1)(name, value)
@@ -131,6 +140,14 @@ class DiTConfig:
                 "joint",
             )
         ),
+    )
+    global_share: str | tuple[float, ...] | None = setting(
+        "share s of the pooled condition, through the modulation, in each layer of "
+        "adaln_zero_cross, whose tokens count 1 - s: early falls evenly from 1 to 0, "
+        "late rises, even is a half, learned starts there; or a list with a number "
+        "per layer; left out: 0 everywhere",
+        None,
+        Shares(("early", "late", "even", "learned")),
     )
     attention: str | tuple[str, ...] = setting(
         "kind of attention: one name, or one per layer",
@@ -283,6 +300,8 @@ class DiTConfig:
             )
         if self.caption_parts:
             self._check_parts()
+        if self.global_share is not None:
+            self._check_share()
 
     def _check_parts(self) -> None:
         parts = self.caption_parts
@@ -298,6 +317,30 @@ class DiTConfig:
                 f"caption_parts={parts} takes up a name again; let the tokens of one "
                 "condition stand together"
             )
+
+    def _check_share(self) -> None:
+        share = self.global_share
+        if self.conditioning != "adaln_zero_cross":
+            raise ConfigError(
+                f"global_share={share!r} does not go with conditioning="
+                f"{self.conditioning!r}; set conditioning='adaln_zero_cross', which "
+                "has both ways, or leave it out"
+            )
+        if isinstance(share, tuple) and len(share) != self.depth:
+            raise ConfigError(
+                f"global_share has {len(share)} numbers for depth={self.depth}; give "
+                "one per layer, or a name"
+            )
+
+    def global_share_of(self, layer: int) -> float | None:
+        """The share of the pooled condition in block `layer`, None where it is
+        learned.
+        """
+        if isinstance(self.global_share, tuple):
+            return self.global_share[layer]
+        late = layer / max(self.depth - 1, 1)
+        shares = dict(early=1 - late, late=late, even=0.5, learned=None)
+        return 0.0 if self.global_share is None else shares[self.global_share]
 
     @property
     def conditions(self) -> dict[str, slice]:
