@@ -13,6 +13,7 @@ from dit_lite.experiments.cross_attention import (
     distractor_words,
     guidance_plane,
     heads_removed,
+    layer_shares,
     six_ways,
     xor_captions,
 )
@@ -209,3 +210,46 @@ def test_conditions_that_are_added_are_three_answers_put_together():
             x = x + (later - t) * (g + u - none)
     drawn = xor_captions.drawn(model, said, "each added", 2, 0)
     torch.testing.assert_close(drawn, to_images(x, model.config), atol=1e-5, rtol=0)
+
+
+def test_panels_show_what_their_captions_say():
+    data = layer_shares.panels(200, 0)
+    images = torch.from_numpy(data.images).float()[:, 0]
+    quarters = images.unflatten(1, (2, 8)).unflatten(3, (2, 8))  # (n, 2, 8, 2, 8)
+    lying = quarters[:, :, 3:5, :, 1:-1].mean((2, 4)).flatten(1)
+    standing = quarters.transpose(2, 4)[:, :, 3:5, :, 1:-1].mean((2, 4)).flatten(1)
+    captions = torch.from_numpy(data.labels)
+    assert torch.equal((standing > lying).long() + 4, captions[:, 1:])
+    levels = torch.tensor(layer_shares.LEVELS)[captions[:, 0] - 1]
+    assert (images[:, [0, 7, 15], [0, 7, 15]].mean(1) - levels).abs().max() < 20
+
+
+def test_a_layer_that_is_fed_another_caption_is_that_layer_alone():
+    torch.manual_seed(0)
+    config = DiTConfig(**layer_shares.panels(4, 0).shape, patch_size=4, width=16,
+                       depth=2, heads=2, conditioning="adaln_zero_cross",
+                       global_share="even")  # fmt: skip
+    model = DiT(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    y, other = torch.tensor([[1, 4, 5, 4, 5]]), torch.tensor([[3, 5, 5, 4, 4]])
+    x, t = torch.randn(1, 1, 16, 16), torch.tensor([0.5])
+    with torch.no_grad():
+        own, wrong = model.condition(t, y), model.condition(t, other)
+        for field, value in (("pooled", wrong.pooled), ("tokens", wrong.tokens[:, 1:])):
+            handle = layer_shares.fed(model.blocks[1], **{field: value})
+            found = model(x, t, y)
+            handle.remove()
+            tokens, context = model.begin(x, t, y)
+            tokens = model.blocks[0](tokens, context)
+            tokens = model.blocks[1](tokens, context._replace(**{field: value}))
+            torch.testing.assert_close(found, model.finish(tokens, context))
+            assert not torch.equal(found, model(x, t, y))
+    assert own.pooled.shape == (1, 16)
+
+
+def test_seeds_that_order_layers_alike_agree():
+    same = torch.tensor([[0.1, 0.4, 0.9], [0.2, 0.3, 0.4], [1.0, 2.0, 5.0]])
+    assert layer_shares.agreement_of_seeds(same) == pytest.approx(1)
+    turned = torch.stack([same[0], same[0].flip(0)])
+    assert layer_shares.agreement_of_seeds(turned) == pytest.approx(-1)
