@@ -65,9 +65,9 @@ def coins(task: str, n: int, seed: int) -> Coins:
 
 @experiment(
     "How many bits of a picture do two conditions say, apart and together?",
-    seconds=dict(cpu=150.0, gpu=150.0),
+    seconds=dict(cpu=100.0, gpu=150.0),
     smoke=dict(seeds=[0], steps=2, pictures=4, walk=2),
-    cpu=dict(seeds=[0, 1, 2], steps=1500, pictures=1000, walk=10),
+    cpu=dict(seeds=[0, 1, 2], steps=1000, pictures=1000, walk=10),
     gpu=dict(seeds=[0, 1, 2], steps=4000, pictures=4000, walk=20),
 )
 def xor_captions(
