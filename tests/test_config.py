@@ -136,6 +136,13 @@ WRONG_MODELS = [
         ["caption_parts=('words', 'class', 'words')", "stand together"],
     ),
     (dict(caption_parts=("a",)), ["caption_parts has 1 names", "'label'"]),
+    (dict(token_scales=(2,)), ["token_scales=(2,)", "'label'", "one token"]),
+    (dict(token_scales=2), ["token_scales=2", "tuple of whole numbers"]),
+    (
+        dict(condition="caption", vocab_size=9, caption_length=3, token_scales=(1, 2)),
+        ["token_scales[0]=1", "at least 2"],
+    ),
+    (dict(token_scales=(2, 2)), ["token_scales=(2, 2)", "twice"]),
     (dict(global_share="early"), ["global_share='early'", "adaln_zero_cross"]),
     (
         dict(conditioning="adaln_zero_cross", global_share=[0.5]),
@@ -402,6 +409,9 @@ MODELS = [
         caption_parts=("class", "words", "words"),
     ),
     DiTConfig(conditioning="adaln_zero_cross", global_share=[0, 0.5, 1, 1]),
+    DiTConfig(
+        condition="features", caption_length=9, feature_width=4, token_scales=[2, 4]
+    ),
     DiTConfig(condition="features", caption_length=77, feature_width=512),
     DiTConfig(
         num_classes=2,

@@ -1,6 +1,6 @@
 """Numbers that say what a network does, and what it costs."""
 
-from .attention_stats import effective_support, entropy, mean_distance
+from .attention_stats import effective_support, entropy, mass_per_scale, mean_distance
 from .best_answer import ExactVelocity, velocity_loss
 from .chance import partial_by_chance
 from .coordinates import Coordinates, coordinate_check
@@ -54,9 +54,9 @@ __all__ = [
     "entropy", "fit_scaling_law", "fit_shape", "flops", "gradient_table",
     "group_norms", "head_divergence", "head_importance", "head_specificity",
     "hold_at_null", "hold_at_zero", "influence", "initial_branches", "localisation",
-    "loss_after", "match_cost", "match_cost_on_grid", "mean_distance",
-    "median_seconds", "model_size", "modulation_vectors", "mutual_information",
-    "other_words", "overlap", "partial_by_chance", "patch_masks",
-    "rank_correlation", "read_class", "read_number", "saved_bytes",
+    "loss_after", "mass_per_scale", "match_cost", "match_cost_on_grid",
+    "mean_distance", "median_seconds", "model_size", "modulation_vectors",
+    "mutual_information", "other_words", "overlap", "partial_by_chance",
+    "patch_masks", "rank_correlation", "read_class", "read_number", "saved_bytes",
     "set_modulation", "slope", "training_cost", "velocity_loss", "without_heads",
 ]  # fmt: skip

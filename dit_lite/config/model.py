@@ -45,6 +45,15 @@ class PerLayer(OneOf):
         return tuple(super(PerLayer, self).__call__(name, one) for one in value)
 
 
+def _lengths(name: str, value) -> tuple[int, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise ConfigError(f"{name}={value!r} must be a tuple of whole numbers, or ()")
+    found = tuple(Whole(2)(f"{name}[{i}]", one) for i, one in enumerate(value))
+    if len(set(found)) != len(found):
+        raise ConfigError(f"{name}={value!r} has a number twice; name each once")
+    return found
+
+
 class Shares(OneOf):
     """One of some names, a list of numbers in [0,1] with one per layer, or None."""
 
@@ -113,6 +122,12 @@ class DiTConfig:
     )
     feature_width: int | None = setting(
         "width E of a row of features", None, Whole(1, 2**16)
+    )
+    token_scales: tuple[int, ...] = setting(
+        "coarser tokens beside those of a caption or of features: means over windows "
+        "of so many of them, such as (2, 4); left out: none",
+        (),
+        _lengths,
     )
     mlp_ratio: float = setting(
         "hidden width of the MLP as a multiple of D", 4.0, Number(0, 64, open_low=True)
@@ -298,6 +313,11 @@ class DiTConfig:
                 f"words has {len(self.words)} words for vocab_size={self.vocab_size}; "
                 "give one per id, or none"
             )
+        if self.token_scales and self.caption_length is None:
+            raise ConfigError(
+                f"token_scales={self.token_scales} does not go with condition="
+                f"{self.condition!r}, which has one token; leave it out"
+            )
         if self.caption_parts:
             self._check_parts()
         if self.global_share is not None:
@@ -373,10 +393,16 @@ class DiTConfig:
     @property
     def context_tokens(self) -> int:
         """Most tokens M of time and condition: one, and one for a label, or
-        caption_length. Where time goes another way they are those of the condition.
+        caption_length and its coarser tokens. Where time goes another way they are
+        those of the condition.
         """
-        words = self.caption_length or 1
+        words = (self.caption_length or 1) + self.coarse_tokens
         return words + (self.conditioning not in ("adaln_zero_cross", "joint"))
+
+    @property
+    def coarse_tokens(self) -> int:
+        """Most tokens that are means of others, over all of `token_scales`."""
+        return sum(math.ceil(self.caption_length / s) for s in self.token_scales)
 
     @property
     def prefix(self) -> int:

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dit_lite import DiT
+from dit_lite import DiT, record_attention
+from dit_lite.analysis import count_macs, flops, mass_per_scale
 from dit_lite.diffusion import diffusion_loss, sample, trajectory_grid
 from dit_lite.model import (
     CONDITIONING,
@@ -236,3 +237,73 @@ def test_there_is_always_a_token_to_look_at(alive, batch, kind, conditioning):
     assert answer.isfinite().all()
     answer.sum().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+SCALES = {
+    "caption": dict(condition="caption", vocab_size=7, caption_length=5),
+    "features": dict(condition="features", caption_length=5, feature_width=3),
+}
+
+
+@padded
+@pytest.mark.parametrize("scales", [(2,), (3, 2), (4, 8)])
+def test_coarse_tokens_are_means_of_the_words_in_a_window(alive, batch, kind, scales):
+    """One after the other, in plain loops; padding is in no mean."""
+    model = alive(**SCALES[kind], token_scales=scales)
+    plain = alive(**SCALES[kind])
+    table, bare = model.condition.get_submodule(kind), plain.condition
+    bare.load_state_dict(model.condition.state_dict(), strict=False)
+    _, _, y = batch(model.config)
+    with torch.no_grad():
+        found, fine = table(y), bare.get_submodule(kind)(y)
+    torch.testing.assert_close(found.vector, fine.vector)
+    for i in range(len(y)):
+        words = fine.tokens[i][fine.mask[i]]  # those that are no padding
+        rows = [fine.tokens[i] + table.coarse.scale[0]]
+        seen = fine.mask[i].tolist()
+        for own, s in zip(table.coarse.scale[1:], scales, strict=True):
+            for start in range(0, 5, s):
+                window = words[start : start + s]
+                seen.append(len(window) > 0)
+                mean = window.mean(0) if len(window) else torch.zeros(16)
+                rows.append((mean + own)[None])
+        assert found.mask[i].tolist() == seen
+        torch.testing.assert_close(found.tokens[i], torch.cat(rows).detach())
+    assert found.tokens.shape[1] == 5 + model.config.coarse_tokens
+
+
+@padded
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+def test_coarse_tokens_work_in_every_conditioning(alive, batch, kind, conditioning):
+    sizes = SCALES[kind] | dict(token_scales=(2, 4))
+    model = alive(conditioning=conditioning, position="rope", width=32, **sizes)
+    x, t, y = batch(model.config)
+    short = torch.where(torch.arange(5).view(5, *[1] * (y.ndim - 2)) < 3, y, 0)
+    answer = model(x, t, short)
+    assert answer.isfinite().all()
+    torch.testing.assert_close(model(x, t, short[:, :3]), answer, rtol=1e-4, atol=1e-4)
+    assert model(x, t, null_like(model.config, y)).isfinite().all()
+
+
+@pytest.mark.parametrize("conditioning", ["cross_attention", "adaln_zero_cross"])
+def test_the_mass_of_each_scale_is_that_of_its_columns(alive, batch, conditioning):
+    model = alive(**SCALES["caption"], token_scales=(2, 4), conditioning=conditioning)
+    with torch.no_grad(), record_attention(model, "cross") as maps:
+        model(*batch(model.config))
+    found = mass_per_scale(maps[0], model.config)  # (B, h, N, 3)
+    time = maps[0].shape[-1] - 10  # five words, three means of two, two of four
+    assert time == (conditioning == "cross_attention")
+    own = maps[0][..., time:].double()
+    expected = [own[..., :5], own[..., 5:8], own[..., 8:]]
+    torch.testing.assert_close(found, torch.stack([e.sum(-1) for e in expected], -1))
+    with pytest.raises(ValueError, match=r"the 1\d tokens of this model"):
+        mass_per_scale(maps[0][..., :1] * 0 + 1, model.config)
+
+
+@padded
+def test_parameters_and_multiply_adds_of_coarse_tokens_are_counted(tiny, kind):
+    for conditioning in ("adaln_zero_cross", "in_context", "joint"):
+        config = tiny(**SCALES[kind], token_scales=(2, 3), conditioning=conditioning)
+        model, cost = DiT(config), flops(config)["total"]
+        assert cost.parameters == sum(p.numel() for p in model.parameters())
+        assert cost.macs == count_macs(model).forward
