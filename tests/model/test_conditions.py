@@ -159,6 +159,8 @@ WRONG = [
     ("caption", torch.ones(3, dtype=torch.int64), ValueError, ["(3,)", "at most 2"]),
     ("caption", torch.ones(3, 3, dtype=torch.int64), ValueError, ["(3, 3)", "(3, 2)"]),
     ("caption", torch.ones(2, 2, dtype=torch.int64), ValueError, ["(2, 2)", "of 3"]),
+    ("caption", torch.ones(3, 0, dtype=torch.int64), ValueError, ["(3, 0)", "(3, 2)"]),
+    ("features", torch.ones(3, 0, 5), ValueError, ["(3, 0, 5)", "at most 3 rows M"]),
     ("caption", torch.full((3, 2), 7), ValueError, ["word id 7", "1 to 6", "padding"]),
     ("features", torch.ones(3, 3, dtype=torch.int64), TypeError, ["y.float()"]),
     ("features", torch.ones(3, 3, 4), ValueError, ["(3, 3, 4)", "(3, 3, 5)"]),
