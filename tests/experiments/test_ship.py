@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from dit_lite import train
 from dit_lite.experiments.cross_attention import _ship, _words
+from dit_lite.files.pretrained import CONFIG, WEIGHTS
 from dit_lite.lab import all_experiments, load_result
-from dit_lite.pretrained import CONFIG, WEIGHTS
 from dit_lite.training import load
 
 SMALL = dict(images=4, few=2, guidance=2.0, guidances=[1.0], steps=2, earlier=None)
@@ -21,7 +21,7 @@ SMALL = dict(images=4, few=2, guidance=2.0, guidances=[1.0], steps=2, earlier=No
 def checkout(tmp_path, monkeypatch):
     """An empty checkout into which a model is shipped."""
     for module in (
-        "pretrained", "lab.results", "lab.archive",
+        "files.pretrained", "lab.results", "lab.archive",
         "experiments.cross_attention._ship",
     ):  # fmt: skip
         monkeypatch.setattr(f"dit_lite.{module}.resource", lambda name: tmp_path / name)
