@@ -44,7 +44,7 @@ def test_registries_hold_exactly_the_choices():
     assert {name: set(registry) for name, registry in REGISTRIES.items()} == {
         k: set(v)
         for k, v in CHOICES.items()
-        if k not in ("precision", "budget", "preset")
+        if k not in ("precision", "budget", "preset", "global_share")
     }
 
 
@@ -117,6 +117,46 @@ WRONG_MODELS = [
         dict(condition="caption", vocab_size=1, caption_length=2),
         ["vocab_size=1", "at least 2"],
     ),
+    (
+        dict(
+            condition="caption",
+            vocab_size=9,
+            caption_length=3,
+            caption_parts=("class", "words"),
+        ),
+        ["caption_parts has 2 names", "caption_length=3", "one per token"],
+    ),
+    (
+        dict(
+            condition="caption",
+            vocab_size=9,
+            caption_length=3,
+            caption_parts=("words", "class", "words"),
+        ),
+        ["caption_parts=('words', 'class', 'words')", "stand together"],
+    ),
+    (dict(caption_parts=("a",)), ["caption_parts has 1 names", "'label'"]),
+    (dict(token_scales=(2,)), ["token_scales=(2,)", "'label'", "one token"]),
+    (dict(token_scales=2), ["token_scales=2", "tuple of whole numbers"]),
+    (
+        dict(condition="caption", vocab_size=9, caption_length=3, token_scales=(1, 2)),
+        ["token_scales[0]=1", "at least 2"],
+    ),
+    (dict(token_scales=(2, 2)), ["token_scales=(2, 2)", "twice"]),
+    (dict(global_share="early"), ["global_share='early'", "adaln_zero_cross"]),
+    (
+        dict(conditioning="adaln_zero_cross", global_share=[0.5]),
+        ["global_share has 1 numbers", "depth=4", "one per layer"],
+    ),
+    (
+        dict(conditioning="adaln_zero_cross", global_share=[0, 0.5, 1, 1.5]),
+        ["global_share[3]=1.5", "[0, 1]"],
+    ),
+    (
+        dict(conditioning="adaln_zero_cross", global_share="first"),
+        ["global_share='first'", "early", "learned"],
+    ),
+    (dict(caption_parts="class"), ["caption_parts='class'", "tuple of names"]),
     (
         dict(learn_variance=True),
         ["learn_variance=True", "path='ddpm'", "objective='eps'", "'linear'", "'flow'"],
@@ -362,6 +402,16 @@ MODELS = [
     DiTConfig(),
     DiTConfig(attention=["full", "local", "local", "full"], attention_window=5),
     DiTConfig(condition="caption", vocab_size=50, caption_length=8),
+    DiTConfig(
+        condition="caption",
+        vocab_size=50,
+        caption_length=3,
+        caption_parts=("class", "words", "words"),
+    ),
+    DiTConfig(conditioning="adaln_zero_cross", global_share=[0, 0.5, 1, 1]),
+    DiTConfig(
+        condition="features", caption_length=9, feature_width=4, token_scales=[2, 4]
+    ),
     DiTConfig(condition="features", caption_length=77, feature_width=512),
     DiTConfig(
         num_classes=2,

@@ -1,6 +1,6 @@
 """Numbers that say what a network does, and what it costs."""
 
-from .attention_stats import effective_support, entropy, mean_distance
+from .attention_stats import effective_support, entropy, mass_per_scale, mean_distance
 from .best_answer import ExactVelocity, velocity_loss
 from .chance import partial_by_chance
 from .coordinates import Coordinates, coordinate_check
@@ -10,7 +10,13 @@ from .counting import Counted, count_macs, median_seconds
 from .equal_cost import loss_after
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
-from .heads import drop_heads, head_divergence, head_importance, without_heads
+from .heads import (
+    drop_heads,
+    head_divergence,
+    head_importance,
+    head_specificity,
+    without_heads,
+)
 from .influence import influence
 from .information import mutual_information
 from .label_schedule import LabelSchedule
@@ -36,7 +42,7 @@ from .word_maps import (
     overlap,
     patch_masks,
 )
-from .words import change_words
+from .words import change_words, other_words
 from .zero_init import READINGS, initial_branches, set_modulation
 
 __all__ = [
@@ -46,11 +52,11 @@ __all__ = [
     "change_words", "contribution_maps", "coordinate_check", "cost_formulas",
     "count_macs", "drop_heads", "effect_maps", "effective_support", "energy_lost",
     "entropy", "fit_scaling_law", "fit_shape", "flops", "gradient_table",
-    "group_norms", "head_divergence", "head_importance", "hold_at_null",
-    "hold_at_zero", "influence", "initial_branches", "localisation", "loss_after",
-    "match_cost", "match_cost_on_grid", "mean_distance", "median_seconds",
-    "model_size", "modulation_vectors", "mutual_information", "overlap",
-    "partial_by_chance", "patch_masks", "rank_correlation", "read_class",
-    "read_number", "saved_bytes", "set_modulation", "slope", "training_cost",
-    "velocity_loss", "without_heads",
+    "group_norms", "head_divergence", "head_importance", "head_specificity",
+    "hold_at_null", "hold_at_zero", "influence", "initial_branches", "localisation",
+    "loss_after", "mass_per_scale", "match_cost", "match_cost_on_grid",
+    "mean_distance", "median_seconds", "model_size", "modulation_vectors",
+    "mutual_information", "other_words", "overlap", "partial_by_chance",
+    "patch_masks", "rank_correlation", "read_class", "read_number", "saved_bytes",
+    "set_modulation", "slope", "training_cost", "velocity_loss", "without_heads",
 ]  # fmt: skip

@@ -205,6 +205,9 @@ def model_inputs(
     numbers |= {name: int(getattr(config, name)) for name in FLAGS}
     numbers |= {name: getattr(config, name) or 0 for name in OPEN}
     options = {name: getattr(config, name) for name in OPTIONS}
+    numbers["learned_share"] = int(config.global_share == "learned")
+    numbers["scales"] = len(config.token_scales)
+    numbers["coarse_tokens"] = config.coarse_tokens
     return numbers | {"downsampling": 1}, options | {"attention": attention}
 
 

@@ -1,5 +1,6 @@
 """What single heads of attention do: take them away, ask how much the loss needs them,
-see how far they differ, and train with some of them silent.
+see how far they differ and what each is needed for, and train with some of them
+silent.
 """
 
 from __future__ import annotations
@@ -115,6 +116,32 @@ def head_divergence(weights: Tensor) -> Tensor:
         apart = entropy(both) - (own + own[:, head : head + 1]) / 2  # (B, h, N)
         rows.append(apart.mean((0, 2)))
     return (torch.stack(rows) / math.log(2)).clamp(min=0)
+
+
+@checked
+def head_specificity(lost: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether a head is needed for one attribute more than for every other: lost (S, H,
+    A), what S repeats lose of A attributes without each of H heads.
+
+    For each attribute the head that loses most of it, beyond what it loses of any
+    other, is chosen in all repeats but one, and its excess read off that one. Returns
+    the excesses and the heads, both (S, A). Two attributes with positive excesses and
+    different heads are a double dissociation; without any specificity they are negative
+    in the mean, for whoever chooses does not measure. Raises ValueError for fewer than
+    two repeats or attributes. Source: double dissociation, Teuber 1955.
+    """
+    if lost.ndim != 3 or min(lost.shape[0], lost.shape[2]) < 2:
+        raise ValueError(
+            f"lost has shape {tuple(lost.shape)}; pass repeats, heads and attributes, "
+            "(S, H, A), at least two repeats and two attributes"
+        )
+    lost, (S, _, A) = lost.double(), lost.shape
+    others = lost[..., None, :].expand(*lost.shape, A)  # (S, H, A, A)
+    own = torch.eye(A, dtype=torch.bool, device=lost.device)
+    excess = lost - others.masked_fill(own, -math.inf).amax(-1)  # (S, H, A)
+    rest = (excess.sum(0) - excess) / (S - 1)  # the mean of all repeats but one
+    heads = rest.argmax(1)  # (S, A)
+    return excess.gather(1, heads[:, None])[:, 0], heads
 
 
 def drop_heads(

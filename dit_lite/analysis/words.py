@@ -1,11 +1,12 @@
-"""What a word does: it is taken away, made louder or quieter, or an attention map is
-put in place of the model's own, while everything else stays as it is.
+"""What a word does: it is taken away, made louder or quieter, an attention map is put
+in place of the model's own, or a layer reads another caption, while everything else
+stays as it is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ..model import DiT, is_null
 from ..model.attention import CrossAttention
+from .heads import head_layers
 
 
 @contextmanager
@@ -78,6 +80,56 @@ def change_words(
         # a compiled block would not notice the hooks
         with torch.compiler.set_stance("force_eager"):
             yield used
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def other_words(model: DiT, layers: Collection[int], y: Tensor) -> Iterator[None]:
+    """Inside, cross-attention in some `layers` reads the captions y (n, M) and in the
+    others those that the model is called with. Images with "no condition", as in
+    guidance, read what they always do.
+
+    Raises ValueError for a layer that the model does not have, a model whose
+    cross-attention does not read captions alone, and a call with another number of
+    captions.
+    """
+    config, crosses = model.config, head_layers(model, "cross")
+    if (config.condition, config.conditioning) != ("caption", "adaln_zero_cross"):
+        raise ValueError(
+            f"condition={config.condition!r} with conditioning={config.conditioning!r}:"
+            " its layers do not read words alone; use a model of captions with "
+            "conditioning='adaln_zero_cross'"
+        )
+    if wrong := [layer for layer in layers if not 0 <= layer < len(crosses)]:
+        raise ValueError(
+            f"layer {wrong[0]} is not there; layers of cross-attention are 0 to "
+            f"{len(crosses) - 1}"
+        )
+    asked: list[Tensor] = []  # which images of this pass have a caption, (B,)
+
+    def enter(model: DiT, inputs: tuple, named: dict) -> None:
+        asked[:] = [~is_null(config, named["y"] if "y" in named else inputs[2])]
+        if asked[0].sum() != len(y):
+            raise ValueError(
+                f"y has {len(y)} captions for a call with {int(asked[0].sum())} images "
+                "that have one; pass as many"
+            )
+
+    def swap(layer: CrossAttention, inputs: tuple) -> tuple:
+        x, tokens, mask = inputs
+        new = model.condition.caption(y)
+        tokens, mask = tokens.clone(), mask.clone()
+        tokens[asked[0]], mask[asked[0]] = new.tokens, new.mask
+        return x, tokens, mask
+
+    handles = [model.register_forward_pre_hook(enter, with_kwargs=True)]
+    handles += [crosses[i].register_forward_pre_hook(swap) for i in layers]
+    try:
+        # a compiled block would not notice the hooks
+        with torch.compiler.set_stance("force_eager"):
+            yield
     finally:
         for handle in handles:
             handle.remove()

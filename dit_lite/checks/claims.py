@@ -42,10 +42,12 @@ class ClaimCard:
     measured; a line of text where there is no page.
     """
 
-    def __init__(self, name: str, entry: dict, value: float):
+    def __init__(self, name: str, entry: dict, value: float | None):
         self.name, self.entry, self.value = name, entry, value
 
     def __repr__(self) -> str:
+        if self.value is None:
+            return f"{self.name} ({self.entry['verdict']}): {self.entry['right']}"
         return (
             f"{self.name} ({self.entry['verdict']}): {self.entry['measure']} = "
             f"{self.value:.4g}, expected {self.entry['expect']}"
@@ -53,13 +55,18 @@ class ClaimCard:
 
     def _repr_html_(self) -> str:
         e = {key: typeset(html.escape(str(value))) for key, value in self.entry.items()}
+        measured = (
+            "Not measured here."
+            if self.value is None
+            else f"{e['measure']}: <b>{self.value:.4g}</b> "
+            f"(expected {expected(self.entry['expect'])})"
+        )
         return note(
             f"<details><summary><strong>{self.name}</strong> "
             f'<span class="dit-claim-verdict">{e["verdict"]}</span> '
             f'<span class="dit-claim-said">{e["statement"]}</span></summary>'
             f"<p>{e['right']} <cite>{e['source']}</cite></p>"
-            f'<p class="dit-claim-value">{e["measure"]}: <b>{self.value:.4g}</b> '
-            f"(expected {expected(self.entry['expect'])})</p></details>",
+            f'<p class="dit-claim-value">{measured}</p></details>',
             ACCENT[self.entry["verdict"]],
             "dit-claim",
         ).data
@@ -125,16 +132,24 @@ def holds(expect: str, value: float) -> bool:
     return True
 
 
-def claim(name: str, value: float) -> ClaimCard:
-    """Hold a measured `value` against the claim `name` of book/claims.yml.
+def claim(name: str, value: float | None = None) -> ClaimCard:
+    """Hold a measured `value` against the claim `name` of book/claims.yml; without one,
+    show a claim that has nothing to measure.
 
     Returns a card to display. The value is recorded, as a line of JSON, in the file
-    that DIT_LITE_CLAIMS names. Raises ValueError for an unknown claim or one without an
-    expectation, and ClaimError when the value contradicts the verdict.
+    that DIT_LITE_CLAIMS names. Raises ValueError for an unknown claim, a value for one
+    without an expectation or none for one that has it, and ClaimError when the value
+    contradicts the verdict.
     """
     if name not in claims():
         raise ValueError(f"claim {name!r} is not in book/claims.yml")
     entry = claims()[name]
+    if value is None:
+        if "expect" in entry:
+            raise ValueError(
+                f"claim {name} has an expectation; pass the value: {entry['measure']}"
+            )
+        return ClaimCard(name, entry, None)
     if "expect" not in entry:
         raise ValueError(
             f"claim {name} has no expectation to hold a value against; add "

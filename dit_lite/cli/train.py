@@ -15,7 +15,7 @@ from .flags import add_fields
 DECIDED = (
     "image_size", "channels", "num_classes", "class_names", "position_extent",
     "null_class", "condition", "words", "vocab_size", "caption_length",
-    "feature_width", "autoencoder",
+    "feature_width", "autoencoder", "caption_parts", "token_scales",
 )  # fmt: skip
 MODEL_FLAGS = [
     field.name for field in dataclasses.fields(DiTConfig) if field.name not in DECIDED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from itertools import groupby
 
 from .class_names import fault_of_name
 from .fields import (
@@ -27,14 +28,12 @@ TABLE = 2**28
 
 def _names(name: str, value) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)):
-        raise ConfigError(
-            f"{name}={value!r} must be a tuple of names, one per class, or ()"
-        )
+        raise ConfigError(f"{name}={value!r} must be a tuple of names, or ()")
     for i, one in enumerate(value):
         if not isinstance(one, str):
             raise ConfigError(f"{name}[{i}]={one!r} must be a string")
         if fault := fault_of_name(one):
-            raise ConfigError(f"{name}[{i}]={one[:40]!r} has {fault}; rename the class")
+            raise ConfigError(f"{name}[{i}]={one[:40]!r} has {fault}; rename it")
     return tuple(value)
 
 
@@ -45,6 +44,24 @@ class PerLayer(OneOf):
         if not isinstance(value, (list, tuple)) or not value:
             return super().__call__(name, value)
         return tuple(super(PerLayer, self).__call__(name, one) for one in value)
+
+
+def _lengths(name: str, value) -> tuple[int, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise ConfigError(f"{name}={value!r} must be a tuple of whole numbers, or ()")
+    found = tuple(Whole(2)(f"{name}[{i}]", one) for i, one in enumerate(value))
+    if len(set(found)) != len(found):
+        raise ConfigError(f"{name}={value!r} has a number twice; name each once")
+    return found
+
+
+class Shares(OneOf):
+    """One of some names, a list of numbers in [0,1] with one per layer, or None."""
+
+    def __call__(self, name: str, value) -> str | tuple[float, ...] | None:
+        if value is None or not isinstance(value, (list, tuple)):
+            return value if value is None else super().__call__(name, value)
+        return tuple(Number(0, 1)(f"{name}[{i}]", s) for i, s in enumerate(value))
 
 
 def odd(name: str, value) -> int:
@@ -107,6 +124,12 @@ class DiTConfig:
     feature_width: int | None = setting(
         "width E of a row of features", None, Whole(1, 2**16)
     )
+    token_scales: tuple[int, ...] = setting(
+        "coarser tokens beside those of a caption or of features: means over windows "
+        "of so many of them, such as (2, 4); left out: none",
+        (),
+        _lengths,
+    )
     mlp_ratio: float = setting(
         "hidden width of the MLP as a multiple of D", 4.0, Number(0, 64, open_low=True)
     )
@@ -133,6 +156,14 @@ class DiTConfig:
                 "joint",
             )
         ),
+    )
+    global_share: str | tuple[float, ...] | None = setting(
+        "share s of the pooled condition, through the modulation, in each layer of "
+        "adaln_zero_cross, whose tokens count 1 - s: early falls evenly from 1 to 0, "
+        "late rises, even is a half, learned starts there; or a list with a number "
+        "per layer; left out: 0 everywhere",
+        None,
+        Shares(("early", "late", "even", "learned")),
     )
     attention: str | tuple[str, ...] = setting(
         "kind of attention: one name, or one per layer",
@@ -198,6 +229,13 @@ class DiTConfig:
     class_names: tuple[str, ...] = setting("names of the K classes", (), _names)
     words: tuple[str, ...] = setting(
         "the word for each word id; the first one stands for padding", (), _names
+    )
+    caption_parts: tuple[str, ...] = setting(
+        "several conditions side by side in one caption: for each of its "
+        "caption_length tokens the name of the condition that it belongs to; left "
+        "out: one condition",
+        (),
+        _names,
     )
 
     def __post_init__(self):
@@ -282,6 +320,67 @@ class DiTConfig:
                 f"words has {len(self.words)} words for vocab_size={self.vocab_size}; "
                 "give one per id, or none"
             )
+        if self.token_scales and self.caption_length is None:
+            raise ConfigError(
+                f"token_scales={self.token_scales} does not go with condition="
+                f"{self.condition!r}, which has one token; leave it out"
+            )
+        if self.caption_parts:
+            self._check_parts()
+        if self.global_share is not None:
+            self._check_share()
+
+    def _check_parts(self) -> None:
+        parts = self.caption_parts
+        if self.condition != "caption" or len(parts) != self.caption_length:
+            raise ConfigError(
+                f"caption_parts has {len(parts)} names for condition="
+                f"{self.condition!r} with caption_length={self.caption_length}; give "
+                "one per token of a caption, or none"
+            )
+        runs = [name for name, _ in groupby(parts)]
+        if len(set(runs)) != len(runs):
+            raise ConfigError(
+                f"caption_parts={parts} takes up a name again; let the tokens of one "
+                "condition stand together"
+            )
+
+    def _check_share(self) -> None:
+        share = self.global_share
+        if self.conditioning != "adaln_zero_cross":
+            raise ConfigError(
+                f"global_share={share!r} does not go with conditioning="
+                f"{self.conditioning!r}; set conditioning='adaln_zero_cross', which "
+                "has both ways, or leave it out"
+            )
+        if isinstance(share, tuple) and len(share) != self.depth:
+            raise ConfigError(
+                f"global_share has {len(share)} numbers for depth={self.depth}; give "
+                "one per layer, or a name"
+            )
+
+    def global_share_of(self, layer: int) -> float | None:
+        """The share of the pooled condition in block `layer`, None where it is
+        learned.
+        """
+        if isinstance(self.global_share, tuple):
+            return self.global_share[layer]
+        late = layer / max(self.depth - 1, 1)
+        shares = dict(early=1 - late, late=late, even=0.5, learned=None)
+        return 0.0 if self.global_share is None else shares[self.global_share]
+
+    @property
+    def conditions(self) -> dict[str, slice]:
+        """What an image is made from, in the order in which guidance adds it: the name
+        of each condition, and its tokens in a caption.
+        """
+        if not self.caption_parts:
+            return {self.condition: slice(None)}
+        first = self.caption_parts.index
+        return {
+            name: slice(first(name), first(name) + self.caption_parts.count(name))
+            for name in dict.fromkeys(self.caption_parts)
+        }
 
     def attention_of(self, layer: int) -> str:
         """The name of the attention of block `layer`, 0 to L-1."""
@@ -301,10 +400,16 @@ class DiTConfig:
     @property
     def context_tokens(self) -> int:
         """Most tokens M of time and condition: one, and one for a label, or
-        caption_length. Where time goes another way they are those of the condition.
+        caption_length and its coarser tokens. Where time goes another way they are
+        those of the condition.
         """
-        words = self.caption_length or 1
+        words = (self.caption_length or 1) + self.coarse_tokens
         return words + (self.conditioning not in ("adaln_zero_cross", "joint"))
+
+    @property
+    def coarse_tokens(self) -> int:
+        """Most tokens that are means of others, over all of `token_scales`."""
+        return sum(math.ceil(self.caption_length / s) for s in self.token_scales)
 
     @property
     def prefix(self) -> int:

@@ -2,7 +2,7 @@
 
 from .editing import edit, inpaint
 from .exact import ExactDenoiser, LinearDenoiser
-from .guidance import Denoiser, Prediction, guide
+from .guidance import Denoiser, Prediction, guide, guide_each
 from .init_images import InitImages
 from .loss import diffusion_loss, variance_term
 from .mixture import GaussianMixture
@@ -17,8 +17,8 @@ from .units import to_images, to_model_units
 __all__ = [
     "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser",
     "GaussianMixture", "InitImages", "LinearDenoiser", "Path", "Prediction",
-    "Trajectory", "TrajectoryGrid", "convert", "diffusion_loss", "draw_times", "edit",
-    "expand", "guide", "inpaint", "record_trajectory", "sample", "start_time", "target",
-    "time_grid", "to_images", "to_model_units", "to_x0_eps", "trajectory",
-    "trajectory_grid", "variance_term", "velocity",
+    "Trajectory", "TrajectoryGrid", "convert", "diffusion_loss", "draw_times",
+    "edit", "expand", "guide", "guide_each", "inpaint", "record_trajectory",
+    "sample", "start_time", "target", "time_grid", "to_images", "to_model_units",
+    "to_x0_eps", "trajectory", "trajectory_grid", "variance_term", "velocity",
 ]  # fmt: skip

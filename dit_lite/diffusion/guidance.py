@@ -1,20 +1,25 @@
 """Classifier-free guidance: ask with the class and without it, and go beyond the
-difference (Ho & Salimans 2207.12598).
+difference (Ho & Salimans 2207.12598); of several conditions each with a weight of its
+own (Brooks et al. 2211.09800).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..config import DiTConfig
-from ..model.conditions import null_like
+from ..config.fields import Number
+from ..model.conditions import rungs
 from ..model.word_cache import WordCache, stamp
 from .objectives import to_x0_eps
 from .paths import PATHS
+
+WEIGHT = Number(0, 1e9)
 
 
 class Prediction(NamedTuple):
@@ -35,86 +40,111 @@ def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor
     return unconditional + guidance * (conditional - unconditional)
 
 
+def guide_each(answers: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """From the first of K + 1 answers on, each of the K steps to the next one times its
+    own weight. Equal weights are guidance by the last answer alone.
+
+    Source: 2211.09800 eq. 3, for K = 2.
+    """
+    steps = [w * (b - a) for w, (a, b) in zip(weights, pairwise(answers), strict=True)]
+    return sum(steps, answers[0])
+
+
+def needed(weights: Sequence[float]) -> list[int]:
+    """Which of the K + 1 answers of `guide_each` its result depends on, for K weights,
+    one or more; the last of them always.
+    """
+    K = len(weights)
+    inner = [k for k in range(1, K) if weights[k - 1] != weights[k]]
+    return [0] * (weights[0] != 1) + inner + [K]
+
+
 def unchanged(x: Tensor, t: float) -> Tensor:
     """The state itself: what the model sees when no pixel is known."""
     return x
 
 
-def guidance_weight(config: DiTConfig, guidance: float | Mapping) -> float:
-    """The weight of the one condition that a model has, given as a number or by name,
-    {"caption": 2.5}. Raises ValueError for a condition that the model lacks.
+def guidance_weights(config: DiTConfig, guidance: float | Mapping) -> tuple[float, ...]:
+    """A weight for each condition of a model: one number for all of them, or by name,
+    {"class": 1.5, "words": 3}, where one that is left out is not guided by (w = 1).
+    Raises ValueError for a condition that the model lacks or a weight that cannot be.
     """
+    names = config.conditions
     if not isinstance(guidance, Mapping):
-        return guidance
-    if other := [name for name in guidance if name != config.condition]:
+        return (WEIGHT("guidance", guidance),) * len(names)
+    said = ", ".join(map(repr, names))
+    if other := [name for name in guidance if name not in names]:
+        alone = f"condition {said} alone" if len(names) == 1 else f"conditions {said}"
         raise ValueError(
-            f"guidance has a weight for {other[0]!r}, and this model has the condition "
-            f"{config.condition!r} alone; pass one number, or "
-            f"{{{config.condition!r}: weight}}"
+            f"guidance has a weight for {other[0]!r}, and this model has the {alone}; "
+            f"pass one number, or a weight for {said}"
         )
     if not guidance:
         raise ValueError("guidance is empty; pass one number, 1 for none")
-    return guidance[config.condition]
+    return tuple(
+        WEIGHT(f"guidance[{name!r}]", guidance.get(name, 1.0)) for name in names
+    )
 
 
 class Denoiser:
-    """A model, labels and a guidance weight as one function of (x, t), which counts the
-    network calls.
+    """A model, labels and guidance as one function of (x, t), which counts the network
+    calls.
 
+    `guidance` is one weight, or one for each condition of the model, in their order.
     `interval` (low, high): guidance acts where low <= t <= high, elsewhere the plain
-    conditional model answers (2404.07724). A guided answer costs two calls, made as one
-    pass over a doubled batch. `impute` (x, t) -> x puts
-    known pixels into a state before the model sees it (inpainting).
+    conditional model answers (2404.07724). A guided answer costs two calls, and one
+    more for each condition with a weight of its own, made as one pass over a larger
+    batch. `weaker`: conditions like `labels` that say less, from least to most, in the
+    place of those that leave out whole conditions; each adds a weight. `impute` (x, t)
+    -> x puts known pixels into a state before the model sees it (inpainting). Raises
+    ValueError for another number of weights.
     """
 
     def __init__(
         self,
         model: nn.Module,
         labels: Tensor,
-        guidance: float = 1.0,
+        guidance: float | Sequence[float] = 1.0,
         interval: tuple[float, float] = (0.0, 1.0),
         impute: Callable[[Tensor, float], Tensor] = unchanged,
+        weaker: Sequence[Tensor] | None = None,
     ):
         config = model.config
-        self.model, self.labels, self.guidance, self.interval = (
-            model,
-            labels,
-            guidance,
-            interval,
-        )
+        self.model, self.labels, self.interval = model, labels, interval
+        self.weaker = weaker
+        steps = len(config.conditions) if weaker is None else len(weaker) + 1
+        weights = guidance if isinstance(guidance, Sequence) else [guidance] * steps
+        if len(weights) != steps:
+            raise ValueError(
+                f"guidance has {len(weights)} weights for {steps} conditions; pass one "
+                "for each, or one number"
+            )
+        # steps of equal weight are one step
+        self.asked = needed(weights)
+        self.weights = [weights[k - 1] for k in self.asked[1:]]
         self.path, self.objective = PATHS[config.path], config.objective
-        self.null = null_like(config, labels)
         self.channels, self.impute = config.channels, impute
-        weights = next(model.parameters(), None)
-        self.dtype = torch.float32 if weights is None else weights.dtype
+        first = next(model.parameters(), None)
+        self.dtype = torch.float32 if first is None else first.dtype
         self.calls = 0  # network evaluations an image
-        self.cache, self._both = WordCache(model), None
+        self.cache, self._together = WordCache(model), None
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
         x = self.impute(x, t)
-        times = torch.full((x.shape[0],), max(t, 0.0), device=x.device)
-        if self.guidance != 1 and self.interval[0] <= t <= self.interval[1]:
-            y = self.both()
-            with self.cache.using(y):
-                both = self.model(
-                    torch.cat([x, x]).to(self.dtype), torch.cat([times, times]), y
-                )
-            conditional, unconditional = both.to(x.dtype).chunk(2)
-            output = guide(
-                unconditional[:, : self.channels],
-                conditional[:, : self.channels],
-                self.guidance,
-            )
-            self.calls += 2
-        else:
-            with self.cache.using(self.labels):
-                conditional = self.model(x.to(self.dtype), times, self.labels)
-            conditional = conditional.to(x.dtype)
-            output = conditional[:, : self.channels]
-            self.calls += 1
+        guided = self.weights and self.interval[0] <= t <= self.interval[1]
+        y, n = (self.together(), len(self.asked)) if guided else (self.labels, 1)
+        times = torch.full((n * x.shape[0],), max(t, 0.0), device=x.device)
+        with self.cache.using(y):
+            answers = self.model(x.to(self.dtype).repeat(n, 1, 1, 1), times, y)
+        answers = answers.to(x.dtype).chunk(n)  # the one to all that is asked first
+        self.calls += n
+        output = guide_each(
+            [one[:, : self.channels] for one in reversed(answers)],
+            self.weights if guided else (),
+        )
         variance = (
-            conditional[:, self.channels :]
-            if conditional.shape[1] > self.channels
+            answers[0][:, self.channels :]
+            if answers[0].shape[1] > self.channels
             else None
         )
         exact = torch.full((1,), t, dtype=torch.float64, device=x.device)
@@ -122,12 +152,16 @@ class Denoiser:
             *to_x0_eps(self.objective, self.path, output, x, exact), variance
         )
 
-    def both(self) -> Tensor:
-        """The conditions of a guided call, with and without: one tensor for as long as
-        they stay what they are, by which the cache knows them.
+    def together(self) -> Tensor:
+        """All that a guided call asks about, most first: one tensor for as long as it
+        stays what it is, by which the cache knows it.
         """
-        parts = [self.labels, self.null]
-        stamps = [stamp(part) for part in parts]
-        if self._both is None or self._both[0] != stamps:
-            self._both = stamps, torch.cat(parts), parts
-        return self._both[1]
+        sources = [self.labels, *(self.weaker or ())]
+        stamps = [stamp(one) for one in sources]
+        if self._together is None or self._together[0] != stamps:
+            every = rungs(self.model.config, self.labels)
+            if self.weaker is not None:
+                every = [every[0], *self.weaker, self.labels]
+            asked = torch.cat([every[k] for k in reversed(self.asked)])
+            self._together = stamps, asked, sources
+        return self._together[1]

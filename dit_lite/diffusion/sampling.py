@@ -4,7 +4,7 @@ trajectory under it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..config import CHOICES, DiTConfig, choose
-from ..config.fields import Number, Whole
+from ..config.fields import Whole
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 from ..files.environment import page_is_built
 from ..model.inputs import read_condition
-from .guidance import Denoiser, guidance_weight, unchanged
+from .guidance import WEIGHT, Denoiser, guidance_weights, unchanged
 from .init_images import InitImages
 from .noise import ImageNoise
 from .paths import PATHS
@@ -24,7 +24,7 @@ from .samplers import SAMPLERS, State
 from .times import time_grid
 from .units import to_images
 
-WHOLE, SEED, WEIGHT = Whole(1), Whole(0), Number(0, 1e9)
+WHOLE, SEED = Whole(1), Whole(0)
 
 
 def start_time(path: str, objective: str) -> float:
@@ -38,9 +38,9 @@ def start_time(path: str, objective: str) -> float:
 
 def trajectory(
     model: nn.Module,
-    labels: Sequence[int] | Tensor,
+    labels: Sequence[int] | Tensor | Mapping,
     steps: int = STEPS,
-    guidance: float = GUIDANCE,
+    guidance: float | Mapping = GUIDANCE,
     sampler: str = SAMPLER,
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
@@ -59,9 +59,8 @@ def trajectory(
     """
     config = denoiser_config(model)
     choose("sampler", sampler, CHOICES["sampler"])
-    guidance = guidance_weight(config, guidance)
-    steps, guidance = WHOLE("steps", steps), WEIGHT("guidance", guidance)
-    if guidance != 1 and not config.null_class:
+    weights, steps = guidance_weights(config, guidance), WHOLE("steps", steps)
+    if set(weights) != {1} and not config.null_class:
         raise ValueError(
             f"guidance={guidance} needs a null class, and this model was trained "
             "without one (label_dropout=0); use guidance=1"
@@ -93,7 +92,7 @@ def trajectory(
             f"{steps} steps from t={start:g} to {last:g} are too close to tell "
             "apart; take fewer steps, or a larger strength"
         )
-    denoise = Denoiser(model, labels.to(device), guidance, interval, impute)
+    denoise = Denoiser(model, labels.to(device), weights, interval, impute)
     times = time_grid(start, last, steps)
     for t, state, x0 in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
         yield denoise, (t, impute(state, t), x0)
@@ -145,9 +144,9 @@ def record_trajectory(
 @torch.no_grad()
 def sample(
     model: nn.Module,
-    labels: Sequence[int] | Tensor,
+    labels: Sequence[int] | Tensor | Mapping,
     steps: int = STEPS,
-    guidance: float = GUIDANCE,
+    guidance: float | Mapping = GUIDANCE,
     sampler: str = SAMPLER,
     seed: int = 0,
     interval: tuple[float, float] = (0.0, 1.0),
@@ -158,7 +157,9 @@ def sample(
 ) -> Tensor:
     """Make one image for each label.
 
-    labels (B,) class numbers, num_classes for "no class"; `guidance` w = 1 is none;
+    labels (B,) class numbers, num_classes for "no class"; of several conditions a dict
+    with a list of each. `guidance` w = 1 is none; of several conditions one weight for
+    all, or {name: weight};
     `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
     dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device, of a model of
     latents these, which `Autoencoder.decode` makes into images. Image i of a

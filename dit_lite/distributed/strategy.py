@@ -138,6 +138,8 @@ class Strategy:
             refused += ["long_skips=True"]
         if self.inside > 1 and model.conditioning == "joint":
             refused += ["conditioning='joint'"]
+        if self.inside > 1 and model.global_share is not None:
+            refused += [f"global_share={model.global_share!r}"]
         if self.stages > 1 and model.condition != "label":
             refused += [f"condition={model.condition!r}"]
         if self.tensor > 1 and model.mlp == "swiglu":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..config import TrainConfig
+from ..data import Dataset
 from ..model.dit import DiT
 from ..training import DivergedError, Trainer
 from ..training.precision import pick_device, preferred
@@ -24,15 +25,17 @@ def train_arm(
     at: Sequence[int],
     look: Callable[[DiT], object],
     prepare: Callable[[Trainer], None] | None = None,
+    data: Dataset | None = None,
 ) -> tuple[DiT, list]:
     """Train, and collect `look(averaged model)` after each number of steps in `at`,
     which ends at config.steps.
 
-    `prepare(trainer)` may change the trainer before the first step. Returns the
-    averaged model on the CPU and the list. Raises DivergedError when the loss is not
+    `prepare(trainer)` may change the trainer before the first step; `data` takes the
+    place of the data set that the run names. Returns the averaged model on the CPU and
+    the list. Raises DivergedError when the loss is not
     finite.
     """
-    trainer = Trainer(config)
+    trainer = Trainer(config, data=data)
     if prepare:
         prepare(trainer)
         trainer.ema.model.load_state_dict(trainer.model.state_dict())

@@ -6,7 +6,7 @@ from .attention_weights import WEIGHTINGS
 from .block import Block, Final, Gated, Modulation, Scaled, gated, modulate
 from .browser import to_browser
 from .conditioning import CONDITIONING
-from .conditions import CONDITIONS, any_condition, drop, is_null, null_like
+from .conditions import CONDITIONS, any_condition, drop, is_null, null_like, rungs
 from .context import Context
 from .dit import DiT, FinalLayer
 from .embedding import ConditionEmbedding, TimeEmbedding, time_features
@@ -25,6 +25,6 @@ __all__ = [
     "TimeEmbedding", "any_condition", "check_inputs", "conv_to_linear", "coordinates",
     "drop", "gated", "is_null", "linear_to_conv", "load_official", "modulate",
     "null_like", "patchify", "read_condition", "record_attention", "resample", "resize",
-    "rotate", "shapes_only", "sincos_table", "text_features", "time_features",
+    "rotate", "rungs", "shapes_only", "sincos_table", "text_features", "time_features",
     "to_browser", "unpatchify",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ SUPPORTED = {
     "attention": "full", "mlp": "gelu", "long_skips": False, "position": "sincos",
     "position_extent": None, "qk_norm": False, "base_width": None,
     "learn_variance": False, "null_class": True, "path": "linear", "objective": "flow",
+    "caption_parts": (), "token_scales": (), "global_share": None,
 }  # fmt: skip
 #: The conditioning that it knows for each condition, and what it reads of either.
 CONDITIONING = {"label": "adaln_zero", "caption": "adaln_zero_cross"}

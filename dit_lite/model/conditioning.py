@@ -125,13 +125,57 @@ class AdaLNZeroCross(AdaLNZero):
         v = self.vectors(context)
         h = modulate(self.norm1(x), v.shift1, v.scale1)
         x = gated(x, v.gate1, self.attention(h, context.rotation, context.mask))
-        x = x + self.cross(self.norm_cross(x), context.tokens, context.token_mask)
+        x = x + self.words(x, context)
         h = modulate(self.norm2(x), v.shift2, v.scale2)
         return gated(x, v.gate2, self.mlp(h))  # (B, N, D)
+
+    def words(self, x: Tensor, context: Context) -> Tensor:
+        """What image tokens x (B, N, D) take from the condition: (B, N, D)."""
+        return self.cross(self.norm_cross(x), context.tokens, context.token_mask)
 
     @staticmethod
     def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
         return x, without_time(context)._replace(vector=context.tokens[:, 0])  # (B, D)
+
+
+class GlobalAndLocal(AdaLNZeroCross):
+    """Each layer weighs the condition as one vector, which modulates together with the
+    time, against its tokens: s and 1 - s, fixed or learned, DiTConfig.global_share.
+    """
+
+    def __init__(self, config: DiTConfig, layer: int = 0):
+        super().__init__(config, layer)
+        fixed = config.global_share_of(layer)
+        self.share = LearnedShare() if fixed is None else FixedShare(fixed)
+
+    def vectors(self, context: Context) -> Gated:
+        vector = context.vector + self.share() * context.pooled  # (B, D)
+        return super().vectors(context._replace(vector=vector))
+
+    def words(self, x: Tensor, context: Context) -> Tensor:
+        return (1 - self.share()) * super().words(x, context)
+
+
+class FixedShare(nn.Module):
+    """A number that no training changes."""
+
+    def __init__(self, share: float):
+        super().__init__()
+        self.share = share
+
+    def forward(self) -> float:
+        return self.share
+
+
+class LearnedShare(nn.Module):
+    """A number in (0,1) that training moves, a half at first."""
+
+    def __init__(self):
+        super().__init__()
+        self.logit = nn.Parameter(torch.zeros(1))
+
+    def forward(self) -> Tensor:
+        return self.logit.sigmoid()  # (1,)
 
 
 class Joint(AdaLNZero):
@@ -188,3 +232,9 @@ CONDITIONING = {
     "adaln_zero_cross": AdaLNZeroCross,
     "joint": Joint,
 }
+
+
+def block_of(config: DiTConfig) -> type[Block]:
+    """The class of a model's blocks."""
+    layered = config.global_share is not None
+    return GlobalAndLocal if layered else CONDITIONING[config.conditioning]

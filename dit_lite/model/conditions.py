@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import DiTConfig
@@ -83,19 +84,23 @@ class Caption(nn.Module):
         super().__init__()
         self.word = nn.Embedding(config.vocab_size, config.width)
         self.place = nn.Parameter(torch.empty(config.caption_length, config.width))
+        self.coarse = coarse_tokens(config)
 
     def initialise(self) -> None:
         nn.init.normal_(self.word.weight, std=0.02)
         nn.init.normal_(self.place, std=0.02)
+        self.coarse.initialise()
 
     def forward(self, y: Tensor) -> Embedded:
         tokens = self.word(y) + self.place[: y.shape[1]]  # (B, M, D)
         mask = never_empty(y != PADDING)  # (B, M)
-        return Embedded(mean_token(tokens, mask), tokens, mask)
+        return Embedded(mean_token(tokens, mask), *self.coarse(tokens, mask))
 
     @staticmethod
     def shape(config: DiTConfig) -> tuple[range, ...]:
-        return (range(1, config.caption_length + 1),)
+        most = config.caption_length
+        # several conditions are known by their places, so none may be cut off
+        return (range(most if config.caption_parts else 1, most + 1),)
 
     @staticmethod
     def null(config: DiTConfig) -> int:
@@ -127,9 +132,11 @@ class Features(nn.Module):
         super().__init__()
         self.project = nn.Linear(config.feature_width, config.width)
         self.null_token = nn.Parameter(torch.empty(config.width))
+        self.coarse = coarse_tokens(config)
 
     def initialise(self) -> None:
         nn.init.normal_(self.null_token, std=0.02)
+        self.coarse.initialise()
 
     def forward(self, y: Tensor) -> Embedded:
         mask = (y != PADDING).any(-1)  # (B, M)
@@ -139,7 +146,7 @@ class Features(nn.Module):
             self.null_token,
         )  # (B, M, D)
         mask = never_empty(mask)
-        return Embedded(mean_token(tokens, mask), tokens, mask)
+        return Embedded(mean_token(tokens, mask), *self.coarse(tokens, mask))
 
     @staticmethod
     def shape(config: DiTConfig) -> tuple[range, ...]:
@@ -159,6 +166,49 @@ class Features(nn.Module):
         refuse_null(config, y)
 
 
+class CoarseTokens(nn.Module):
+    """Means over windows of tokens, side by side with the tokens: tokens (B, M, D) and
+    mask (B, M) -> both with more columns, one scale after the other. Each scale has a
+    learned vector that tells it from the others; padding is left out of a mean.
+    """
+
+    def __init__(self, scales: tuple[int, ...], width: int):
+        super().__init__()
+        self.scales = scales
+        self.scale = nn.Parameter(torch.empty(1 + len(scales), width))
+
+    def initialise(self) -> None:
+        nn.init.normal_(self.scale, std=0.02)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        found, seen = [tokens + self.scale[0]], [mask]
+        for own, s in zip(self.scale[1:], self.scales, strict=True):
+            short = -tokens.shape[1] % s  # what the last window lacks
+            windows = F.pad(tokens, (0, 0, 0, short)).unflatten(1, (-1, s))
+            inside = F.pad(mask, (0, short)).unflatten(1, (-1, s))  # (B, M / s, s)
+            count = inside.sum(-1, keepdim=True).clamp(min=1)
+            found.append((windows * inside[..., None]).sum(2) / count + own)
+            seen.append(inside.any(-1))
+        return torch.cat(found, 1), torch.cat(seen, 1)
+
+
+class NoCoarseTokens(nn.Module):
+    """Tokens as they are."""
+
+    def initialise(self) -> None:
+        pass
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        return tokens, mask
+
+
+def coarse_tokens(config: DiTConfig) -> CoarseTokens | NoCoarseTokens:
+    """What adds the coarser tokens that a model has, if any."""
+    if not config.token_scales:
+        return NoCoarseTokens()
+    return CoarseTokens(config.token_scales, config.width)
+
+
 #: One entry a kind of condition, under the names of `DiTConfig.condition`.
 CONDITIONS = {"label": Label, "caption": Caption, "features": Features}
 
@@ -173,13 +223,29 @@ def is_null(config: DiTConfig, y: Tensor) -> Tensor:
     return (y == CONDITIONS[config.condition].null(config))[..., None].flatten(1).all(1)
 
 
-def drop(config: DiTConfig, y: Tensor, dropped: Tensor) -> Tensor:
+def drop(
+    config: DiTConfig, y: Tensor, dropped: Tensor, name: str | None = None
+) -> Tensor:
     """y with "no condition" for the images where `dropped` (B,) is True: what trains
-    the unconditional model of guidance (2207.12598 alg. 1).
+    the unconditional model of guidance (2207.12598 alg. 1). Of several conditions all
+    are dropped, or the one called `name` (2211.09800 sec. 3.2.1).
     """
-    return y.masked_fill(
-        dropped.view(-1, *[1] * (y.ndim - 1)), CONDITIONS[config.condition].null(config)
-    )
+    where = dropped.view(-1, *[1] * (y.ndim - 1))
+    if name is not None and config.caption_parts:
+        own = torch.zeros(config.caption_length, dtype=torch.bool, device=y.device)
+        own[config.conditions[name]] = True
+        where = where & own  # (B, M)
+    return y.masked_fill(where, CONDITIONS[config.condition].null(config))
+
+
+def rungs(config: DiTConfig, y: Tensor) -> list[Tensor]:
+    """What guidance asks about, from least to most: "no condition", the first of
+    several conditions alone, the first two, and so on up to y itself.
+    """
+    found, everywhere = [y], torch.ones(len(y), dtype=torch.bool, device=y.device)
+    for name in reversed(config.conditions):
+        found.append(drop(config, found[-1], everywhere, name))
+    return found[::-1]
 
 
 def any_condition(

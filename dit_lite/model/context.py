@@ -15,7 +15,8 @@ class Context(NamedTuple):
     is; `shared`: what is computed once for all blocks. For attention: `rotation`, two
     (N, d_h) tables of rotary positions; `mask`, (N, N) or (B, 1, N, N) bool, True
     where row may look at column; both None if not used. `prefix`: how many tokens
-    stand before those of the image.
+    stand before those of the image. `pooled` (B, D): the condition as one vector,
+    without time.
     """
 
     vector: Tensor
@@ -25,3 +26,4 @@ class Context(NamedTuple):
     rotation: tuple[Tensor, Tensor] | None = None
     mask: Tensor | None = None
     prefix: int = 0
+    pooled: Tensor | None = None

@@ -11,7 +11,7 @@ from ..files.pretrained import Pretrained
 from .attention import ATTENTION
 from .attention_patterns import Patterns
 from .block import Final, Modulation, layer_norm, modulate
-from .conditioning import CONDITIONING
+from .conditioning import CONDITIONING, block_of
 from .context import Context
 from .embedding import ConditionEmbedding
 from .inputs import check_inputs
@@ -66,7 +66,7 @@ class DiT(Pretrained, nn.Module):
                 'dit_lite.preset("S/2")'
             )
         self.config = config
-        block, layers = CONDITIONING[config.conditioning], range(config.depth)
+        block, layers = block_of(config), range(config.depth)
         self.embed = PatchEmbed(config.patch_size, config.channels, config.width)
         self.position = POSITIONS[config.position](config)
         self.patterns = Patterns(

@@ -64,4 +64,4 @@ class ConditionEmbedding(nn.Module):
         y = getattr(self, self.kind)(y)  # vector (B, D), tokens (B, M, D)
         mask = y.mask if y.mask is None else F.pad(y.mask, (1, 0), value=True)
         tokens = torch.cat([time[:, None], y.tokens], dim=1)  # (B, 1 + M, D)
-        return Context(time + y.vector, tokens, mask)
+        return Context(time + y.vector, tokens, mask, pooled=y.vector)

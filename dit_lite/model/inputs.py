@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..config import DiTConfig
 from ..config.captions import encode
-from .conditions import CONDITIONS
+from .conditions import CONDITIONS, PADDING
 
 _values_are_checked = ContextVar("values_are_checked", default=True)
 
@@ -109,10 +109,13 @@ def shapes_only() -> Iterator[None]:
 
 def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
     """The conditions that a caller hands over, numbers in a list or an array, or
-    captions as strings, as a tensor y on the CPU; raises TypeError or ValueError,
-    naming what is wrong.
+    captions as strings, as a tensor y on the CPU; of several conditions a dict,
+    {name: one for each image}, where one that is left out is not asked for. Raises
+    TypeError or ValueError, naming what is wrong.
     """
     kind = CONDITIONS[config.condition]
+    if isinstance(given, Mapping):
+        given = _side_by_side(config, given, name)
     if isinstance(given, str) or (isinstance(given, (list, tuple)) and given):
         given = _in_numbers(config, given, name)
     try:
@@ -147,12 +150,52 @@ def _in_numbers(config: DiTConfig, given, name: str):
             f"{config.condition!r}; pass {CONDITIONS[config.condition].one} for each "
             "image"
         )
+    if config.caption_parts:
+        raise TypeError(
+            f"{name}={given!r} are strings, and this model has several conditions; "
+            f"pass a dict with a list for each of: {', '.join(config.conditions)}"
+        )
+    _need_words(config, name)
+    return [encode(one, config.words, config.caption_length) for one in given]
+
+
+def _need_words(config: DiTConfig, name: str) -> None:
     if not config.words:
         raise TypeError(
             f"{name} are strings, and this model does not say which word has which id "
             "(DiTConfig.words is empty); pass rows of word ids"
         )
-    return [encode(one, config.words, config.caption_length) for one in given]
+
+
+def _side_by_side(config: DiTConfig, given: Mapping, name: str) -> list[list[int]]:
+    """Several conditions as rows of word ids, each in its own place."""
+    parts = config.conditions if config.caption_parts else {}
+    if other := [one for one in given if one not in parts]:
+        known = ", ".join(parts) or "none, since it has one condition alone"
+        raise ValueError(
+            f"{name} has the condition {other[0]!r}, which this model does not have; "
+            f"its names are: {known}"
+        )
+    counts = {one: len(some) for one, some in given.items()}
+    if len(set(counts.values())) != 1:
+        raise ValueError(
+            f"{name} has {counts or 'no'} conditions; pass as many of each as you want "
+            "images"
+        )
+    rows = [[PADDING] * config.caption_length for _ in range(max(counts.values()))]
+    for one, some in given.items():
+        where, length = parts[one], config.caption_parts.count(one)
+        for i, said in enumerate(some):
+            if isinstance(said, str):
+                _need_words(config, f"{name}[{one!r}]")
+                said = encode(said, config.words, length)
+            ids = [int(word) for word in torch.as_tensor(said).reshape(-1)]
+            if len(ids) > length:
+                raise ValueError(
+                    f"{name}[{one!r}][{i}] has {len(ids)} tokens, at most {length} fit"
+                )
+            rows[i][where] = ids + [PADDING] * (length - len(ids))
+    return rows
 
 
 def check_shape(config: DiTConfig, y: Tensor, B: int, name: str = "y") -> None:

@@ -235,14 +235,18 @@ class Trainer:
         return nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
 
     def drop_labels(self, y: Tensor) -> Tensor:
-        """Some conditions replaced by "no condition", which guidance needs."""
-        config = self.config
+        """Some conditions replaced by "no condition", which guidance needs: all of an
+        image together, and of several each by itself, with the same share.
+        """
+        config, several = self.config, bool(self.model_config.caption_parts)
         if not config.label_dropout:
             return y
-        chance = torch.rand(
-            config.batch_size, generator=self.generator, device=self.device
-        )[self.loader.rows]
-        return drop(self.model_config, y, chance < config.label_dropout)
+        for name in (None, *(self.model_config.conditions if several else ())):
+            chance = torch.rand(
+                config.batch_size, generator=self.generator, device=self.device
+            )[self.loader.rows]
+            y = drop(self.model_config, y, chance < config.label_dropout, name)
+        return y
 
     def rate(self) -> float:
         """The learning rate of the coming step."""

@@ -31,9 +31,10 @@ FIRST = dict(
     conditioning="adaln_zero", position="sincos", attention="full", mlp="gelu",
     num_classes=1000, mlp_ratio=4, null_class=1, learn_variance=1, qk_norm=0,
     long_skips=0, position_extent=0, condition="label", caption_length=0,
-    vocab_size=0, feature_width=0, batch=256, accumulation=1, optimiser="adamw",
-    precision="bf16", kernel="flash", checkpointing="none",
-    machine="H200", devices=1, split="ddp", overlap=80, length=400_000, unit="steps",
+    vocab_size=0, feature_width=0, learned_share=0, scales=0, coarse_tokens=0,
+    batch=256, accumulation=1, optimiser="adamw", precision="bf16", kernel="flash",
+    checkpointing="none", machine="H200", devices=1, split="ddp", overlap=80,
+    length=400_000, unit="steps",
 )  # fmt: skip
 # set by the machine unless they are given
 MACHINE = ("peak", "share", "memory", "link", "latency", "price")

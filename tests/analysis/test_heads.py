@@ -6,6 +6,7 @@ from dit_lite.analysis import (
     drop_heads,
     head_divergence,
     head_importance,
+    head_specificity,
     without_heads,
 )
 
@@ -78,6 +79,46 @@ def test_divergence_is_that_of_jensen_and_shannon():
     assert head_divergence(apart)[0, 1] == 1
 
 
+def test_a_head_is_specific_by_what_it_loses_in_repeats_that_did_not_choose_it():
+    lost = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0))
+    found, heads = head_specificity(lost)
+    for s in range(4):
+        for a in range(3):
+            others = [b for b in range(3) if b != a]
+
+            def excess(repeat, head, a=a, others=others):
+                row = lost[repeat, head].tolist()
+                return row[a] - max(row[b] for b in others)
+
+            rest = [r for r in range(4) if r != s]
+            best = max(range(5), key=lambda h: sum(excess(r, h) for r in rest))
+            assert heads[s, a] == best
+            assert found[s, a].item() == pytest.approx(excess(s, best), abs=1e-6)
+
+
+def test_two_heads_for_two_attributes_are_a_double_dissociation():
+    g = torch.Generator().manual_seed(1)
+    lost = 0.02 * torch.randn(3, 8, 3, generator=g)
+    lost[:, 2, 0] += 0.5  # a head for the first attribute, one for the second
+    lost[:, 5, 1] += 0.3
+    lost[:, 6] += 0.9  # and one that everything needs
+    found, heads = head_specificity(lost)
+    assert heads[:, :2].tolist() == [[2, 5]] * 3
+    assert (found[:, :2] > torch.tensor([0.3, 0.2])).all()
+    assert found[:, 2].max() < 0.1
+
+
+def test_chance_is_not_specific_although_one_head_always_looks_so():
+    g = torch.Generator().manual_seed(2)
+    held_out, chosen = [], []
+    for _ in range(300):
+        lost = torch.randn(3, 24, 3, generator=g)
+        held_out.append(head_specificity(lost)[0].mean())
+        alike = lost[:1].expand(2, -1, -1)  # choose and measure on the same numbers
+        chosen.append(head_specificity(alike)[0].mean())
+    assert torch.stack(held_out).mean() < 0 < torch.stack(chosen).mean()
+
+
 def test_dropped_heads_are_silent_in_training_only_and_right_in_the_mean(alive):
     model = alive()
     layer, x = model.blocks[0].attention, torch.randn(4000, 2, 16)
@@ -128,6 +169,8 @@ def test_recorded_maps_are_those_of_a_model_without_the_head(alive, batch):
         (lambda m: without_heads(m, {}, "cross").__enter__(), "no layers of cross"),
         (lambda m: without_heads(m, {}, "both").__enter__(), "kind='both'"),
         (lambda m: drop_heads(m, 1.0), "share=1.0"),
+        (lambda m: head_specificity(torch.ones(1, 2, 2)), r"\(1, 2, 2\); .* repeats"),
+        (lambda m: head_specificity(torch.ones(2, 2, 1)), "two attributes"),
         (lambda m: head_divergence(torch.ones(2, 2)), r"\(B, h, N, M\)"),
         (lambda m: head_divergence(torch.ones(1, 2, 2, 2)), "sum to 1"),
     ],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dit_lite import DiT, DiTConfig, record_attention, sample
-from dit_lite.analysis import change_words
+from dit_lite.analysis import change_words, other_words
 from dit_lite.model.attention import CrossAttention
 
 CONFIG = DiTConfig(
@@ -158,3 +158,53 @@ def test_a_model_without_words_is_refused(tiny):
         change_words(DiT(tiny())),
     ):
         pass
+
+
+OTHER = torch.tensor([[2, 6, 0, 0]])
+
+
+@torch.no_grad()
+def read_by_layer(model: DiT, layers, y=WORDS, other=OTHER):
+    """The network block by block, each with the caption that it is to read."""
+    x, t = X.expand(len(y), -1, -1, -1), T.expand(len(y))
+    tokens, own = model.begin(x, t, y)
+    _, new = model.begin(x, t, other)
+    for i, block in enumerate(model.blocks):
+        tokens = block(tokens, new if i in layers else own)
+    return model.finish(tokens, own)
+
+
+@pytest.mark.parametrize("layers", [[], [0], [1], [0, 1]])
+def test_a_layer_that_reads_another_caption_is_one_in_another_network(model, layers):
+    with torch.no_grad():
+        with other_words(model, layers, OTHER):
+            found = model(X, T, WORDS)
+        plain, swapped = model(X, T, WORDS), model(X, T, OTHER)
+    close(found, read_by_layer(model, layers))
+    if layers in ([], [0, 1]):
+        close(found, swapped if layers else plain)
+    else:
+        assert min((found - one).abs().max() for one in (plain, swapped)) > 1e-3
+
+
+def test_no_caption_stays_no_caption_in_every_layer(model):
+    both = torch.cat([WORDS, NULL])
+    pictures, times = X.expand(2, -1, -1, -1), T.expand(2)
+    with torch.no_grad():
+        with other_words(model, [0, 1], OTHER):
+            found = model(pictures, times, both)
+        close(found[1], model(pictures, times, both)[1])
+        close(found[0], model(X, T, OTHER)[0])
+
+
+def test_layers_and_captions_that_are_not_there_are_named(model):
+    with pytest.raises(ValueError, match=r"layer 2 is not there; .* 0 to 1"):
+        other_words(model, [2], OTHER).__enter__()
+    with (
+        pytest.raises(ValueError, match="y has 1 captions for a call with 2 images"),
+        other_words(model, [0], OTHER),
+    ):
+        model(X.expand(2, -1, -1, -1), T.expand(2), WORDS.expand(2, -1))
+    labelled = DiT(DiTConfig(image_size=8, conditioning="cross_attention"))
+    with pytest.raises(ValueError, match=r"condition='label' .* read words alone"):
+        other_words(labelled, [0], OTHER).__enter__()

@@ -70,6 +70,19 @@ def test_a_measurement_is_recorded_and_shown(tmp_path, monkeypatch):
     assert "MISSING" in card._repr_html_().upper()
 
 
+def test_a_claim_without_a_test_is_shown_as_it_is_and_one_with_a_test_is_not(
+    tmp_path, monkeypatch
+):
+    record = tmp_path / "claims.jsonl"
+    monkeypatch.setenv("DIT_LITE_CLAIMS", str(record))
+    card = claim("GAP-9")
+    assert claims()["GAP-9"]["right"] in repr(card)
+    assert "Not measured here" in card._repr_html_()
+    assert not record.exists()
+    with pytest.raises(ValueError, match="GAP-4 has an expectation; pass the value"):
+        claim("GAP-4")
+
+
 def test_a_card_sets_exponents_indices_and_signs():
     assert typeset("R^(P^2 × C), x_t, log_2 K and class_id") == (
         "R<sup>P<sup>2</sup> × C</sup>, x<sub>t</sub>, log<sub>2</sub> K and class_id"

@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from dit_lite import sample
 from dit_lite.diffusion import OBJECTIVES, PATHS, Denoiser, convert, guide, target
 
 
@@ -122,3 +123,120 @@ def test_the_learned_variance_is_that_of_the_conditional_model(alive):
                 rtol=1e-4,
                 atol=1e-4,
             )
+
+
+#: A class and words side by side, and a model that has seen neither without the other.
+TWO = dict(
+    condition="caption", vocab_size=9, caption_length=4,
+    caption_parts=("class", "words", "words", "words"),
+    words=("", "zero", "one", "red", "blue", "left", "right", "top", "low"),
+    conditioning="adaln_zero_cross",
+)  # fmt: skip
+BOTH = torch.tensor([[1, 3, 5, 0], [2, 4, 6, 8]])
+
+
+def answers_of(model, x, t):
+    """What a model answers to nothing, to the class alone, and to both."""
+    nothing, alone = torch.zeros_like(BOTH), BOTH.clone()
+    alone[:, 1:] = 0
+    times = torch.full((len(x),), t)
+    with torch.no_grad():
+        return [model(x, times, y) for y in (nothing, alone, BOTH)]
+
+
+@pytest.mark.parametrize("weights", [(1.5, 3.0), (1.0, 2.0), (2.0, 0.0), (0.5, 1.0)])
+def test_each_of_several_conditions_has_its_own_weight(alive, weights):
+    """InstructPix2Pix 2211.09800 eq. 3, from three calls of the model."""
+    model = alive(objective="x0", **TWO)
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    nothing, alone, both = answers_of(model, x, 0.6)
+    w_class, w_words = weights
+    by_hand = nothing + w_class * (alone - nothing) + w_words * (both - alone)
+    with torch.no_grad():
+        found = Denoiser(model, BOTH, weights)(x, 0.6).x0
+    torch.testing.assert_close(found, by_hand, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("w", [0.0, 1.0, 2.5])
+def test_equal_weights_are_guidance_by_all_conditions_together(alive, w):
+    model = alive(objective="x0", **TWO)
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    nothing, _, both = answers_of(model, x, 0.6)
+    denoise = Denoiser(model, BOTH, (w, w))
+    with torch.no_grad():
+        found = denoise(x, 0.6).x0
+    torch.testing.assert_close(found, guide(nothing, both, w), rtol=1e-4, atol=1e-4)
+    assert denoise.calls == (1 if w == 1 else 2)
+
+
+@pytest.mark.parametrize(
+    ("weights", "calls"),
+    [((1.5, 3.0), 3), ((1.0, 3.0), 2), ((3.0, 1.0), 3), ((1.0, 1.0), 1)],
+)
+def test_only_answers_that_count_are_asked_for(alive, weights, calls):
+    denoise = Denoiser(alive(**TWO), BOTH, weights)
+    denoise(torch.zeros(2, 1, 8, 8), 0.5)
+    assert denoise.calls == calls
+
+
+def test_weaker_conditions_take_the_place_of_whole_ones(alive):
+    """A caption without one of its words stands between no caption and all of it."""
+    one = dict(condition="caption", vocab_size=9, caption_length=4)
+    model = alive(objective="x0", conditioning="adaln_zero_cross", **one)
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    nothing, alone, both = answers_of(model, x, 0.6)
+    weaker = BOTH.clone()
+    weaker[:, 1:] = 0
+    denoise = Denoiser(model, BOTH, (2.0, 4.0), weaker=[weaker])
+    by_hand = nothing + 2 * (alone - nothing) + 4 * (both - alone)
+    for _ in range(2):  # from the cache too
+        with torch.no_grad():
+            found = denoise(x, 0.6).x0
+        torch.testing.assert_close(found, by_hand, rtol=1e-4, atol=1e-4)
+    denoise.labels = BOTH.flip(0)  # another caption on the way is noticed
+    with torch.no_grad():
+        assert (denoise(x, 0.6).x0 - found).abs().max() > 1e-2
+
+
+def test_guidance_of_several_conditions_is_asked_for_by_name(alive):
+    model = alive(std=0.05, **TWO)
+    named = {"class": ["zero", "one"], "words": ["red left", "blue right low"]}
+    how = dict(steps=2, seed=3)
+    found = sample(model, named, guidance={"class": 1.5, "words": 3}, **how)
+    assert found.shape == (2, 1, 8, 8)
+    alike = sample(model, BOTH, guidance={"words": 3, "class": 1.5}, **how)
+    assert torch.equal(found, alike)
+    both = sample(model, BOTH, guidance=2.0, **how)
+    named = sample(model, BOTH, guidance={"class": 2.0, "words": 2.0}, **how)
+    assert torch.equal(both, named)
+    left_out = sample(model, BOTH, guidance={"words": 3}, **how)
+    one = sample(model, BOTH, guidance={"class": 1, "words": 3}, **how)
+    assert torch.equal(left_out, one)
+
+
+@pytest.mark.parametrize(
+    ("labels", "guidance", "said"),
+    [
+        (BOTH, {"style": 2}, ["weight for 'style'", "conditions 'class', 'words'"]),
+        (BOTH, {"class": -1}, ["guidance['class']=-1", "[0, 1e+09]"]),
+        (BOTH, {}, ["guidance is empty"]),
+        (["red", "blue"], 2.0, ["several conditions", "class, words"]),
+        ({"class": ["zero"], "style": ["red"]}, 2.0, ["'style'", "class, words"]),
+        ({"class": ["zero"], "words": []}, 2.0, ["{'class': 1, 'words': 0}"]),
+        ({"class": ["zero one"]}, 2.0, ["2 words, at most 1"]),
+        ({"class": [[1, 2]]}, 2.0, ["labels['class'][0] has 2", "at most 1"]),
+        ({"class": ["zeros"]}, 2.0, ["unknown word 'zeros'", "'zero'"]),
+        (BOTH[:, :3], 2.0, ["(2, 3)", "(2, 4)"]),
+        ([0, 1], 2.0, ["shape (2,)", "one row of word ids"]),
+    ],
+)
+def test_what_several_conditions_cannot_be_is_named(alive, labels, guidance, said):
+    with pytest.raises((ValueError, TypeError)) as raised:
+        sample(alive(std=0.05, **TWO), labels, steps=2, guidance=guidance)
+    for words in said:
+        assert words in str(raised.value)
+
+
+def test_another_number_of_weights_than_conditions_is_refused(alive):
+    with pytest.raises(ValueError, match="guidance has 3 weights for 2 conditions"):
+        Denoiser(alive(**TWO), BOTH, (1.0, 2.0, 3.0))

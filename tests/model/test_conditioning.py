@@ -239,6 +239,90 @@ def test_time_and_words_reach_the_blocks_of_adaln_zero_cross_apart(tiny):
     assert not torch.equal(context.vector[0], context.vector[1])
 
 
+SHARED = dict(
+    conditioning="adaln_zero_cross", condition="caption", vocab_size=6,
+    caption_length=3, depth=3,
+)  # fmt: skip
+
+
+def alike(alive, share, **changes):
+    """Two models with equal weights, the second without shares."""
+    model = alive(**SHARED, global_share=share, **changes)
+    plain = alive(**SHARED, **changes)
+    left = plain.load_state_dict(model.state_dict(), strict=False)
+    assert not left.missing_keys
+    return model, plain
+
+
+@pytest.mark.parametrize("share", [[0, 0.25, 1], "early", "late", "even", "learned"])
+def test_shares_scale_the_pooled_condition_and_what_the_tokens_give(
+    alive, batch, share
+):
+    """Block by block: a vector of s times the pooled condition beside the time, and an
+    output matrix of cross-attention times 1 - s.
+    """
+    model, plain = alike(alive, share)
+    named = {"early": [1, 0.5, 0], "late": [0, 0.5, 1], "even": [0.5] * 3}
+    if share == "learned":
+        shares = [torch.sigmoid(block.share.logit) for block in model.blocks]
+    else:
+        shares = share if isinstance(share, list) else named[share]
+    x, t, y = batch(model.config)
+    with torch.no_grad():
+        tokens, context = plain.begin(x, t, y)
+        found = plain.condition.caption(y)
+        for block, s in zip(plain.blocks, shares, strict=True):
+            block.cross.out.weight *= 1 - s
+            block.cross.out.bias *= 1 - s
+            vector = context.vector + s * found.vector
+            tokens = block(tokens, context._replace(vector=vector))
+        torch.testing.assert_close(model(x, t, y), plain.finish(tokens, context))
+
+
+def test_a_share_of_nothing_is_cross_attention_alone_and_one_of_all_is_adaln_zero(
+    alive, batch
+):
+    model, plain = alike(alive, [0.0] * 3)
+    inputs = batch(model.config)
+    torch.testing.assert_close(model(*inputs), plain(*inputs))
+    model, _ = alike(alive, [1.0] * 3)
+    x, t, y = inputs
+    pooled = alive(**SHARED | dict(conditioning="adaln_zero"))
+    pooled.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if "cross" not in k}
+    )
+    with torch.no_grad():
+        tokens, context = pooled.begin(x, t, y)  # its vector is time and condition
+        for block in pooled.blocks:
+            tokens = block(tokens, context)
+        time = pooled.condition.time(t)
+        wanted = pooled.finish(tokens, context._replace(vector=time))
+        torch.testing.assert_close(model(x, t, y), wanted)
+
+
+def test_learned_shares_begin_at_a_half_and_are_moved(tiny, batch):
+    model = DiT(tiny(**SHARED, global_share="learned"))
+    assert [block.share().item() for block in model.blocks] == [0.5] * 3
+    x, t, y = batch(model.config)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(4):
+        optimiser.zero_grad()
+        (model(x, t, y) - x).square().mean().backward()
+        optimiser.step()
+    assert all(block.share.logit.grad.abs() > 0 for block in model.blocks)
+    assert all(block.share().item() != 0.5 for block in model.blocks)
+
+
+@pytest.mark.parametrize("share", ["even", "learned"])
+def test_parameters_and_multiply_adds_of_shares_are_counted(tiny, share):
+    from dit_lite.analysis import count_macs, flops
+
+    config = tiny(**SHARED, global_share=share)
+    model, cost = DiT(config), flops(config)["total"]
+    assert cost.parameters == sum(p.numel() for p in model.parameters())
+    assert cost.macs == count_macs(model).forward
+
+
 JOINT = dict(
     conditioning="joint", condition="caption", vocab_size=6, caption_length=3,
     width=32, depth=2,

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dit_lite import DiT
+from dit_lite import DiT, record_attention
+from dit_lite.analysis import count_macs, flops, mass_per_scale
 from dit_lite.diffusion import diffusion_loss, sample, trajectory_grid
 from dit_lite.model import (
     CONDITIONING,
@@ -11,6 +12,7 @@ from dit_lite.model import (
     is_null,
     null_like,
     read_condition,
+    rungs,
 )
 
 KINDS = {
@@ -87,6 +89,45 @@ def test_dropped_conditions_are_null_and_the_others_as_they_were(tiny, batch, ki
     assert left.dtype == y.dtype
 
 
+SEVERAL = KINDS["caption"] | dict(
+    caption_length=4, caption_parts=("class", "words", "words", "style")
+)
+
+
+def test_of_several_conditions_each_is_dropped_by_itself(tiny):
+    config = tiny(**SEVERAL)
+    y = torch.tensor([[1, 2, 3, 4], [5, 6, 1, 2]])
+    dropped = torch.tensor([True, False])
+    assert list(config.conditions) == ["class", "words", "style"]
+    for name, left in (
+        ("class", [0, 2, 3, 4]),
+        ("words", [1, 0, 0, 4]),
+        ("style", [1, 2, 3, 0]),
+    ):
+        found = drop(config, y, dropped, name)
+        assert found.tolist() == [left, y[1].tolist()]
+    assert is_null(config, drop(config, y, dropped)).tolist() == [True, False]
+
+
+def test_guidance_climbs_from_no_condition_to_all_of_them(tiny):
+    y = torch.tensor([[1, 2, 3, 4]])
+    found = rungs(tiny(**SEVERAL), y)
+    assert torch.cat(found).tolist() == [
+        [0, 0, 0, 0], [1, 0, 0, 0], [1, 2, 3, 0], [1, 2, 3, 4],
+    ]  # fmt: skip
+    one = tiny(**KINDS["caption"])
+    assert [r.tolist() for r in rungs(one, y[:, :2])] == [[[0, 0]], [[1, 2]]]
+
+
+@kinds
+def test_one_condition_is_climbed_in_one_step(tiny, batch, kind):
+    config = tiny(**KINDS[kind])
+    _, _, y = batch(config)
+    nothing, everything = rungs(config, y)
+    assert torch.equal(nothing, null_like(config, y))
+    assert everything is y
+
+
 @kinds
 def test_a_model_of_any_condition_trains_and_samples(alive, batch, kind):
     model = alive(std=0.05, conditioning="cross_attention", **KINDS[kind])
@@ -118,6 +159,8 @@ WRONG = [
     ("caption", torch.ones(3, dtype=torch.int64), ValueError, ["(3,)", "at most 2"]),
     ("caption", torch.ones(3, 3, dtype=torch.int64), ValueError, ["(3, 3)", "(3, 2)"]),
     ("caption", torch.ones(2, 2, dtype=torch.int64), ValueError, ["(2, 2)", "of 3"]),
+    ("caption", torch.ones(3, 0, dtype=torch.int64), ValueError, ["(3, 0)", "(3, 2)"]),
+    ("features", torch.ones(3, 0, 5), ValueError, ["(3, 0, 5)", "at most 3 rows M"]),
     ("caption", torch.full((3, 2), 7), ValueError, ["word id 7", "1 to 6", "padding"]),
     ("features", torch.ones(3, 3, dtype=torch.int64), TypeError, ["y.float()"]),
     ("features", torch.ones(3, 3, 4), ValueError, ["(3, 3, 4)", "(3, 3, 5)"]),
@@ -196,3 +239,73 @@ def test_there_is_always_a_token_to_look_at(alive, batch, kind, conditioning):
     assert answer.isfinite().all()
     answer.sum().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+SCALES = {
+    "caption": dict(condition="caption", vocab_size=7, caption_length=5),
+    "features": dict(condition="features", caption_length=5, feature_width=3),
+}
+
+
+@padded
+@pytest.mark.parametrize("scales", [(2,), (3, 2), (4, 8)])
+def test_coarse_tokens_are_means_of_the_words_in_a_window(alive, batch, kind, scales):
+    """One after the other, in plain loops; padding is in no mean."""
+    model = alive(**SCALES[kind], token_scales=scales)
+    plain = alive(**SCALES[kind])
+    table, bare = model.condition.get_submodule(kind), plain.condition
+    bare.load_state_dict(model.condition.state_dict(), strict=False)
+    _, _, y = batch(model.config)
+    with torch.no_grad():
+        found, fine = table(y), bare.get_submodule(kind)(y)
+    torch.testing.assert_close(found.vector, fine.vector)
+    for i in range(len(y)):
+        words = fine.tokens[i][fine.mask[i]]  # those that are no padding
+        rows = [fine.tokens[i] + table.coarse.scale[0]]
+        seen = fine.mask[i].tolist()
+        for own, s in zip(table.coarse.scale[1:], scales, strict=True):
+            for start in range(0, 5, s):
+                window = words[start : start + s]
+                seen.append(len(window) > 0)
+                mean = window.mean(0) if len(window) else torch.zeros(16)
+                rows.append((mean + own)[None])
+        assert found.mask[i].tolist() == seen
+        torch.testing.assert_close(found.tokens[i], torch.cat(rows).detach())
+    assert found.tokens.shape[1] == 5 + model.config.coarse_tokens
+
+
+@padded
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+def test_coarse_tokens_work_in_every_conditioning(alive, batch, kind, conditioning):
+    sizes = SCALES[kind] | dict(token_scales=(2, 4))
+    model = alive(conditioning=conditioning, position="rope", width=32, **sizes)
+    x, t, y = batch(model.config)
+    short = torch.where(torch.arange(5).view(5, *[1] * (y.ndim - 2)) < 3, y, 0)
+    answer = model(x, t, short)
+    assert answer.isfinite().all()
+    torch.testing.assert_close(model(x, t, short[:, :3]), answer, rtol=1e-4, atol=1e-4)
+    assert model(x, t, null_like(model.config, y)).isfinite().all()
+
+
+@pytest.mark.parametrize("conditioning", ["cross_attention", "adaln_zero_cross"])
+def test_the_mass_of_each_scale_is_that_of_its_columns(alive, batch, conditioning):
+    model = alive(**SCALES["caption"], token_scales=(2, 4), conditioning=conditioning)
+    with torch.no_grad(), record_attention(model, "cross") as maps:
+        model(*batch(model.config))
+    found = mass_per_scale(maps[0], model.config)  # (B, h, N, 3)
+    time = maps[0].shape[-1] - 10  # five words, three means of two, two of four
+    assert time == (conditioning == "cross_attention")
+    own = maps[0][..., time:].double()
+    expected = [own[..., :5], own[..., 5:8], own[..., 8:]]
+    torch.testing.assert_close(found, torch.stack([e.sum(-1) for e in expected], -1))
+    with pytest.raises(ValueError, match=r"the 1\d tokens of this model"):
+        mass_per_scale(maps[0][..., :1] * 0 + 1, model.config)
+
+
+@padded
+def test_parameters_and_multiply_adds_of_coarse_tokens_are_counted(tiny, kind):
+    for conditioning in ("adaln_zero_cross", "in_context", "joint"):
+        config = tiny(**SCALES[kind], token_scales=(2, 3), conditioning=conditioning)
+        model, cost = DiT(config), flops(config)["total"]
+        assert cost.parameters == sum(p.numel() for p in model.parameters())
+        assert cost.macs == count_macs(model).forward

@@ -18,9 +18,10 @@ def test_time_features_are_cosines_then_sines_of_a_thousand_t():
 def test_the_context_holds_time_and_class_and_their_sum(tiny):
     embedding = ConditionEmbedding(tiny())
     t, y = torch.tensor([0.3, 0.7]), torch.tensor([2, 3])
-    vector, tokens, mask, *rest = embedding(t, y)
+    vector, tokens, mask, *rest, pooled = embedding(t, y)
     assert mask is None
     assert rest == [(), None, None, 0]  # what the model adds
+    torch.testing.assert_close(vector, embedding.time(t) + pooled)
     assert torch.equal(tokens[:, 0], embedding.time(t))
     assert torch.equal(tokens[:, 1], embedding.label.weight[y])
     assert torch.equal(vector, tokens[:, 0] + tokens[:, 1])

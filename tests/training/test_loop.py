@@ -548,6 +548,21 @@ def test_dropped_labels_train_the_null_class_alone(short):
     assert moved.tolist() == [False] * 10 + [True]
 
 
+def test_several_conditions_are_dropped_together_and_each_by_itself(short):
+    """With share p of the whole and of each: nothing at all is left with p + (1 - p)
+    p^2, of two conditions the first alone with (1 - p) (1 - p) p.
+    """
+    parts = dict(condition="caption", vocab_size=9, caption_length=3)
+    parts |= dict(caption_parts=("class", "words", "words"))
+    trainer = Trainer(short(batch_size=4000, label_dropout=0.2))
+    trainer.model_config = dataclasses.replace(trainer.model_config, **parts)
+    left = trainer.drop_labels(torch.tensor([[1, 2, 3]]).expand(4000, -1)) > 0
+    assert torch.equal(left[:, 1], left[:, 2])
+    kinds = 2 * left[:, 0] + left[:, 1]
+    shares = torch.bincount(kinds, minlength=4) / 4000
+    assert shares.tolist() == pytest.approx([0.232, 0.128, 0.128, 0.512], abs=0.02)
+
+
 def test_the_model_sees_images_in_its_own_units(short):
     """An untrained model says zero, so that the loss of its first step is E|eps -
     x0|^2 = 1 + E|x0|^2.

@@ -1,4 +1,4 @@
-"""The vocabulary of captions, and captions as numbers: 43 words, at most 16 to a
+"""The vocabulary of captions, and captions as numbers: 41 words, at most 16 to a
 caption, 0 where there is none.
 """
 

@@ -19,9 +19,9 @@ EMPTY = tuple(IDS[word] for word in ("of", "and", "the", "is", "in", "at", "on")
 
 @experiment(
     "How many empty words does a caption bear?",
-    seconds=dict(cpu=240.0, gpu=120.0),
+    seconds=dict(cpu=90.0, gpu=120.0),
     smoke=dict(model=None, seeds=[0], images=2, steps=2, extra=[0, 12]),
-    cpu=dict(model=MODEL, seeds=SEEDS, images=64, steps=16, extra=[0, 1, 2, 4, 8, 12]),
+    cpu=dict(model=MODEL, seeds=SEEDS, images=48, steps=8, extra=[0, 1, 2, 4, 8, 12]),
     gpu=dict(
         model=MODEL, seeds=SEEDS, images=1000, steps=25, extra=[0, 1, 2, 4, 8, 12]
     ),
