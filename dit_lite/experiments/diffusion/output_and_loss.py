@@ -32,7 +32,7 @@ WALKS = {
     seconds=dict(cpu=900.0, gpu=1500.0),
     smoke=dict(seeds=[0], arms=[["eps", "flow"]], rates=[1e-3], steps=4, batch_size=8,
                per_class=2, sampling_steps=3, bins=4),
-    cpu=dict(seeds=[0, 1, 2], arms=ARMS, rates=RATES, steps=400, batch_size=48,
+    cpu=dict(seeds=[0, 1, 2], arms=ARMS, rates=RATES, steps=300, batch_size=32,
              per_class=36, sampling_steps=12, bins=10),
     gpu=dict(seeds=[0, 1, 2, 3, 4], arms=ARMS, rates=RATES, steps=1000, batch_size=96,
              per_class=72, sampling_steps=25, bins=10),
