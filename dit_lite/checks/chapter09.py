@@ -162,7 +162,8 @@ def average_of_averages(weights) -> None:
         except (TypeError, ValueError, RuntimeError):
             got = torch.zeros(0)
         require(
-            len(got) == len(tracked), f"Return {len(tracked)} weights, as a tensor."
+            len(got) == len(tracked),
+            f"Return {len(tracked)} weights, one for each tracked average.",
         )
         same(got, best, hint, 1e-3)
 
