@@ -1,4 +1,4 @@
-"""How often a partial correlation comes where nothing is at work but its covariate."""
+"""How often chance alone gives a result: seeds that agree, a partial correlation."""
 
 from __future__ import annotations
 
@@ -27,3 +27,16 @@ def partial_by_chance(
     return torch.tensor(
         [rank_correlation(cause, (fit + rest[i]).sigmoid(), given) for i in orders]
     )
+
+
+def agree_by_chance(seeds: int, directions: int = 1) -> float:
+    """How often all `seeds` point the same way in at least one of `directions`
+    independent comparisons in which nothing is at work.
+
+    The seeds of a comparison are fair coins, whose direction was not named in advance:
+    they agree with probability 2^(1 - seeds), the two-sided sign test. Raises
+    ValueError for fewer than 1 of either.
+    """
+    if seeds < 1 or directions < 1:
+        raise ValueError(f"seeds={seeds} and directions={directions}; use 1 or more")
+    return 1 - (1 - 2 ** (1 - seeds)) ** directions

@@ -1,10 +1,11 @@
 """Exercises of chapter 1: the forward process, a conversion, a sampler, guidance,
-and the best possible denoiser.
+the best possible denoiser, and a training step.
 """
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor, nn
 
 from ..diffusion import PATHS, ExactDenoiser, guide, target
 from .exercise import ByClass, exercise, images, require, same
@@ -18,8 +19,8 @@ def forward_process(noisy) -> None:
     same(
         noisy(x0, eps, t),
         PATHS["linear"].mix(x0, eps, t),
-        "x_t = (1-t) x0 + t eps, with t as t[:, None, None, None], so that each "
-        "image has its own t.",
+        "At t = 0 the image must come back, at t = 1 the noise; and each image of "
+        "the batch has its own t, which must be given the shape of images first.",
     )
 
 
@@ -33,8 +34,8 @@ def image_from_v(image) -> None:
     same(
         image(x, v, t),
         x0,
-        "Solve x = a x0 + s eps and v = a eps - s x0 for x0: multiply the first "
-        "by a, the second by s, and subtract.",
+        "Two equations, x = a x0 + s eps and v = a eps - s x0: take such a "
+        "combination of them that eps drops out, and remember a^2 + s^2 = 1.",
     )
 
 
@@ -70,32 +71,41 @@ def euler_sampler(sampler) -> None:
     wanted = x
     for i in range(4):
         wanted = wanted - 2 * (1 - i / 4) * wanted / 4
-    same(
-        curved, wanted, "Subtract velocity / steps from x, and ask again at the new x."
-    )
+    same(curved, wanted, "Every step must ask at the state that the last one reached.")
 
 
 @exercise("01.4")
 def guided_velocity(guided) -> None:
     """guided(model, x, t, y, w) with a null class."""
     x, _ = images(seed=3)
-    t, y = (
-        torch.rand(4, generator=torch.Generator().manual_seed(4)),
-        torch.tensor([0, 2, 1, 2]),
-    )
-    model = ByClass()
-    wanted = guide(model(x, t, torch.full_like(y, 3)), model(x, t, y), 2.5)
-    same(
-        guided(model, x, t, y, 2.5),
-        wanted,
-        "u + w (c - u), where u is the model with every label replaced by "
-        "model.config.num_classes.",
-    )
-    same(
-        guided(model, x, t, y, 1.0),
-        model(x, t, y),
-        "With w = 1 the result must be the conditional model itself.",
-    )
+    t = torch.rand(4, generator=torch.Generator().manual_seed(4))
+    # not every class is asked for, so that "no class" is not one above the largest
+    for classes, labels in ((3, [0, 1, 1, 0]), (7, [4, 2, 1, 2])):
+        model, y = ByClass(classes), torch.tensor(labels)
+        plain, null = model(x, t, y), model(x, t, torch.full_like(y, classes))
+        said = y.clone()
+        same(
+            guided(model, x, t, said, 1.0),
+            plain,
+            "With w = 1 the result must be the conditional model itself.",
+        )
+        same(
+            guided(model, x, t, said, 0.0),
+            null,
+            f"With w = 0 the result must be the model's answer to no class. Of "
+            f"{classes} classes, 0 to {classes - 1}, no class has the number "
+            "model.config.num_classes, whatever labels are asked for.",
+        )
+        same(
+            guided(model, x, t, said, 2.5),
+            guide(null, plain, 2.5),
+            "w = 0 and w = 1 are right. Between and beyond them (6) is a straight "
+            "line in w, of the two answers and not of the labels.",
+        )
+        require(
+            torch.equal(said, y),
+            "The labels that came in were changed. Make new ones for no class.",
+        )
 
 
 @exercise("01.5")
@@ -108,7 +118,115 @@ def best_denoiser(posterior_mean) -> None:
         same(
             posterior_mean(x, t, data),
             wanted,
-            "Weights: softmax over the data of -|x - (1-t) x0|^2 / (2 t^2); "
-            "result: the weighted mean of the data.",
+            "Check three things: the distance is that of x to (1-t) x0 and is squared, "
+            "the softmax runs over the data, and what is averaged are the images "
+            "themselves.",
             1e-4,
+        )
+
+
+class Noticing(nn.Module):
+    """A small model that keeps what it was asked: x (B, C, H, W), t (B,), y (B,)."""
+
+    class config:
+        num_classes = 5
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.3))
+        self.shift = nn.Parameter(torch.tensor(0.1))
+        self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        self.asked.append((x.detach(), t.detach(), y))
+        return self.scale * x + self.shift * (y + t).view(-1, 1, 1, 1)
+
+
+def _asked_once(model: Noticing, x0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What a step asked, float64; complains about counts and shapes."""
+    require(
+        len(model.asked) == 1,
+        f"One step asks the model once; yours asked {len(model.asked)} times.",
+    )
+    (x, t, y) = model.asked.pop()
+    require(
+        x.shape == x0.shape and t.shape == y.shape == (len(x0),),
+        f"The model takes x {tuple(x0.shape)}, t ({len(x0)},) and y ({len(x0)},); "
+        f"it got {tuple(x.shape)}, {tuple(t.shape)} and {tuple(y.shape)}.",
+    )
+    return x.double(), t.double(), y
+
+
+def _start() -> tuple[Noticing, list[Tensor]]:
+    model = Noticing()
+    return model, [p.detach().clone() for p in model.parameters()]
+
+
+def _same_draws(x: Tensor, x0: Tensor, t: Tensor) -> Tensor:
+    """The noise that was mixed in, (B, C, H, W); complains unless it is noise."""
+    eps = (x - (1 - t) * x0.double()) / t
+    mean, spread = eps.mean().item(), eps.std().item()
+    match = (eps * x0.double()).mean().abs().item()
+    require(
+        abs(spread - 1) < 0.1 and abs(mean) < 0.1 and match < 0.1,
+        "What the model saw is no (1-t) x0 + t eps with fresh standard normal noise "
+        f"for every pixel: eps would have the mean {mean:.2f} and the deviation "
+        f"{spread:.2f}.",
+    )
+    return eps.float()
+
+
+@exercise("01.6")
+def training_step(step) -> None:
+    """step(model, optimiser, x0, y) of flow matching, with its own draws."""
+    generator = torch.Generator().manual_seed(7)
+    x0 = torch.randn(2000, 1, 2, 2, generator=generator)
+    y = torch.randint(5, (2000,), generator=generator)
+    model, before = _start()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for _ in range(2):  # the second must not move by the gradient of the first
+            model.asked.clear()
+            for p, old in zip(model.parameters(), before, strict=True):
+                p.data.copy_(old)
+            got = step(model, optimiser, x0.clone(), y.clone())
+    require(
+        got is not None and got is not Ellipsis,
+        "The function returns nothing yet: replace `...` and return the loss.",
+    )
+    x, t, asked = _asked_once(model, x0)
+    require(
+        t.min() >= 0 and t.max() <= 1 and t.std() > 0.05,
+        f"The times reach from {t.min():.2f} to {t.max():.2f}; draw one for each "
+        "image, between 0 and 1, and let them differ.",
+    )
+    kept, others = (asked == y).double().mean().item(), asked[asked != y]
+    require(
+        bool((others == 5).all()) and 0.75 < kept < 0.85,
+        f"{kept:.0%} of the labels were kept, and the others became "
+        f"{sorted(set(others.tolist()))}. Replace one label in five, drawn for each "
+        "image, by no class.",
+    )
+    told = t > 1e-3  # where the noise can be told
+    eps = _same_draws(x[told], x0[told], t[told].view(-1, 1, 1, 1))
+    now = [p.detach().clone() for p in model.parameters()]
+    for p, old in zip(model.parameters(), before, strict=True):
+        p.data.copy_(old)
+    answer = model(x.float(), t.float(), asked)[told]
+    loss = (answer - (eps - x0[told])).square().mean()
+    value = torch.as_tensor(got).detach().double()
+    require(
+        value.numel() == 1 and abs(value.item() - loss.item()) < 0.01 * loss.item(),
+        f"The loss that you return is {str(value.tolist())[:20]}; the mean squared "
+        f"error of this model against the velocity is {loss.item():.3f}.",
+    )
+    slopes = torch.autograd.grad(loss, [*model.parameters()])
+    for new, old, slope in zip(now, before, slopes, strict=True):
+        wanted, moved = -0.1 * slope, new - old
+        require(
+            (moved - wanted).abs() < 0.02 * wanted.abs() + 1e-4,
+            f"A weight moved by {moved.item():.3g}; one step down the gradient of this "
+            f"loss moves it by {wanted.item():.3g}. Were gradients of the step before "
+            "cleared, and was the optimiser asked for one step?",
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..diffusion import guide, sample, trajectory
+from ..diffusion import guide, sample
 from ..evaluation import (
     Curve,
     at_infinity,
@@ -15,11 +15,12 @@ from ..evaluation import (
     frechet_distance,
     halves,
     load_judge,
+    network_calls,
     precision_recall,
     real_images,
 )
 from ..training import load
-from .exercise import ByClass, exercise, images, require, same
+from .exercise import ByClass, CheckFailed, exercise, images, require, same
 
 NOTHING = "The function returns nothing yet: replace `...` and return the result."
 
@@ -30,12 +31,13 @@ def guidance_in_an_interval(guided) -> None:
     lies in the interval.
     """
     x, _ = images(seed=3)
-    t, y = torch.tensor([0.1, 0.3, 0.6, 0.9]), torch.tensor([0, 2, 1, 2])
+    # times that every type of number holds exactly
+    t, y = torch.tensor([0.125, 0.25, 0.5, 0.875]), torch.tensor([0, 2, 1, 2])
     model = ByClass()
     plain, null = model(x, t, y), model(x, t, torch.full_like(y, 3))
     everywhere = (
-        "With an interval that holds every t this is u + w (c - u), where u "
-        "is the model with every label replaced by model.config.num_classes."
+        "With an interval that holds every t this is (1), guidance as in exercise 4 of "
+        "chapter 1."
     )
     same(guided(model, x, t, y, 2.5, 0.0, 1.0), guide(null, plain, 2.5), everywhere)
     same(
@@ -44,13 +46,13 @@ def guidance_in_an_interval(guided) -> None:
         "Outside the interval the plain conditional model answers; here no t "
         "lies in it.",
     )
-    acts = ((t >= 0.3) & (t <= 0.6))[:, None, None, None]
+    acts = ((t >= 0.25) & (t <= 0.5))[:, None, None, None]
     hint = (
-        "Each image has its own t: make w a tensor, torch.where(inside, w, 1.0), "
-        "and give it the shape (B, 1, 1, 1). Both ends belong to the interval."
+        "Each image has its own t, so each has a weight of its own: which w is no "
+        "guidance? Both ends belong to the interval."
     )
     same(
-        guided(model, x, t, y, 2.5, 0.3, 0.6),
+        guided(model, x, t, y, 2.5, 0.25, 0.5),
         torch.where(acts, guide(null, plain, 2.5), plain),
         hint,
     )
@@ -69,16 +71,28 @@ def score_at_infinity(infinite) -> None:
         )
         got = infinite(counts, scores)
         require(got is not None and got is not Ellipsis, NOTHING)
+        got = one_number(got)
         wanted = at_infinity(Curve(counts, scores, torch.zeros(5))).value
         hint = (
-            "Two columns, a one and 1/count, and torch.linalg.lstsq: the first "
-            "coefficient is the score at 1/count = 0."
+            "The score is a straight line in 1/count: fit it by least squares to all "
+            "points. Where does that line stand for infinitely many images?"
         )
         require(
-            abs(float(got) - wanted) < 1e-4 * max(1, abs(wanted)),
-            f"For scores near {a:g} + {b:g}/n yours is {float(got):.5g}, not "
+            abs(got - wanted) < 1e-4 * max(1, abs(wanted)),
+            f"For scores near {a:g} + {b:g}/n yours is {got:.5g}, not "
             f"{wanted:.5g}. {hint}",
         )
+
+
+def one_number(got) -> float:
+    """A number given as a float, or an array or a tensor of one."""
+    try:
+        return torch.as_tensor(got).double().reshape(()).item()
+    except (TypeError, ValueError, RuntimeError):
+        raise CheckFailed(
+            f"Return one number, the score at infinitely many images; yours is a "
+            f"{type(got).__name__}."
+        ) from None
 
 
 @exercise("09.3")
@@ -92,8 +106,12 @@ def fool_the_frechet_distance(impostor) -> None:
     ) + 1e-3 * torch.randn(700, 64, generator=generator)
     got = impostor(features.clone())
     require(got is not None and got is not Ellipsis, NOTHING)
+    try:
+        got = torch.as_tensor(got)
+    except (TypeError, ValueError, RuntimeError):
+        got = torch.zeros(0)
     require(
-        isinstance(got, Tensor) and got.shape == features.shape,
+        got.shape == features.shape,
         f"Return a tensor of the shape of the features, {tuple(features.shape)}.",
     )
     distance, score = frechet_distance(features, got), precision_recall(features, got)
@@ -133,36 +151,58 @@ def average_of_averages(weights) -> None:
             profiles(gammas), profiles(torch.tensor([wanted], dtype=torch.float64))
         ).solution[:, 0]
         hint = (
-            "Least squares: solve A w = b with A_ij the integral of p_i p_j and "
-            "b_i that of p_i with the wanted profile. "
-            "The integral of (a+1) t^a (b+1) t^b from 0 to 1 is (a+1)(b+1)/(a+b+1)."
+            "Least squares between functions: the difference to the wanted profile "
+            "must be at right angles to each tracked one, where the product of two "
+            "functions is the integral of p_i p_j from 0 to 1. That is n linear "
+            "equations for n weights."
         )
+        require(got is not None and got is not Ellipsis, NOTHING)
+        try:
+            got = torch.as_tensor(got).double().flatten()
+        except (TypeError, ValueError, RuntimeError):
+            got = torch.zeros(0)
         require(
-            got is None or got is Ellipsis or isinstance(got, Tensor),
-            f"Return a tensor of {len(tracked)} weights.",
+            len(got) == len(tracked),
+            f"Return {len(tracked)} weights, one for each tracked average.",
         )
-        same(got.double() if isinstance(got, Tensor) else got, best, hint, 1e-3)
+        same(got, best, hint, 1e-3)
 
 
 @exercise("09.5")
 def twelve_calls(settings) -> None:
-    """settings() -> (sampler, steps, guidance, (low, high)): good digits for at most
-    12 network calls.
+    """settings() -> (sampler, steps, guidance, (low, high)): good guided digits for at
+    most 12 network calls.
     """
     got = settings()
     require(got is not None and got is not Ellipsis, NOTHING)
+    example = (
+        'for example ("euler", 5, 1.5, (0.0, 1.0)): sampler, steps, w, (low, high)'
+    )
     require(
-        isinstance(got, tuple) and len(got) == 4,
-        'Return four things, for example ("euler", 5, 1.5, (0.0, 1.0)).',
+        isinstance(got, (tuple, list)) and len(got) == 4,
+        f"Return four things, {example}.",
     )
     sampler, steps, guidance, interval = got
     model = load("digits").requires_grad_(False)
-    *_, (denoiser, _) = trajectory(model, [0], steps, guidance, sampler, 0, interval)
-    calls = denoiser.calls
+    try:
+        calls, unguided = (
+            network_calls(model, sampler, steps, w, interval) for w in (guidance, 1.0)
+        )
+    except (TypeError, ValueError) as error:
+        raise CheckFailed(
+            f"These settings cannot be: {error}. Return them in this order, {example}."
+        ) from error
+    require(
+        guidance > 1 and calls > unguided,
+        f"No step is guided: w = {guidance:g} acts in {calls - unguided} of "
+        f"{unguided} calls. (Without guidance the task has a surprising answer of its "
+        "own; the solution says which.) Here w is above 1 and the interval holds at "
+        "least one time at which the sampler asks.",
+    )
     require(
         calls <= 12,
-        f"It costs {calls} network calls an image; 12 are allowed. A guided step "
-        "costs two, one outside the interval a single one.",
+        f"It costs {calls} network calls an image; 12 are allowed. Count what a step "
+        "of your sampler costs inside the interval and outside of it.",
     )
     accuracy, recall = judged(model, *got)
     require(
@@ -221,9 +261,8 @@ def fill_a_hole(fill) -> None:
     )
     for t, x in seen:
         hint = (
-            f"At t = {t:.1f} the known pixels must be (1-t) x0 + t noise, with the "
-            "one noise that was given. torch.where(known, on_path, x) puts them "
-            "there."
+            f"At t = {t:.1f} the model must see the known pixels on the path from the "
+            "given noise to x0, whatever the steps before have made of them."
         )
         same(x[..., known], ((1 - t) * x0 + t * noise)[..., known], hint)
     same(
@@ -240,6 +279,6 @@ def fill_a_hole(fill) -> None:
     same(
         got,
         torch.where(known, x0, x),
-        "In the hole this is Euler's sampler of chapter 1: start from the noise, "
-        "subtract velocity / steps.",
+        "The known pixels are right. In the hole this is Euler's sampler of exercise 3 "
+        "of chapter 1, which begins at the noise.",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -130,14 +131,14 @@ def images(
 
 class ByClass:
     """A model to test with, whose answer (B, C, H, W) depends on the image, the time
-    and the class; class 3 is "no class".
+    and the class; "no class" has the number after the last, `classes`.
 
     It is quadratic in the class: were it affine, guiding the label would do as well as
     guiding the answer.
     """
 
-    class config:
-        num_classes = 3
+    def __init__(self, classes: int = 3):
+        self.config = SimpleNamespace(num_classes=classes)
 
     def __call__(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         return x * (1 + y[:, None, None, None] ** 2) + t[:, None, None, None]

@@ -18,7 +18,7 @@ CHOICES = {
     for field in dataclasses.fields(config)
     if isinstance(field.metadata["check"], OneOf)
 } | {
-    "sampler": ("heun", "euler", "dpmpp_2m", "ddim", "ddpm"),
+    "sampler": ("heun", "euler", "dpmpp_2m", "ddim", "ddpm", "ddpm_upper"),
     "extractor": ("digits-judge", "cifar10-judge", "imagenet64-judge", "inception-v3"),
 }
 

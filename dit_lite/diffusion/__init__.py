@@ -10,12 +10,12 @@ from .objectives import OBJECTIVES, convert, target, to_x0_eps
 from .paths import PATHS, Path, expand
 from .samplers import SAMPLERS, velocity
 from .sampling import Trajectory, record_trajectory, sample, start_time, trajectory
-from .times import TIMES, draw_times, time_grid
+from .times import SPACINGS, TIMES, draw_times, time_grid
 from .trajectory_grid import TrajectoryGrid, trajectory_grid
 from .units import to_images, to_model_units
 
 __all__ = [
-    "OBJECTIVES", "PATHS", "SAMPLERS", "TIMES", "Denoiser", "ExactDenoiser",
+    "OBJECTIVES", "PATHS", "SAMPLERS", "SPACINGS", "TIMES", "Denoiser", "ExactDenoiser",
     "GaussianMixture", "InitImages", "LinearDenoiser", "Path", "Prediction",
     "Trajectory", "TrajectoryGrid", "convert", "diffusion_loss", "draw_times",
     "edit", "expand", "guide", "guide_each", "inpaint", "record_trajectory",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -82,31 +83,31 @@ def ddim(
 
 
 def ddpm(
-    denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
+    denoise: Denoiser,
+    path: Path,
+    x: Tensor,
+    times: Tensor,
+    noise: Noise,
+    share: float = 0.0,
 ) -> Steps:
     """Draw from the posterior q(x_r | x_t, x0), which needs fresh noise in every step
     but the last (2006.11239 eq. 6, 7; any pair of times as in 2107.00630 app. A.4).
 
-    A model with a learned variance says how far between the two bounds of log sigma^2
-    it is (2102.09672 eq. 15).
+    `share` says where between its two bounds log sigma^2 lies: 0, the lower, is right
+    when the data are a single image, 1, the upper, when they are pure noise of variance
+    1 (2006.11239 sec. 3.2; `ddpm_upper`). A model with a learned variance says it
+    itself (2102.09672 eq. 15).
     """
     for t, r in _pairs(times):
-        x0, _, variance = denoise(x, t)
+        x0, _, learned = denoise(x, t)
         (a, s), (b, u) = _a_s(path, t), _a_s(path, r)
-        forward = s * s - (a / b) ** 2 * u * u  # variance of q(x_t | x_r)
-        x = (a / b) * (u / s) ** 2 * x + b * forward / s**2 * x0
+        upper = s * s - (a / b) ** 2 * u * u  # variance of q(x_t | x_r)
+        x = (a / b) * (u / s) ** 2 * x + b * upper / s**2 * x0
         if u > 0:
-            small = forward * (u / s) ** 2  # variance of q(x_r | x_t, x0)
-            share = 0.0 if variance is None else (variance + 1) / 2
-            low, high = (
-                torch.tensor(small, dtype=torch.float64).log().item(),
-                torch.tensor(forward, dtype=torch.float64).log().item(),
-            )
-            x = (
-                x
-                + torch.exp(torch.as_tensor((low + share * (high - low)) / 2)).to(x)
-                * noise()
-            )
+            lower = upper * (u / s) ** 2  # variance of q(x_r | x_t, x0)
+            part = share if learned is None else (learned + 1) / 2
+            log_variance = math.log(lower) + part * (math.log(upper) - math.log(lower))
+            x = x + torch.exp(torch.as_tensor(log_variance / 2)).to(x) * noise()
         yield r, x, x0
 
 
@@ -141,5 +142,6 @@ SAMPLERS = {
     "heun": heun,
     "ddim": ddim,
     "ddpm": ddpm,
+    "ddpm_upper": partial(ddpm, share=1.0),
     "dpmpp_2m": dpmpp_2m,
 }

@@ -21,7 +21,7 @@ from .init_images import InitImages
 from .noise import ImageNoise
 from .paths import PATHS
 from .samplers import SAMPLERS, State
-from .times import time_grid
+from .times import SPACINGS
 from .units import to_images
 
 WHOLE, SEED = Whole(1), Whole(0)
@@ -47,6 +47,8 @@ def trajectory(
     noise: Tensor | None = None,
     init_images: InitImages | None = None,
     first: int = 0,
+    start: float | None = None,
+    spacing: str = "equal",
 ) -> Iterator[tuple[Denoiser, State]]:
     """Sample from noise to images, one step at a time.
 
@@ -59,6 +61,7 @@ def trajectory(
     """
     config = denoiser_config(model)
     choose("sampler", sampler, CHOICES["sampler"])
+    choose("spacing", spacing, SPACINGS)
     weights, steps = guidance_weights(config, guidance), WHOLE("steps", steps)
     if set(weights) != {1} and not config.null_class:
         raise ValueError(
@@ -83,7 +86,7 @@ def trajectory(
     x = draw()
     if noise is not None:
         x = noise.to(device, dtype)
-    start, impute = start_time(config.path, config.objective), unchanged
+    start, impute = _start(start, config), unchanged
     if init_images is not None:
         start, x, impute = init_images.start(config, x, start)
     last = PATHS[config.path].last
@@ -93,7 +96,7 @@ def trajectory(
             "apart; take fewer steps, or a larger strength"
         )
     denoise = Denoiser(model, labels.to(device), weights, interval, impute)
-    times = time_grid(start, last, steps)
+    times = SPACINGS[spacing](denoise.path, start, steps)
     for t, state, x0 in SAMPLERS[sampler](denoise, denoise.path, x, times, draw):
         yield denoise, (t, impute(state, t), x0)
 
@@ -116,26 +119,25 @@ class Trajectory(NamedTuple):
 def record_trajectory(
     model: nn.Module, labels: Sequence[int] | Tensor, steps: int = STEPS,
     guidance: float = GUIDANCE, sampler: str = SAMPLER, seed: int = 0,
-    noise: Tensor | None = None,
+    noise: Tensor | None = None, start: float | None = None, spacing: str = "equal",
 ) -> Trajectory:  # fmt: skip
     """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W)
     replaces the seeded start. Arguments and errors as there.
     """
     config = denoiser_config(model)
     passed = list(
-        trajectory(model, labels, steps, guidance, sampler, seed, noise=noise)
-    )
+        trajectory(
+            model, labels, steps, guidance, sampler, seed, noise=noise, start=start,
+            spacing=spacing,
+        )
+    )  # fmt: skip
     states, x0_pred = ([state[i].cpu() for _, state in passed] for i in (1, 2))
     if noise is None:
         noise = ImageNoise(SEED("seed", seed), len(states[0]), states[0].shape[1:])()
-    start = noise.to(states[0])
-    times = [
-        start_time(config.path, config.objective),
-        *(state[0] for _, state in passed),
-    ]
+    times = [_start(start, config), *(state[0] for _, state in passed)]
     return Trajectory(
         torch.tensor(times),
-        torch.stack([start, *states]),
+        torch.stack([noise.to(states[0]), *states]),
         torch.stack([*x0_pred, states[-1]]),
         passed[-1][0].calls,
     )
@@ -154,6 +156,8 @@ def sample(
     init_images: InitImages | None = None,
     progress: bool = False,
     first: int = 0,
+    start: float | None = None,
+    spacing: str = "equal",
 ) -> Tensor:
     """Make one image for each label.
 
@@ -161,13 +165,16 @@ def sample(
     with a list of each. `guidance` w = 1 is none; of several conditions one weight for
     all, or {name: weight};
     `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
-    dpmpp_2m. Returns images (B, C, H, W) in [-1,1] on the model's device, of a model of
-    latents these, which `Autoencoder.decode` makes into images. Image i of a
-    seed is the same however many are asked for, and in parts of whatever `batch_size`
-    they are worked off. With `init_images` the images of `edit` and `inpaint` are made;
-    `progress` shows a bar; `first` is the index of the first image among those of the
-    seed. Raises ValueError or TypeError for labels out of range, an
-    unknown sampler, or guidance on a model without a null class.
+    ddpm_upper, dpmpp_2m. `start` is the time to start from (None: pure noise, or the
+    nearest to it that the objective allows); `spacing` says whether steps are "equal"
+    in t or in "log_snr", log(a^2/s^2). Returns images (B, C, H, W) in [-1,1] on the
+    model's device, of a model of latents these, which `Autoencoder.decode` makes into
+    images. Image i of a seed is the same however many are asked for, and in parts of
+    whatever `batch_size` they are worked off. With `init_images` the images of
+    `edit` and `inpaint` are made; `progress` shows a bar; `first` is the index of the
+    first image among those of the seed. Raises ValueError or TypeError for labels out
+    of range, an unknown sampler or spacing, a start at which it cannot begin, or
+    guidance on a model without a null class.
     """
     config = denoiser_config(model)
     labels = read_condition(config, labels)
@@ -190,7 +197,7 @@ def sample(
         for batch, init in zip(batches, inits, strict=True):
             for _, (_, x, _) in trajectory(
                 model, batch, steps, guidance, sampler, seed, interval, None, init,
-                done,
+                done, start, spacing,
             ):  # fmt: skip
                 last = x
                 bar.update(len(batch))
@@ -198,6 +205,23 @@ def sample(
             images = to_images(last, config)
             parts.append(images if init is None else init.impute(images, init.images))
     return torch.cat(parts)
+
+
+def _start(start: float | None, config: DiTConfig) -> float:
+    """The time to start from: the one that is asked for, or as near to pure noise as
+    the objective allows. Raises ValueError beyond either end of the path.
+    """
+    furthest, last = start_time(config.path, config.objective), PATHS[config.path].last
+    if start is None:
+        return furthest
+    if isinstance(start, bool) or not isinstance(start, (int, float)):
+        raise TypeError(f"start is a {type(start).__name__}; pass a time such as 0.99")
+    if not max(last, 0) < start <= furthest:
+        raise ValueError(
+            f"start={start:g} must be above {max(last, 0):g} and at most {furthest:g}, "
+            f"where sampling a model of {config.objective!r} can start"
+        )
+    return float(start)
 
 
 def denoiser_config(model: nn.Module) -> DiTConfig:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -38,6 +41,34 @@ def time_grid(first: float, last: float, steps: int) -> Tensor:
     float64.
     """
     return torch.linspace(first, last, steps + 1, dtype=torch.float64)
+
+
+def _equal(path: Path, first: float, steps: int) -> Tensor:
+    return time_grid(first, path.last, steps)
+
+
+def _equal_log_snr(path: Path, first: float, steps: int) -> Tensor:
+    """All steps but the last are equal in log(a^2/s^2), which rises from that of
+    `first` to its negative; the last, to the image, would be infinite.
+    """
+    start = path.log_snr(torch.tensor(first, dtype=torch.float64)).item()
+    if not -math.inf < start < 0:
+        raise ValueError(
+            f"spacing='log_snr' cannot start at t={first:g}, where log(a^2/s^2) is "
+            f"{start:g}; start where there is more noise than image, but not noise "
+            "alone, for example start=0.999"
+        )
+    log_snr = torch.linspace(start, -start, steps, dtype=torch.float64)
+    ends = torch.tensor([first, path.last], dtype=torch.float64)
+    return torch.cat([ends[:1], at_ratio(path, log_snr[1:]), ends[1:]])
+
+
+#: name -> times (S+1,) of S steps from `first` to the end of a path: equal in t, or in
+#: the logarithm of the signal-to-noise ratio (2206.00927 sec. 3.4)
+SPACINGS: dict[str, Callable[[Path, float, int], Tensor]] = {
+    "equal": _equal,
+    "log_snr": _equal_log_snr,
+}
 
 
 def at_ratio(path: Path, log_snr: Tensor) -> Tensor:

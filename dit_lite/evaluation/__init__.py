@@ -30,6 +30,13 @@ from .reports.report import Report
 from .reports.score_table import MixedScoresError, Scores, ScoreTable
 from .scores.accuracy import class_accuracy
 from .scores.classification_accuracy_score import LEARNERS, classification_score
+from .scores.copy_power import (
+    copy_power,
+    found_by_distance,
+    found_by_ratio,
+    normalised,
+    share_at_most,
+)
 from .scores.density_coverage import (
     DensityCoverage,
     density_coverage,
@@ -59,15 +66,15 @@ __all__ = [
     "KernelDistance", "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError",
     "Neighbours", "PrecisionRecall", "Reference", "ReferenceError", "Report",
     "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
-    "classification_score", "density_coverage", "evaluate_digits", "evaluate_model",
-    "expected_coverage", "extract", "finite", "frechet_between", "frechet_distance",
-    "gaussian", "half_samples", "halves", "held_out", "inception_score", "inject",
-    "kernel_distance", "label_penalty", "linear_loss_by_time", "load_classifier",
-    "load_extractor",
+    "classification_score", "copy_power", "density_coverage", "evaluate_digits",
+    "evaluate_model", "expected_coverage", "extract", "finite", "found_by_distance",
+    "found_by_ratio", "frechet_between", "frechet_distance", "gaussian", "half_samples",
+    "halves", "held_out", "inception_score", "inject", "kernel_distance",
+    "label_penalty", "linear_loss_by_time", "load_classifier", "load_extractor",
     "load_judge", "load_reference", "look_alike", "loss_by_time", "make_reference",
     "mean_loss", "measure", "memorisation", "mislabelled", "nearest", "network_calls",
-    "precision", "precision_recall", "radial_spectrum", "real_against_real",
-    "real_images", "require_classes", "sample_size_curve", "save_reference", "share",
-    "squared_mmd", "train_classifier", "train_judge", "training_reference",
-    "validation_loss", "visible_frequency",
+    "normalised", "precision", "precision_recall", "radial_spectrum",
+    "real_against_real", "real_images", "require_classes", "sample_size_curve",
+    "save_reference", "share", "share_at_most", "squared_mmd", "train_classifier",
+    "train_judge", "training_reference", "validation_loss", "visible_frequency",
 ]  # fmt: skip

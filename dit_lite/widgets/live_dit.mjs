@@ -217,7 +217,12 @@ function render({ model, el }) {
         ) /
           (channels * size * size),
       ) * std;
-    return `Asked for ${history}. ${Math.round(100 * passed[step].t)} % of the way is left; in the last step the image it sees changed by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
+    // a class that was changed here has moved the image too, without a step
+    const by =
+      passed[step].y === passed[step - 1].y
+        ? "The last step"
+        : "The last step and the new class together";
+    return `Asked for ${history}; t = ${passed[step].t.toFixed(2)}. ${by} changed the image that it sees by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
   }
   function drawGaze() {
     const { maps, x0 } = seen,

@@ -106,10 +106,14 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
             lambda x0, eps, t: (
                 t[:, None, None, None] * x0 + (1 - t[:, None, None, None]) * eps
             ),
-            "1-t",
+            "At t = 0 the image must come back",
         ),
-        ("01.1", lambda x0, eps, t: (1 - t) * x0 + t * eps, "each image has its own t"),
-        ("01.2", lambda x, v, t: x, "multiply the first by a"),
+        (
+            "01.1",
+            lambda x0, eps, t: (1 - t) * x0 + t * eps,
+            "image of the batch has its own t",
+        ),
+        ("01.2", lambda x, v, t: x, "eps drops out"),
         (
             "01.3",
             lambda velocity, x, steps: (
@@ -119,7 +123,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
         ),
         ("01.3", lambda velocity, x, steps: x - velocity(x, 1.0), "8 times"),
         ("01.4", lambda model, x, t, y, w: w * model(x, t, y), "num_classes"),
-        ("01.4", guided_label, "num_classes"),
+        ("01.4", guided_label, "not of the labels"),
         ("01.5", lambda x, t, data: data.mean(0).expand_as(x), "softmax"),
         (
             "02.1",
@@ -187,7 +191,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
             lambda model, x, t, y, w, low, high: guided_everywhere(model, x, t, y, w),
             "the plain conditional model answers",
         ),
-        ("09.2", lambda counts, scores: scores[-1], "torch.linalg.lstsq"),
+        ("09.2", lambda counts, scores: scores[-1], "a straight line in 1/count"),
         ("09.3", lambda features: features, "too near to the features"),
         ("09.3", lambda features: features + 5, "It sees the mean and the covariance"),
         (
@@ -198,7 +202,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
         (
             "09.4",
             lambda tracked, wanted: torch.full_like(tracked, 1 / len(tracked)),
-            "the integral of p_i p_j",
+            "at right angles",
         ),
         ("09.5", lambda: ("heun", 12, 2.0, (0.0, 1.0)), "12 are allowed"),
         (
@@ -211,7 +215,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
         (
             "09.6",
             lambda velocity, x0, known, noise, steps: euler(velocity, noise, steps),
-            "the known pixels must be",
+            "the known pixels on the path",
         ),
     ],
 )

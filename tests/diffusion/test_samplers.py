@@ -117,11 +117,19 @@ def test_ddim_is_that_of_diffusers(spacing, objective):
 
 
 @pytest.mark.parametrize("steps", [10, 200])
-@pytest.mark.parametrize("learned", [False, True])
-def test_ddpm_is_that_of_diffusers_with_the_same_noise(steps, learned):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ddpm", "fixed_small"),
+        ("ddpm", "learned_range"),
+        ("ddpm_upper", "fixed_large"),
+        ("ddpm_upper", "learned_range"),
+    ],
+)
+def test_ddpm_is_that_of_diffusers_with_the_same_noise(steps, name, kind):
     from diffusers import DDPMScheduler
 
-    kind = "learned_range" if learned else "fixed_small"
+    learned = kind == "learned_range"
     scheduler = DDPMScheduler(
         **BETAS, clip_sample=False, variance_type=kind, timestep_spacing="leading"
     )
@@ -132,7 +140,7 @@ def test_ddpm_is_that_of_diffusers_with_the_same_noise(steps, learned):
         generator=torch.Generator().manual_seed(5),
     )
     noise = noise_from(torch.Generator().manual_seed(5))
-    steps = SAMPLERS["ddpm"](
+    steps = SAMPLERS[name](
         denoiser(PATHS["ddpm"], "eps", learned), PATHS["ddpm"], start(), times, noise
     )
     assert_same_trajectory(steps, states)
@@ -266,7 +274,8 @@ def test_every_deterministic_sampler_finds_the_exact_solution_on_the_ddpm_path(n
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
-def test_ancestral_sampling_draws_from_the_data(path):
+@pytest.mark.parametrize("name", ["ddpm", "ddpm_upper"])
+def test_ancestral_sampling_draws_from_the_data(name, path):
     generator = torch.Generator().manual_seed(0)
     shape = (4000, 1, 1, 1)
 
@@ -274,7 +283,7 @@ def test_ancestral_sampling_draws_from_the_data(path):
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
     x = noise()
-    *_, (_, x, _) = SAMPLERS["ddpm"](
+    *_, (_, x, _) = SAMPLERS[name](
         gaussian(path), path, x, time_grid(path.first, path.last, 500), noise
     )
     assert x.mean().item() == pytest.approx(MEAN, abs=0.03)
@@ -305,12 +314,12 @@ def test_a_single_step_is_allowed(name, path):
     )
     assert t == path.last
     assert x.isfinite().all()
-    if name in ("ddim", "ddpm", "dpmpp_2m"):
+    if name in ("ddim", "ddpm", "ddpm_upper", "dpmpp_2m"):
         # at the end of the path nothing but the image is left
         torch.testing.assert_close(x, x0)
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"ddpm"}))
+@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"ddpm", "ddpm_upper"}))
 def test_deterministic_samplers_ask_for_no_noise(name):
     def noise():
         raise AssertionError("noise was asked for")

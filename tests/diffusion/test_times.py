@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy import stats
 
-from dit_lite.diffusion import PATHS, TIMES, draw_times, time_grid
+from dit_lite.diffusion import PATHS, SPACINGS, TIMES, draw_times, time_grid
 from dit_lite.diffusion.times import at_ratio
 
 DISTRIBUTIONS = {
@@ -73,3 +73,21 @@ def test_a_ratio_beyond_an_end_of_the_path_gives_the_end():
     torch.testing.assert_close(
         ends, torch.tensor([PATHS["ddpm"].last, 1.0], dtype=torch.float64)
     )
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_steps_spaced_by_log_snr_are_equal_in_it_but_for_the_last(name):
+    path = PATHS[name]
+    times = SPACINGS["log_snr"](path, 0.99, 12)
+    assert (times[0].item(), times[-1].item(), len(times)) == (0.99, path.last, 13)
+    assert (times.diff() < 0).all()
+    ratios = path.log_snr(times[:-1])
+    torch.testing.assert_close(
+        ratios, torch.linspace(ratios[0], -ratios[0], 12).double(), rtol=0, atol=1e-3
+    )
+
+
+def test_steps_spaced_by_log_snr_start_short_of_pure_noise():
+    for start in (1.0, 0.4):
+        with pytest.raises(ValueError, match=r"for example start=0\.999"):
+            SPACINGS["log_snr"](PATHS["linear"], start, 12)

@@ -40,3 +40,18 @@ def posterior_mean(x, t, data):
     distance = torch.cdist(x.flatten(1), (1 - t) * data.flatten(1))
     weights = (-(distance**2) / (2 * t**2)).softmax(1)
     return (weights @ data.flatten(1)).view_as(x)
+
+
+@solves("01.6")
+def step(model, optimiser, x0, y):
+    t = torch.randn(len(x0)).sigmoid()  # torch.rand(len(x0)) is right too
+    eps = torch.randn_like(x0)
+    at = t[:, None, None, None]
+    dropped = torch.rand(len(y)) < 0.2
+    y = y.where(~dropped, torch.tensor(model.config.num_classes))
+    answer = model((1 - at) * x0 + at * eps, t, y)
+    loss = (answer - (eps - x0)).square().mean()
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item()

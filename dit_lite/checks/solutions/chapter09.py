@@ -37,7 +37,9 @@ def weights(tracked, wanted):
 
 @solves("09.5")
 def settings():
-    return "dpmpp_2m", 9, 2.0, (0.4, 0.7)  # guided only where the class is decided
+    # guided only where the class is decided. Without guidance twelve steps of ddpm do
+    # it too: with few steps its lower variance draws safe digits by itself.
+    return "dpmpp_2m", 9, 2.0, (0.4, 0.7)
 
 
 @solves("09.6")

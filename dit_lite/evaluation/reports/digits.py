@@ -66,13 +66,15 @@ def evaluate_digits(
     sampler: str = "heun",
     seed: int = 0,
     halvings: int = 5,
+    **options,
 ) -> DigitsReport:
     """Sample `per_class` images of each class and score them.
 
     Precision and recall compare as many samples as half of the training digits with
     that half, in the judge's features, over `halvings` random halves; the other half of
-    the digits takes the samples' place for the real-against-real scores. Raises
-    ValueError for a model of other images.
+    the digits takes the samples' place for the real-against-real scores; `options` are
+    further ones of `sample`, such as `start`. Raises ValueError for a model of other
+    images.
     """
     size, channels, classes = (
         model.config.image_size,
@@ -90,8 +92,9 @@ def evaluate_digits(
     # 0..9, 0..9, ...: any prefix is balanced
     labels = torch.arange(10).repeat(per_class)
     images = sample(
-        model, labels, steps=steps, guidance=guidance, sampler=sampler, seed=seed
-    ).cpu()
+        model, labels, steps=steps, guidance=guidance, sampler=sampler, seed=seed,
+        **options,
+    ).cpu()  # fmt: skip
     accuracy, by_class = class_accuracy(judge, images, labels, 10)
     made, real = judge.features(images), judge.features(real_images("train")[0])
     generator = torch.Generator().manual_seed(0)

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from itertools import chain
 
-from ...config import CHOICES, TrainConfig
+from ...config import TrainConfig
 from ...evaluation import evaluate_digits, network_calls
 from ...lab import Parts, experiment
 from ...training import train
 
+SAMPLERS = ["heun", "euler", "dpmpp_2m", "ddim", "ddpm"]
 GUIDANCES = [0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]
 STEPS = [2, 3, 5, 8, 12, 20, 40]
 
@@ -68,7 +69,7 @@ def one_model(
     """One model in all its uses."""
     model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
     asked = [("guidance", "heun", guidance_steps, w) for w in guidances]
-    asked += [("steps", name, S, 1.0) for name in CHOICES["sampler"] for S in steps]
+    asked += [("steps", name, S, 1.0) for name in SAMPLERS for S in steps]
     rows = []
     for sweep, name, S, w in asked:
         report = evaluate_digits(

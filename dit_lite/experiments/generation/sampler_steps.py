@@ -9,7 +9,6 @@ from itertools import chain, product
 
 import torch
 
-from ...config import CHOICES
 from ...data import load_data
 from ...diffusion import sample
 from ...evaluation import (
@@ -23,7 +22,7 @@ from ...lab import Parts, experiment
 from ...training import load
 from ...training.precision import pick_device
 
-SAMPLERS = list(CHOICES["sampler"])
+SAMPLERS = ["heun", "euler", "dpmpp_2m", "ddim", "ddpm"]
 DIGITS = dict(data="digits", judge="digits-judge", samples=200, limit=200)
 CIFAR = dict(data="cifar10", judge=None, samples=10, limit=100)
 
