@@ -31,8 +31,6 @@ def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
     its input and saves its share. A model on the "meta" device is counted without
     memory or time, with attention written out; so is the model of a configuration.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
     if isinstance(model, DiTConfig):
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
             model = DiT(model)
@@ -48,18 +46,45 @@ def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
     t = torch.zeros(batch, device=weight.device)
     y = any_condition(c, batch, weight.device)
     with torch.enable_grad():
-        with FlopCounterMode(display=False) as forward:
+        with flop_counter() as forward:
             loss = model(x, t, y).sum()
         parameters = [
             parameter for parameter in model.parameters() if parameter.requires_grad
         ]
-        with FlopCounterMode(display=False) as backward:
+        with flop_counter() as backward:
             # leaves the gradients of the model alone
             torch.autograd.grad(loss, parameters, allow_unused=True)
     return Counted(
         forward.get_total_flops() // 2,
         (forward.get_total_flops() + backward.get_total_flops()) // 2,
     )
+
+
+def flop_counter():
+    """torch's FlopCounterMode, which prints nothing and knows the fused attention of
+    the CPU, as that of torch 2.6 does not.
+    """
+    from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+    aten = torch.ops.aten
+    name = "_scaled_dot_product_flash_attention"
+    known = {
+        getattr(aten, f"{name}_for_cpu{end}"): _as_registered(
+            flop_registry[getattr(aten, f"{name}{end}")]
+        )
+        for end in ("", "_backward")
+    }
+    return FlopCounterMode(display=False, custom_mapping=known)
+
+
+def _as_registered(formula: Callable) -> Callable:
+    """A formula of the registry for the counter, which would wrap it once more."""
+
+    def same(*args, **kwargs):
+        return formula(*args, **kwargs)
+
+    same._get_raw = True
+    return same
 
 
 def median_seconds(run: Callable[[], Any], warmup: int = 3, repeats: int = 10) -> float:

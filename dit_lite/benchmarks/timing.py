@@ -104,15 +104,14 @@ def step_flops(model: DiTConfig) -> float:
     """FLOPs of training on one image: three times those of the products of a forward
     pass, by torch's own count.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
+    from ..analysis.counting import flop_counter
     from ..model import DiT, any_condition
 
     with torch.device("meta"):
         network = DiT(model)
         x = torch.empty(1, model.channels, model.image_size, model.image_size)
         t, y = torch.empty(1), any_condition(model, 1, "meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with flop_counter() as counter, torch.no_grad():
         network(x, t, y)
     return 3.0 * counter.get_total_flops()
 

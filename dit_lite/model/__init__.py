@@ -1,5 +1,8 @@
 """The network. It knows nothing of processes, devices or files."""
 
+import torch
+from einops import rearrange
+
 from .attention import ATTENTION, Attention, Intermediates, record_attention
 from .attention_patterns import PATTERNS
 from .attention_weights import WEIGHTINGS
@@ -17,6 +20,10 @@ from .patching import PatchEmbed, conv_to_linear, linear_to_conv, patchify, unpa
 from .positions import POSITIONS, coordinates, rotate, sincos_table
 from .resize import resample, resize
 from .text_features import text_features
+
+# Beside torch before 2.8 the first use of einops imports torch's compiler, which fails
+# where torch.device("meta") is in force.
+rearrange(torch.zeros(1), "a -> a")
 
 __all__ = [
     "ATTENTION", "CONDITIONING", "CONDITIONS", "MLPS", "PATTERNS", "POSITIONS",

@@ -135,7 +135,10 @@ class AdaLNZeroCross(AdaLNZero):
 
     @staticmethod
     def enter(x: Tensor, context: Context) -> tuple[Tensor, Context]:
-        return x, without_time(context)._replace(vector=context.tokens[:, 0])  # (B, D)
+        time, context = context.tokens[:, 0], without_time(context)
+        # copied once here, or the projection of each block would copy the slice
+        tokens = context.tokens.contiguous()  # (B, M, D)
+        return x, context._replace(tokens=tokens, vector=time)
 
 
 class GlobalAndLocal(AdaLNZeroCross):

@@ -3,6 +3,7 @@ import torch
 
 from dit_lite import DiT
 from dit_lite.analysis import count_macs
+from dit_lite.analysis.counting import flop_counter
 from dit_lite.benchmarks import attention
 from dit_lite.model.word_cache import WordCache
 
@@ -15,12 +16,10 @@ def test_what_the_cache_saves_is_counted_exactly(words):
     config = attention.captioned(words, width=32, depth=2, heads=2)
     model = DiT(config)
     x, t, y = attention.inputs(config, CPU)
-    from torch.utils.flop_counter import FlopCounterMode
-
     cache, counts = WordCache(model), []
     with torch.no_grad():
         for _ in range(2):
-            with FlopCounterMode(display=False) as counter, cache.using(y):
+            with flop_counter() as counter, cache.using(y):
                 model(x, t, y)
             counts.append(counter.get_total_flops())
     assert counts[0] == 2 * count_macs(config, attention.BATCH).forward

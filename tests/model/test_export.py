@@ -21,7 +21,10 @@ def graph_of(model: DiT, inputs: tuple, way: str):
             return torch.jit.trace(model, inputs)
     batch = torch.export.Dim("batch", min=2, max=64)
     shapes = None if way == "export" else ({0: batch}, {0: batch}, {0: batch})
-    return torch.export.export(model, inputs, dynamic_shapes=shapes).module()
+    # by running the model's Python, which is the default from torch 2.7 on
+    return torch.export.export(
+        model, inputs, dynamic_shapes=shapes, strict=False
+    ).module()
 
 
 @torch.no_grad()
@@ -48,12 +51,15 @@ def test_a_graph_computes_what_the_model_computes(alive, batch, way, changes):
 
 @torch.no_grad()
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(
+    torch.__version__.startswith("2.6"), reason="torch 2.6 exports no open batch"
+)
 def test_onnx_computes_what_the_model_computes_for_any_batch(tmp_path):
     import onnxruntime
 
     model = dit_lite.load("digits")
     x, t, y = torch.randn(3, 1, 8, 8), torch.rand(3), torch.tensor([1, 2, 10])
-    batch = ({0: torch.export.Dim("batch")},) * 3
+    batch = ({0: torch.export.Dim("batch", max=1024)},) * 3
     file = tmp_path / "digits.onnx"
     torch.onnx.export(
         model, (x, t, y), file, dynamo=True, dynamic_shapes=batch, verbose=False
