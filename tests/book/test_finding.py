@@ -80,5 +80,7 @@ def test_every_link_between_cards_and_ledger_arrives(site):
     for page, card in cells:
         assert f'id="{card}"' in (site / f"{page}.html").read_text()
     for path in site.glob("chapters/*.html"):
-        for name in re.findall(r'appendix/claims\.html#([a-z0-9-]+)"', path.read_text()):
+        for name in re.findall(
+            r'appendix/claims\.html#([a-z0-9-]+)"', path.read_text()
+        ):
             assert f'id="{name}"' in ledger
