@@ -57,9 +57,11 @@ class InitialBranches(NamedTuple):
     sensitivities: dict[str, float]
 
 
-def set_modulation(model: DiT, scale: float, shift: float) -> None:
+def set_modulation(
+    model: DiT, scale: float, shift: float, gate: float | None = None
+) -> None:
     """Give the modulations of every block, whatever the condition, this scale (in
-    the 1+scale form) and this shift; gates stay.
+    the 1+scale form), this shift and this gate; without a gate, gates stay.
     """
     for block in model.blocks:
         bias = block.modulation[1].bias.data.view(-1, model.config.width)
@@ -68,6 +70,9 @@ def set_modulation(model: DiT, scale: float, shift: float) -> None:
             (v.shift1, shift), (v.shift2, shift), (v.scale1, scale), (v.scale2, scale)
         ):  # fmt: skip
             vector.fill_(value)
+        if gate is not None:
+            v.gate1.fill_(gate)
+            v.gate2.fill_(gate)
 
 
 def initial_branches(

@@ -14,7 +14,7 @@ from ..analysis import LabelSchedule
 from ..config import preset
 from ..diffusion import sample
 from ..model import CONDITIONING, Context, DiT, Modulation
-from .exercise import exercise, require, same
+from .exercise import exercise, number, require, same
 
 NOTHING = "The function returns nothing yet: replace `...` and return the result."
 
@@ -26,14 +26,17 @@ def modulated(modulated) -> None:
     """
     generator = torch.Generator().manual_seed(0)
     x = 3 * torch.randn(2, 5, 8, generator=generator) + 1
+    x[:, 1] *= 2e-4  # a token whose variance is near 1e-6: eps shows
     scale, shift = torch.randn(2, 2, 8, generator=generator)
     wanted = F.layer_norm(x, (8,), eps=1e-6) * (1 + scale[:, None]) + shift[:, None]
     same(
         modulated(x, scale, shift),
         wanted,
-        "Subtract from each token its own mean over the last axis, divide by the "
-        "root of its variance (divided by D, not by D - 1; plus 1e-6), "
-        "then multiply by 1 + scale[:, None] and add shift[:, None].",
+        "Mean and variance are those of each token, over its D channels. The variance "
+        "is divided by D, not by D - 1, and 1e-6 is added to it under the root. A "
+        "scale of zero must leave the normalised token as it is; scale and shift "
+        "(B, D) need an axis for the tokens.",
+        1e-4,
     )
 
 
@@ -52,16 +55,14 @@ def modulation_share(share) -> None:
             for part, module in block.named_children()
         }
         n = block.modulation.n
-        got = share(n, ratio)
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = number(share(n, ratio), "a share")
         wanted = counted["modulation"] / sum(counted.values())
         require(
-            abs(float(got) - wanted) < 1e-9,
+            abs(got - wanted) < 1e-6,
             f"For {n} vectors and an MLP ratio of {ratio:g} the blocks of the "
-            f"package say {wanted:.4f}, yours {float(got):.4f}. Count in units "
-            "of "
-            "D^2: one for each vector, four for attention (query, key, value, "
-            "out), and two matrices of D x (ratio D) for the MLP.",
+            f"package say {wanted:.4f}, yours {got:.4f}. Count every matrix of a block "
+            "in units of D^2: what makes the vectors, what attention multiplies by, "
+            "and both layers of the MLP.",
         )
 
 
@@ -99,9 +100,13 @@ def identity_start(prepare) -> None:
         "The order of the four vectors is that of dit_lite.model.Scaled.",
     )
     (out * aim).sum().backward()
-    gradient = block.modulation[1].weight.grad
+    reached = [
+        p.grad is not None and p.grad.abs().max() > 1e-6
+        for p in block.modulation.parameters()
+        if p.ndim == 2
+    ]
     require(
-        gradient is not None and gradient.abs().max() > 1e-6,
+        any(reached),
         "No gradient reaches the modulation: this block would stay the identity "
         "for ever.",
     )
@@ -116,25 +121,27 @@ def telling_window(window) -> None:
         isinstance(got, (tuple, list)) and len(got) == 2,
         "Return two times, low and high.",
     )
-    low, high = map(float, got)
+    low, high = (number(time, "a time") for time in got)
     require(
         0 <= low <= high <= 1 and high - low <= 0.2 + 1e-9,
         f"({low:g}, {high:g}) must be two times in [0, 1], at most 0.2 apart.",
     )
     right = accuracy_with_class_within(low, high)
     require(
-        right >= 0.85,
+        right >= 0.67,  # 70 % is asked; of 300 images the error is 3 points
         f"Given the class from t = {high:g} to {low:g} only, the model draws it "
-        f"in {right:.0%} of the images; 85 % are wanted. "
+        f"in {right:.0%} of the images; 70 % are wanted. "
         "In the figure above, from where on does it not count what was said "
         "before, and from where on what is said later?",
     )
 
 
 @torch.no_grad()
-def accuracy_with_class_within(low: float, high: float, images: int = 200) -> float:
+def accuracy_with_class_within(low: float, high: float, images: int = 300) -> float:
     """Share of digits judged correct when the class is given only where low <= t <=
     high, with guidance 2.
+
+    Forty steps, so that a window holds about as many wherever it lies.
     """
     from ..evaluation import load_judge
     from ..training import load
@@ -144,7 +151,7 @@ def accuracy_with_class_within(low: float, high: float, images: int = 200) -> fl
 
     y = torch.arange(images) % 10
     model = LabelSchedule(load("digits"), label)
-    drawn = sample(model, y, steps=20, guidance=2.0, sampler="euler", seed=4)
+    drawn = sample(model, y, steps=40, guidance=2.0, sampler="euler", seed=4)
     return (load_judge()(drawn).argmax(1) == y).float().mean().item()
 
 
@@ -187,8 +194,8 @@ def cheap_modulation(cheap) -> None:
         rise < 0.1 and kept > 0.8,
         f"In the shipped model it raises the loss by {rise:.0%} and keeps "
         f"{kept:.0%} of the penalty of a wrong label; less than 10 % and more "
-        "than "
-        "80 % are wanted. Ten classes need nine directions, and time needs some too.",
+        "than 80 % are wanted. How many directions do the vectors of eleven labels "
+        "and of all times span, and how many of them does your module leave open?",
     )
 
 

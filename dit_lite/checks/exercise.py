@@ -118,6 +118,22 @@ def same(got, wanted: Tensor, hint: str, tolerance: float = 1e-5) -> None:
     )
 
 
+def number(got, what: str = "a number") -> float:
+    """A number that a function returned: of Python, of NumPy, or a tensor of one
+    value. Raises CheckFailed for anything else.
+    """
+    require(
+        got is not None and got is not Ellipsis,
+        "The function returns nothing yet: replace `...` and return the result.",
+    )
+    said = f"The result is {got!r}, expected {what}."
+    require(not isinstance(got, (str, bytes)), said)
+    try:
+        return float(got)
+    except (TypeError, ValueError, RuntimeError):
+        raise CheckFailed(said) from None
+
+
 def images(
     batch: int = 4, channels: int = 2, size: int = 4, seed: int = 0
 ) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,6 @@
-"""Training an arm of a comparison and looking at its averaged weights on the way."""
+"""Training an arm of a comparison, and looking at its averaged weights or at its
+gradients on the way.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from ..analysis.gradients import group_norms
 from ..config import TrainConfig
 from ..data import Dataset
 from ..model.dit import DiT
@@ -50,3 +53,18 @@ def train_arm(
             )
         seen.append(look(trainer.ema.model))
     return trainer.ema.model.cpu(), seen
+
+
+def gradient_norms(trainer: Trainer) -> dict[str, float]:
+    """One training step, and the norm of the gradient of each group of parameters in
+    it.
+    """
+    seen: dict[str, float] = {}
+
+    def remember(*_) -> None:
+        seen.update(group_norms(trainer.model))
+
+    handle = trainer.optimiser.register_step_pre_hook(remember)
+    trainer.train_step()
+    handle.remove()
+    return seen

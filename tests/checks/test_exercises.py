@@ -136,7 +136,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
             ),
             "row, column, channel",
         ),
-        ("02.2", lambda side, D: 2, "N = 6D"),
+        ("02.2", lambda side, D: 2, "must divide the side"),
         ("02.3", lambda old, new: torch.arange(new) * (old / new), "same square"),
         ("02.3", lambda old, new: torch.linspace(0, old - 1, new), "same square"),
         (
@@ -144,7 +144,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
             lambda targets, basis: (
                 (targets - targets @ basis @ basis.T).square().mean()
             ),
-            "pinv",
+            "neither orthogonal",
         ),
         ("02.5", lambda: preset("digits"), "patches of 4"),
         ("02.5", lambda: preset("digits", patch_size=4), "twice the width"),

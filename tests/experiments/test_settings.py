@@ -7,6 +7,9 @@ import math
 import pytest
 import torch
 
+from dit_lite import DiT, preset
+from dit_lite.analysis import count_macs, set_modulation
+from dit_lite.experiments.conditioning import conditioning_race, deep_zero_init
 from dit_lite.experiments.patching import patch_sizes
 from dit_lite.experiments.training import modern_components
 from dit_lite.lab import all_experiments
@@ -56,11 +59,7 @@ def test_arms_that_are_compared_by_time_are_compiled_alike(monkeypatch, device):
     monkeypatch.setattr(
         "dit_lite.lab.arms.preferred", lambda device: ("bf16", device.type == "cuda")
     )
-    arm = patch_sizes.DIGITS | dict(
-        steps=1600, most=12800, model=dict(width=64, depth=4, heads=4)
-    )
-    runs = [patch_sizes.config(arm, patch, 0) for patch in arm["patches"]]
-    runs += [
+    runs = [
         modern_components.run_config(modern_components.DIGITS, name, steps, 1e-3, 0)
         for name, steps in (("none", 4000), ("all", 1500))
     ]
@@ -71,10 +70,10 @@ def test_arms_that_are_compared_by_time_are_compiled_alike(monkeypatch, device):
 def test_the_compiler_keeps_the_versions_of_all_patch_sizes():
     """Of one function it keeps eight, and then gives up without a word."""
     versions = []
-    arm = patch_sizes.DIGITS | dict(
-        steps=8, most=64, model=dict(width=16, depth=2, heads=2)
-    )
-    trainers = [Trainer(patch_sizes.config(arm, patch, 0)) for patch in arm["patches"]]
+    race = patch_sizes.SMOKE | dict(model=dict(width=16, depth=2, heads=2))
+    trainers = [
+        Trainer(patch_sizes.config(race, patch, 8, 4e-3, 0)) for patch in (1, 2, 4, 8)
+    ]
     torch.compiler.reset()
     for trainer in trainers:
         for part in (*trainer.model.blocks, trainer.model.final):
@@ -88,6 +87,68 @@ def test_the_compiler_keeps_the_versions_of_all_patch_sizes():
         found.append(len(versions) - before)
     assert found == [found[0]] * len(trainers) + [0] * len(trainers)
     assert found[0]
+
+
+def test_runs_of_patch_sizes_make_equally_many_multiply_adds():
+    race = patch_sizes.DIGITS
+    costs = [
+        patch_sizes.multiply_adds(race, int(patch)) * run.steps * run.batch_size
+        for patch, batches in race["batches"].items()
+        for batch in batches
+        for run in [patch_sizes.config(race, int(patch), batch, 4e-3, 0)]
+    ]
+    assert max(costs) < 1.02 * min(costs)
+
+
+def test_racers_make_equally_many_multiply_adds():
+    race = conditioning_race.DIGITS
+    ways = [conditioning_race.racer(race, way) for way in conditioning_race.WAYS]
+    costs = [count_macs(config).forward for config in ways]
+    assert max(costs) < 1.12 * min(costs)
+    assert [config.conditioning for config in ways] == list(conditioning_race.WAYS)
+
+
+@pytest.mark.parametrize("start", deep_zero_init.STARTS)
+def test_a_start_is_the_identity_where_its_name_says_so(start):
+    conditioning, *values = deep_zero_init.STARTS[start]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = DiT(preset("digits", conditioning=conditioning))
+        x = torch.randn(2, 16, 64)
+    set_modulation(model, *values)
+    context = model.condition(torch.tensor([0.2, 0.9]), torch.tensor([3, 10]))
+    with torch.no_grad():
+        moved = (model.blocks[1](x, context) - x).abs().max()
+    assert (moved == 0) == (start in ("gate 0", "no gate, identity"))
+
+
+@pytest.mark.parametrize(
+    ("name", "arm", "key"),
+    [(conditioning_race, "way", "lr"), (patch_sizes, "patch", "batch_size")],
+)
+def test_every_arm_runs_where_its_tuning_ended_lowest(name, arm, key):
+    """Losses are made up: the second value of `key` is best, the first diverges."""
+
+    class Parts:
+        def map(self, part, parts, **shared):
+            first = min(one[key] for one in parts)
+            losses = [
+                None if p[key] == first else abs(p[key] - 2 * first) for p in parts
+            ]
+            return [
+                p | {"data": p["race"]["data"], "loss": loss}
+                for p, loss in zip(parts, losses, strict=True)
+            ]
+
+    race = name.SMOKE | dict(rates=[1, 2, 4])
+    if key == "batch_size":
+        race |= dict(batches={"2": [3, 6, 9], "4": [3, 6]}, rates=[1])
+    run = getattr(name, name.__name__.split(".")[-1])
+    found = run(Parts(), races=[race], seeds=[0, 1])
+    assert {row[key] for row in found["rows"]} == {6 if key == "batch_size" else 2}
+    assert {row["seed"] for row in found["rows"]} == {0, 1}
+    assert {row["seed"] for row in found["tuning"]} == {2}
+    assert {row[arm] for row in found["rows"]} == {row[arm] for row in found["tuning"]}
 
 
 def test_a_rate_that_diverges_loses(monkeypatch):

@@ -1,72 +1,95 @@
-"""Twenty-four blocks, with and without gates, at rates that hurt."""
+"""Twenty-four blocks that start as the identity or not, with gates or without, at
+rates up to those that break them.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+from ...analysis.zero_init import set_modulation
 from ...config import TrainConfig
 from ...evaluation import held_out, mean_loss
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
-from ...training import DivergedError
+from ...training import DivergedError, Trainer
+
+
+class Start(NamedTuple):
+    """Initial values of every modulation; `scale` in the 1+scale form."""
+
+    conditioning: str
+    scale: float = 0.0
+    shift: float = 0.0
+    gate: float | None = None
+
+
+#: With gates and without, each from the identity and from an ordinary block.
+STARTS = {
+    "gate 0": Start("adaln_zero", gate=0.0),
+    "gate 1": Start("adaln_zero", gate=1.0),
+    "no gate, identity": Start("adaln", scale=-1.0),
+    "no gate": Start("adaln"),
+}
 
 
 @experiment(
-    "Do gates that start at zero let a deep network train at a high learning rate?",
-    seconds=dict(cpu=600.0, gpu=600.0),
-    smoke=dict(seeds=[0], steps=4, depth=24, width=16, rates=[4e-3]),
+    "What do gates, and a start from the identity, each do for a deep network, and "
+    "up to which learning rate does it train?",
+    seconds=dict(cpu=200.0, gpu=1200.0),
+    smoke=dict(
+        seeds=[0],
+        rates=[4e-3],
+        run=dict(steps=2, batch_size=4, depth=3, width=16, heads=2, patch_size=4),
+    ),
     cpu=dict(
-        seeds=[0, 1, 2], steps=200, depth=24, width=32, rates=[1e-3, 4e-3, 1.6e-2]
+        seeds=[0, 1, 2],
+        rates=[1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1],
+        run=dict(steps=60, batch_size=32, depth=24, width=32, heads=2, patch_size=4),
     ),
     gpu=dict(
         seeds=[0, 1, 2, 3, 4],
-        steps=1000,
-        depth=24,
-        width=64,
-        rates=[1e-3, 4e-3, 1.6e-2],
+        rates=[1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1],
+        run=dict(steps=1000, batch_size=96, depth=24, width=64, heads=4, patch_size=2),
     ),
 )
 def deep_zero_init(
-    parts: Parts,
-    seeds: list[int],
-    steps: int,
-    depth: int,
-    width: int,
-    rates: list[float],
+    parts: Parts, seeds: list[int], rates: list[float], run: dict
 ) -> dict:
-    """adaLN against adaLN-Zero at depth 24 without warm-up and without clipping. A
-    run has diverged when its loss is not finite, or ends above that of a network
-    that answers zero.
+    """Every start at every rate for each seed, without warm-up and without clipping,
+    at a constant rate.
+
+    Rows hold the held-out loss of the averaged weights. A run has diverged when that
+    loss is not finite, or not below that of a network that answers zero.
     """
     cases = [
-        {"conditioning": name, "lr": lr, "seed": seed}
-        for name in ("adaln", "adaln_zero")
-        for lr in rates
+        dict(start=start, lr=lr, seed=seed)
         for seed in seeds
+        for start in STARTS
+        for lr in rates
     ]
-    return {"rows": parts.map(one_deep, cases, steps=steps, depth=depth, width=width)}
+    return {"rows": parts.map(one_deep, cases, run=run)}
 
 
-def one_deep(
-    conditioning: str, lr: float, seed: int, steps: int, depth: int, width: int
-) -> dict:
+def one_deep(start: str, lr: float, seed: int, run: dict) -> dict:
+    """Train one network from one start."""
+    about, chosen = dict(start=start, lr=lr, seed=seed), STARTS[start]
+    sizes = {key: run[key] for key in ("depth", "width", "heads", "patch_size")}
     config = TrainConfig(
-        data="digits", steps=steps, batch_size=64, lr=lr, warmup=0, clip=1e9,
-        schedule="constant", seed=seed,
-        changes=dict(depth=depth, width=width, conditioning=conditioning),
+        data="digits", steps=run["steps"], batch_size=run["batch_size"], lr=lr,
+        warmup=0, clip=1e9, schedule="constant", ema_decay=0.95, seed=seed,
+        label_dropout=0.1, changes=sizes | dict(conditioning=chosen.conditioning),
     )  # fmt: skip
     data = held_out("digits")
-    # E (eps - x0)^2 of the answer zero
-    zero = 1 + data.floats().square().mean().item()
-    at = sorted({max(1, steps * i // 6) for i in range(1, 7)})
+    zero = 1 + data.floats().square().mean().item()  # E (eps - x0)^2 of the answer 0
+
+    def prepare(trainer: Trainer) -> None:
+        set_modulation(trainer.model, chosen.scale, chosen.shift, chosen.gate)
+
     try:
-        losses = train_arm(config, at, lambda model: mean_loss(model, data, 2))[1]
+        (loss,) = train_arm(
+            config, [config.steps], lambda model: mean_loss(model, data, 2), prepare
+        )[1]
     except DivergedError:
-        losses = []
-    diverged = not losses or not losses[-1] < zero
-    return {
-        "conditioning": conditioning,
-        "lr": lr,
-        "seed": seed,
-        "at": at,
-        "loss": losses,
-        "diverged": bool(diverged),
-    }
+        loss = math.nan
+    return about | {"loss": loss, "diverged": not loss < zero}

@@ -1,11 +1,10 @@
-"""What a patch is worth: loss against steps, against multiply-adds and against time,
-for every patch size.
+"""What a patch is worth at equal multiply-adds, every patch at its own best batch and
+learning rate.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
+import math
 
 import torch
 
@@ -15,176 +14,121 @@ from ...data import Dataset, load_data
 from ...diffusion import sample
 from ...evaluation import held_out, mean_loss
 from ...lab import Parts, experiment
-from ...lab.arms import compiled, train_arm
+from ...lab.arms import train_arm
 from ...model.dit import DiT
-from ...training import Trainer
+from ...training import DivergedError
 
+#: `batches` by patch size. `images` are those that the second patch size sees; the
+#: others see as many as cost the same.
 DIGITS = dict(
-    data="digits", patches=[1, 2, 4, 8], batch_size=96, lr=4e-3, images=None, repeats=4
-)
+    data="digits", batches={"1": [3, 6, 12], "2": [6, 12, 24], "4": [12, 24, 48]},
+    rates=[2e-3, 4e-3, 8e-3, 1.6e-2], images=8_000, shown=None, repeats=3,
+    model=dict(width=64, depth=4, heads=4),
+)  # fmt: skip
 CIFAR = dict(
     data="cifar10",
-    patches=[2, 4, 8, 16],
-    batch_size=64,
-    lr=2e-3,
-    images=1000,
-    repeats=1,
+    batches={"2": [32, 64, 128], "4": [64, 128, 256], "8": [128, 256, 512]},
+    rates=[5e-4, 1e-3, 2e-3, 4e-3], images=1_000_000, shown=1000, repeats=2,
+    model=dict(width=256, depth=6, heads=4),
+)  # fmt: skip
+SMOKE = DIGITS | dict(
+    batches={"2": [8], "4": [8, 16]}, rates=[4e-3], images=16, shown=40, repeats=1
 )
 
 
 @experiment(
-    "What is a patch worth at equal steps, at equal multiply-adds and at equal time?",
-    seconds=dict(cpu=1500.0, gpu=900.0),
+    "What is a patch worth at equal multiply-adds, when every patch size has its own "
+    "batch and learning rate?",
+    seconds=dict(cpu=550.0, gpu=12_000.0),
     maps=2,
-    smoke=dict(
-        arms=[DIGITS | dict(patches=[4, 8], steps=8, most=12)],
-        seeds=[0],
-        width=64,
-        depth=4,
-        heads=4,
-    ),
-    cpu=dict(
-        arms=[DIGITS | dict(steps=500, most=4000), CIFAR | dict(steps=200, most=3200)],
-        seeds=[0, 1, 2],
-        width=64,
-        depth=4,
-        heads=4,
-    ),
-    gpu=dict(
-        arms=[
-            DIGITS | dict(steps=1600, most=12800),
-            CIFAR | dict(steps=8000, most=64000),
-        ],
-        seeds=[0, 1, 2, 3, 4],
-        width=128,
-        depth=6,
-        heads=4,
-    ),
+    smoke=dict(races=[SMOKE], seeds=[0]),
+    cpu=dict(races=[DIGITS], seeds=[0, 1, 2]),
+    gpu=dict(races=[DIGITS | dict(images=48_000), CIFAR], seeds=[0, 1, 2, 3, 4]),
 )
-def patch_sizes(
-    parts: Parts, arms: list[dict], seeds: list[int], width: int, depth: int, heads: int
-) -> dict:
-    """One network, patches of several sizes, constant rate and averaged weights, so
-    that one run can be read at every cost.
+def patch_sizes(parts: Parts, races: list[dict], seeds: list[int]) -> dict:
+    """`tuning`: every patch size with every batch and rate, with a seed that is not
+    used again. `rows`: every patch size with the batch and rate of its lowest held-out
+    loss, for each seed.
 
-    Each arm trains for at least `steps`, and longer (up to `most` steps) where its
-    multiply-adds would still be fewer than those of the second patch size after
-    `steps`. Steps are timed in turns in one process. Rows hold the held-out loss at
-    every number of steps in `at`.
+    All runs of a race make the same number of multiply-adds. `seam` is how much rougher
+    samples are across the borders of patches than inside.
     """
-    model = dict(width=width, depth=depth, heads=heads)
     cases = [
-        {"arm": arm | {"model": model}, "patch": patch, "seed": seed}
-        for arm in arms
-        for patch in arm["patches"]
-        for seed in seeds
-    ]
-    rows = parts.map(
-        one_patch, cases, cost=lambda part: config(**part).steps * cost(**part) ** 0.8
-    )
-    return {
-        "rows": rows,
-        "timing": parts.map(
-            step_times, [{"arm": arm | {"model": model}} for arm in arms]
-        ),
-    }
+        dict(race=race, patch=int(patch), batch_size=batch, lr=lr, seed=max(seeds) + 1)
+        for race in races for patch, batches in race["batches"].items()
+        for batch in batches for lr in race["rates"]
+    ]  # fmt: skip
+    tuned = parts.map(one_patch, cases)
+
+    def best(race: dict, patch: int) -> dict:
+        runs = zip(cases, tuned, strict=True)
+        own = [
+            run for run in runs if (run[0]["race"], run[0]["patch"]) == (race, patch)
+        ]
+        case, _ = min(own, key=lambda run: finite_loss(run[1]))
+        return dict(batch_size=case["batch_size"], lr=case["lr"])
+
+    arms = [
+        dict(race=race, patch=int(patch), seed=seed, **best(race, int(patch)))
+        for race in races for seed in seeds for patch in race["batches"]
+    ]  # fmt: skip
+    return {"tuning": tuned, "rows": parts.map(one_patch, arms)}
 
 
-def multiply_adds(arm: dict, patch: int) -> float:
+def finite_loss(row: dict) -> float:
+    """The held-out loss; a run that diverged comes last."""
+    return row["loss"] if row["loss"] is not None else math.inf
+
+
+def multiply_adds(race: dict, patch: int) -> float:
     """Of one image, forward."""
-    return flops(
-        preset(
-            "S/2",
-            **load_data(arm["data"]).shape,
-            **(arm["model"] | {"patch_size": patch}),
-        )
-    )["total"].macs
+    shape = load_data(race["data"]).shape
+    return flops(preset("S/2", **shape, **race["model"], patch_size=patch))[
+        "total"
+    ].macs
 
 
-def config(arm: dict, patch: int, seed: int) -> TrainConfig:
-    """The run of one arm."""
-    matched = (
-        arm["steps"] * multiply_adds(arm, arm["patches"][1]) / multiply_adds(arm, patch)
-    )
+def config(
+    race: dict, patch: int, batch_size: int, lr: float, seed: int
+) -> TrainConfig:
+    """The run of one arm: as many images as its share of the multiply-adds buys."""
+    second = int(list(race["batches"])[1])
+    images = race["images"] * multiply_adds(race, second) / multiply_adds(race, patch)
+    steps = max(1, round(images / batch_size))
     return TrainConfig(
-        data=arm["data"], preset="S/2", changes=arm["model"] | {"patch_size": patch},
-        steps=max(arm["steps"], min(arm["most"], round(matched))),
-        batch_size=arm["batch_size"], lr=arm["lr"], warmup=min(50, arm["steps"] // 4),
-        schedule="constant", ema_decay=0.99, seed=seed,
-        compile=compiled(),
+        data=race["data"], preset="S/2", changes=race["model"] | {"patch_size": patch},
+        steps=steps, batch_size=batch_size, lr=lr, warmup=steps // 10, ema_decay=0.99,
+        label_dropout=0.1, seed=seed,
     )  # fmt: skip
 
 
-def cost(arm: dict, patch: int, seed: int) -> float:
-    return multiply_adds(arm, patch)
-
-
-def one_patch(arm: dict, patch: int, seed: int) -> dict:
-    """Train one arm; its held-out loss on the way, and how much rougher its samples
-    are across the borders of patches than inside.
-    """
-    run = config(arm, patch, seed)
-    at = sorted(
-        {
-            run.steps,
-            arm["steps"],
-            *(round(run.steps / 2 ** (k / 2)) for k in range(1, 12)),
-        }
-        - {0}
-    )
-    data = held_out(arm["data"], arm["images"])
-    model, losses = train_arm(
-        run, at, lambda model: mean_loss(model, data, arm["repeats"])
-    )
+def one_patch(race: dict, patch: int, batch_size: int, lr: float, seed: int) -> dict:
+    """Train one arm and score it."""
+    run = config(race, patch, batch_size, lr, seed)
     about = {
-        "data": arm["data"],
-        "patch": patch,
-        "seed": seed,
-        "parameters": sum(p.numel() for p in model.parameters()),
-    }
-    return about | {
-        "macs": multiply_adds(arm, patch),
-        "batch_size": run.batch_size,
-        "at": at,
-        "loss": losses,
-        "seam": seam(model, data, seed),
-    }
+        "data": race["data"], "patch": patch, "batch_size": batch_size, "lr": lr,
+        "seed": seed, "steps": run.steps, "macs": multiply_adds(race, patch),
+    }  # fmt: skip
+    data = held_out(race["data"], race["shown"])
+    try:
+        model, (loss,) = train_arm(
+            run, [run.steps], lambda model: mean_loss(model, data, race["repeats"])
+        )
+    except DivergedError:
+        loss = math.nan
+    if not math.isfinite(loss):
+        return about | {"loss": None}
+    return about | {"loss": loss, "seam": seam(model, data, seed)}
 
 
-def seam(model: DiT, real: Dataset, seed: int, images: int = 500) -> float | None:
+def seam(model: DiT, real: Dataset, seed: int, images: int = 200) -> float | None:
     """Roughness at the borders of patches in unguided samples, over that of real
     images at the same places; None where there are no borders.
     """
     config = model.config
     if not 1 < config.patch_size < config.image_size:
         return None
-    made = sample(
-        model,
-        torch.arange(images) % config.num_classes,
-        steps=20,
-        guidance=1.0,
-        seed=seed,
-    )
-    truth = real.floats()
-    return border_roughness(made, config.patch_size) / border_roughness(
-        truth, config.patch_size
-    )
-
-
-def step_times(arm: dict, rounds: int = 15) -> dict:
-    """Median seconds of a training step for each patch size, measured in turns."""
-    trainers = {patch: Trainer(config(arm, patch, 0)) for patch in arm["patches"]}
-    seconds: dict[int, list[float]] = {patch: [] for patch in trainers}
-    for i in range(rounds + 2):
-        for patch, trainer in trainers.items():
-            began = time.perf_counter()
-            loss, _ = trainer.train_step()
-            loss.item()
-            if i > 1:
-                seconds[patch].append(time.perf_counter() - began)
-    return {
-        "data": arm["data"],
-        "seconds": {
-            str(patch): statistics.median(times) for patch, times in seconds.items()
-        },
-    }
+    labels = torch.arange(images) % config.num_classes
+    made = sample(model, labels, steps=12, guidance=1.0, sampler="dpmpp_2m", seed=seed)
+    patch = config.patch_size
+    return border_roughness(made, patch) / border_roughness(real.floats(), patch)
