@@ -159,7 +159,7 @@ def test_pending_leaves_parts_of_other_settings_alone_until_restart(squares, cap
             "nothing is recorded at smoke, so nothing is pending; choose "
             "--budget cpu or gpu",
         ),
-        (["run", "toy", "--pending", "--budget", "cpu"], "not both"),
+        (["run", "toy", "--pending", "--budget", "cpu"], "needs either"),
         (
             ["run", "toy", "--budget", "cpu", "--time-limit", "0"],
             "time_limit=0 must be at least 1 second",
