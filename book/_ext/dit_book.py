@@ -39,7 +39,7 @@ PAGES = (
     "book/**/*.md",
     "book/**/*.ipynb",
     "book/**/*.bib",
-    "book/_ext/*.py",
+    "book/_ext/*",
     "book/_static/*",
 )
 STAMP = ".sources"
@@ -297,9 +297,11 @@ class ClaimTable(SphinxDirective):
                 ":::",
                 "",
             ]
+        script = (BOOK / "_ext/claims.js").read_text()
         return [
             nodes.raw("", claim_filter(claims), format="html"),
             *self.parse_text_to_nodes("\n".join(lines)),
+            nodes.raw("", f"<script>{script}</script>", format="html"),
         ]
 
 
@@ -327,7 +329,6 @@ def claim_filter(claims: dict) -> str:
         '<input type="search" placeholder="words, or an id" '
         'aria-label="Words in a claim, or its id">'
         f'<output aria-live="polite">{len(claims)} claims</output></form>'
-        '<script src="../_static/claims.js" defer></script>'
     )
 
 
