@@ -7,9 +7,20 @@ import torch
 from dit_lite.analysis.scaling_laws import Curve
 from dit_lite.data import load_data
 from dit_lite.diffusion.times import TIMES
-from dit_lite.experiments.scaling import attention_cost, rate_transfer, scaling_grid
+from dit_lite.experiments.scaling import (
+    attention_cost,
+    isoflop_budgets,
+    rate_transfer,
+    scaling_grid,
+)
 from dit_lite.experiments.scaling import published_laws as published
-from dit_lite.experiments.scaling._runs import SHAPES, member, run_config, sizes
+from dit_lite.experiments.scaling._runs import (
+    SHAPES,
+    limited_to,
+    member,
+    run_config,
+    sizes,
+)
 from dit_lite.lab import run_experiment
 from dit_lite.training import Trainer
 
@@ -97,6 +108,28 @@ def test_few_shapes_come_again_and_fresh_ones_never_do():
     again = Trainer(config, data=few)
     pictures = again.loader.next(again.generator)[0]
     assert len(pictures.flatten(1).unique(dim=0)) <= 16
+
+
+def test_a_run_on_limited_images_sees_each_once_and_then_again():
+    config = run_config(SHAPES, 4, 0, width=16)
+    trainer, count = Trainer(config), 4 * config.batch_size
+    limited_to(config, count)(trainer)
+    seen = [trainer.loader.next(trainer.generator)[0] for _ in range(8)]
+    once, again = torch.cat(seen[:4]), torch.cat(seen[4:])
+    assert len(once.flatten(1).unique(dim=0)) == count
+    assert torch.equal(once.flatten(1).unique(dim=0), again.flatten(1).unique(dim=0))
+    assert not torch.equal(once, again)
+
+
+def test_runs_that_diverged_are_no_part_of_a_valley():
+    rows = [
+        dict(budget=b, parameters=p, loss=1e3 / b + np.log(p / b) ** 2 / 100)
+        for b in (1e4, 2e4, 4e4)
+        for p in (b / 2, b / 1.5, b, 1.5 * b, 2 * b)
+    ]
+    found = isoflop_budgets.valley([*rows, rows[0] | {"loss": None}])
+    assert found["parameters"] == pytest.approx([1e4, 2e4, 4e4], rel=1e-3)
+    assert found["exponent"] == pytest.approx(1, abs=1e-3)
 
 
 def test_the_best_rate_is_that_of_the_mean_and_divergence_loses():
