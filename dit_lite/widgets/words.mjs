@@ -510,8 +510,7 @@ function render({ model, el }) {
       "; ",
     );
     if (step === 0) return `Pure noise. Asked for ${history}.`;
-    if (step < last())
-      return `Asked for ${history}; t = ${seen.t.toFixed(2)}.`;
+    if (step < last()) return `Asked for ${history}; t = ${seen.t.toFixed(2)}.`;
     const [calls, ms] = ["calls", "ms"].map(key =>
       walk.passed.slice(0, step).reduce((sum, pass) => sum + pass[key], 0),
     );
