@@ -8,7 +8,7 @@ AT, LOSS = [10, 100, 1000], [1.0, 0.5, 0.4]
 
 
 def test_the_loss_between_two_looks_lies_on_a_line_over_the_logarithm():
-    assert loss_after(100, AT, LOSS) == 0.5
+    assert loss_after(100, AT, LOSS) == pytest.approx(0.5, rel=1e-12)
     assert loss_after(math.sqrt(10 * 100), AT, LOSS) == pytest.approx(0.75)
     assert loss_after(math.sqrt(100 * 1000), AT, LOSS) == pytest.approx(0.45)
 

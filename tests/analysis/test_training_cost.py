@@ -279,6 +279,10 @@ class Sent(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.mark.skipif(
+    torch.__version__.startswith("2.6"),
+    reason="FSDP2 of torch 2.6 needs a GPU's streams",
+)
 def test_stage_three_holds_and_sends_what_fsdp_does(tiny, batch):
     """FSDP2 on four ranks that are only pretended: the bytes of this rank, and of
     its collectives.

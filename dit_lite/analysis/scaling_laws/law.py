@@ -201,6 +201,8 @@ def fit_scaling_law(
     around, errors = drawn(
         design, theta, log_loss, points.run, draws, np.random.default_rng(seed)
     )
+    # Student's t of one degree of freedom knows no bound; numbers end at e^709
+    around = around.clip(-300, 300)
     refits, _ = minimise(design, around, np.repeat(theta[None], draws, 0), delta)
     values = _numbers(design, refits)
     best = {name: float(v[0]) for name, v in _numbers(design, theta[None]).items()}

@@ -139,7 +139,7 @@ def minimise(
     delta/|residual| where that is below 1, and is kept only if the Huber loss falls.
     A row that no longer improves is left alone.
     """
-    theta, lowest = theta.copy(), np.log(np.exp(log_loss).min(-1))
+    theta, lowest = theta.copy(), log_loss.min(-1)
     theta = bounded(design, theta, lowest)
     rows = np.arange(len(theta))
     damping = np.full(len(theta), 1e-3)

@@ -126,7 +126,7 @@ def test_held_out_pictures_of_other_classes_are_refused(run, monkeypatch):
 def test_what_was_written_by_hand_is_kept(run, capsys):
     (run / "README.md").write_text("mine")
     assert main(["card", "--checkpoint", str(run)]) == 2
-    assert "already there; rename it" in capsys.readouterr().err
+    assert "already there; use --renew" in capsys.readouterr().err
     assert (run / "README.md").read_text() == "mine"
 
 
