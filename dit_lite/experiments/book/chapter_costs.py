@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -15,18 +16,22 @@ WORDS_A_MINUTE = 130  # of technical prose with formulas
 
 
 def reading_minutes(notebook: Path) -> int:
-    """Minutes to read the prose of a notebook at WORDS_A_MINUTE, code cells at a
-    line every three seconds.
+    """Minutes to read the main path of a notebook: prose at WORDS_A_MINUTE, visible
+    code at a line every three seconds. What stands in a closed section "Deeper: ..."
+    or is folded does not count.
     """
-    cells = json.loads(notebook.read_text())["cells"]
-    words = sum(
-        len("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown"
-    )
-    lines = sum(
-        len("".join(c["source"]).splitlines())
-        for c in cells
-        if c["cell_type"] == "code"
-    )
+    words, lines, closed = 0, 0, 0  # closed: the level of the heading "Deeper", or 0
+    for cell in json.loads(notebook.read_text())["cells"]:
+        source, tags = "".join(cell["source"]), cell["metadata"].get("tags", [])
+        if cell["cell_type"] == "markdown":
+            for line in source.splitlines():
+                if heading := re.match(r"(#+) (Deeper: )?", line):
+                    level = len(heading[1])
+                    if not closed or level <= closed:
+                        closed = level if heading[2] else 0
+                words += 0 if closed else len(line.split())
+        elif not closed and not {"hide-input", "remove-input"} & set(tags):
+            lines += len(source.splitlines())
     return round(words / WORDS_A_MINUTE + lines / 20)
 
 
