@@ -443,7 +443,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         context["header_buttons"].append(NO_COLAB | {"buttons": [link]})
     if "body" in context:
         body = (
-            context["body"]
+            linked(context["body"], context["pathto"])
             .replace('role="doc-biblioentry"', 'role="listitem"')
             .replace("\N{WHITE HEAVY CHECK MARK}", "\N{CHECK MARK}")
         )
@@ -455,7 +455,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
         body = re.sub(
             r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body
         )
-        body = PRINTED.sub(wrap, whole(once(linked(body, context["pathto"]))))
+        body = PRINTED.sub(wrap, whole(once(body)))
         context["body"] = FORMULA.sub(
             lambda found: (
                 f'<span class="dit-whole">{found[0]}</span>'

@@ -52,7 +52,9 @@ def train(
         )
         with watching(store) as watch:
             trainer.watch = watch
-            return trainer.run(progress and dist.get_rank() == 0)
+            run = trainer.run(progress and dist.get_rank() == 0)
+            dist.barrier()  # the first rank writes; no other may read before it has
+            return run
 
 
 def needed(config: TrainConfig) -> bool:

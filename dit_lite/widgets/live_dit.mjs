@@ -222,7 +222,7 @@ function render({ model, el }) {
       passed[step].y === passed[step - 1].y
         ? "The last step"
         : "The last step and the new class together";
-    return `Asked for ${history}; t = ${passed[step].t.toFixed(2)}. ${by} changed the image that it sees by ${number(change, 2)} a pixel, where black is −1 and white 1.`;
+    return `Asked for ${history}; t = ${passed[step].t.toFixed(2)}. ${by} changed the predicted image by ${number(change, 2)} per pixel; black is −1, white 1.`;
   }
   function drawGaze() {
     const { maps, x0 } = seen,

@@ -172,7 +172,7 @@ def test_code_of_the_package_stands_without_the_call_that_shows_it(name, read):
         "show_source(" not in page.locator(".bd-article .cell_input").all_inner_texts()
     )
     for block in shown.all():
-        assert block.locator(".dit-source-from").inner_text().startswith("dit_lite/")
+        assert block.locator(".dit-source-from").text_content().startswith("dit_lite/")
         assert block.locator("pre .k").count() > 0
 
 
