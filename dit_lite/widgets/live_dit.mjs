@@ -207,7 +207,7 @@ function render({ model, el }) {
       const [calls, ms] = ["calls", "ms"].map(key =>
         asked.reduce((sum, pass) => sum + pass[key], 0),
       );
-      return `Finished: ${history}. ${step} steps, ${calls} calls of the network, ${(ms / 1000).toFixed(2)} s of compute in your browser.`;
+      return `Finished: ${history}. ${step} steps, ${calls} network calls, ${(ms / 1000).toFixed(2)} s in your browser.`;
     }
     const change =
       Math.sqrt(
@@ -217,11 +217,11 @@ function render({ model, el }) {
         ) /
           (channels * size * size),
       ) * std;
-    // a class that was changed here has moved the image too, without a step
+    // a new class moves the image too
     const by =
       passed[step].y === passed[step - 1].y
         ? "The last step"
-        : "The last step and the new class together";
+        : "The last step and the new class";
     return `Asked for ${history}; t = ${passed[step].t.toFixed(2)}. ${by} changed the predicted image by ${number(change, 2)} per pixel; black is −1, white 1.`;
   }
   function drawGaze() {

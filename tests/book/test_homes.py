@@ -199,10 +199,10 @@ def test_what_a_page_folds_is_folded_in_jupyterlab(chapter_in_lab):
     page, notebook = chapter_in_lab
     closed = 0  # the level of the closed heading that a cell stands under
     for i, cell in enumerate(notebook["cells"]):
-        if heading := re.match("#+ ", "".join(cell["source"])):
-            if cell["cell_type"] == "markdown" and not 0 < closed < len(heading[0]) - 1:
-                shut = "jp-MarkdownHeadingCollapsed" in cell["metadata"]
-                closed = len(heading[0]) - 1 if shut else 0
+        heading = re.search("^#+ ", "".join(cell["source"]), re.M)
+        level = len(heading[0]) - 1 if heading else 0
+        if cell["cell_type"] == "markdown" and level and not 0 < closed < level:
+            closed = level * ("jp-MarkdownHeadingCollapsed" in cell["metadata"])
         if cell["cell_type"] == "code":
             editor = page.locator(".jp-Notebook .jp-Cell").nth(i).locator(".cm-content")
             folded = "jupyter" in cell["metadata"] or closed > 0

@@ -178,7 +178,7 @@ def test_midway_class_and_guidance_act_from_there_on(show):
     choose(page, "7")
     assert torch.equal(values(page, "state x_t"), x), "the state stays"
     said = page.locator(".dit-story").first
-    assert "; t = 0.60. The last step and the new class together" in said.inner_text()
+    assert "; t = 0.60. The last step and the new class changed" in said.inner_text()
     page.get_by_role("slider", name="guidance").fill("1")
     expected = walk(x, 7, 1, times[4:])
     close(values(page, "predicted image x0"), expected[0][1])
