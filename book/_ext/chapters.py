@@ -28,6 +28,15 @@ def read() -> dict:
         if f"chapters/{path.stem}" not in listed:
             raise ValueError(f"{path.name} has no entry in book/chapters.yml; add one")
     for page in book["begin"] + book["chapters"]:
+        if missing := {"title", "you_will", "rooms"} - page.keys():
+            raise ValueError(
+                f"book/chapters.yml: {page['file']} has no {', '.join(sorted(missing))}"
+            )
+        if page["title"].lower() in map(str.lower, book["planned"]):
+            raise ValueError(
+                f"book/chapters.yml: {page['file']} is there; take "
+                f"{page['title'].lower()!r} out of `planned`"
+            )
         for room in page["rooms"]:
             if not (ROOT / "dit_lite" / room).exists():
                 raise ValueError(f"{page['file']}: there is no room dit_lite/{room}")

@@ -66,6 +66,12 @@ def test_a_new_chapter_is_its_file_and_an_entry(copy):
             "model/brick.py",
             "there is no room dit_lite/model/brick.py",
         ),
+        (
+            "    you_will: train a first",
+            "    you_may: train a first",
+            "has no you_will",
+        ),
+        ("  - attention", "  - scaling", "take 'scaling' out of `planned`"),
     ],
 )
 def test_a_page_or_a_room_that_is_not_there_is_named(copy, old, new, message):

@@ -2,9 +2,10 @@ import pytest
 from processes import RankError, run
 
 from dit_lite import DiTConfig
-from dit_lite.config import ConfigError
+from dit_lite.config import CHOICES, ConfigError
 from dit_lite.distributed import launch
 from dit_lite.distributed.mesh import make_mesh
+from dit_lite.distributed.pipeline import READ
 from dit_lite.distributed.strategy import Strategy
 
 
@@ -128,3 +129,8 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert launch.local_device("cuda") == "cuda:1"
     assert launch.local_device("cpu") == "cpu"
+
+
+def test_a_pipeline_knows_of_each_conditioning_what_its_stages_pass_on():
+    refused = {"joint"}  # Strategy.check says so
+    assert set(READ) | refused == set(CHOICES["conditioning"])
