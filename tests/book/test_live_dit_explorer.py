@@ -193,7 +193,7 @@ def test_midway_class_and_guidance_act_from_there_on(show):
     story = page.locator(".dit-story").first.inner_text()
     assert story.startswith(
         "Finished: class 3 until step 4, class 7 until step 6, then no class. 10 steps, "
-        "18 calls"
+        "18 network calls"
     )
     go(page, 2)
     choose(page, "3")
