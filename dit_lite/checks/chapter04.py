@@ -1,5 +1,5 @@
 """Exercises of chapter 4: attention to words, captions that one vector confuses, what
-a word does, louder words, what attention to words costs, and bits about two conditions.
+a word does, reweighting, what attention to words costs, and bits about two conditions.
 """
 
 from __future__ import annotations
@@ -112,15 +112,15 @@ def effect(effect) -> None:
 
 
 @exercise("04.4")
-def louder(louder) -> None:
-    """louder(weights, factors): attention (B, h, N, M) with each word's weight
+def reweight(reweight) -> None:
+    """reweight(weights, factors): attention (B, h, N, M) with each word's weight
     multiplied.
     """
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(2, 3, 5, 4, generator=generator).softmax(-1)
     factors = torch.tensor([1.0, 0.0, 2.5, 1.0])
     before = weights.clone()
-    got = louder(weights, factors)
+    got = reweight(weights, factors)
     require(
         torch.equal(weights, before),
         "Your function changes the weights it is given: return new ones.",
@@ -129,7 +129,7 @@ def louder(louder) -> None:
         got,
         weights * factors,
         "Multiply after the softmax and leave the other words as they are: a row then "
-        "no longer sums to 1, and that is what makes a word louder.",
+        "no longer sums to 1, and that is what makes a word stronger.",
     )
 
 

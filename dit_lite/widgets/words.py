@@ -37,7 +37,7 @@ def words_explorer(
 ):
     """Draw a caption in the browser with a DiT of adaLN-Zero blocks with
     cross-attention, flow objective and linear path, by guided Euler steps; take words
-    away, make them louder, swap them, and see the map of each over the picture.
+    away, make them stronger, swap them, and see the map of each over the picture.
 
     `to_browser(model)` of dit_lite.model gives `config`, with its words, and `weights`
     {name in PyTorch: float16 array}, at most 4.7 MB. What is seen first: `caption`, the

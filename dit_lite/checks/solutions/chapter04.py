@@ -29,7 +29,7 @@ def effect(model, x, t, y, j):
 
 
 @solves("04.4")
-def louder(weights, factors):
+def reweight(weights, factors):
     return weights * factors  # rows do not sum to 1 any more
 
 

@@ -15,6 +15,22 @@ from dit_lite.files.pretrained import Origin
 from dit_lite.training import save_model
 
 
+def report_on(run) -> None:
+    """A small report in the directory of a run."""
+    asked = [
+        "--samples",
+        "30",
+        "--steps",
+        "1",
+        "--scores",
+        "precision",
+        "--repeats",
+        "21",
+        "--out",
+    ]
+    main(["evaluate", "--checkpoint", str(run), *asked, str(run / "report.json")])
+
+
 @pytest.fixture
 def run(tmp_path, short):
     train(short(out=str(tmp_path / "birds")), progress=False)
@@ -48,19 +64,7 @@ def test_a_card_shows_the_samples_and_quotes_the_report(run):
             str(run / "samples.png"),
         ]
     )
-    asked = (
-        "--samples",
-        "30",
-        "--steps",
-        "1",
-        "--scores",
-        "precision",
-        "--repeats",
-        "21",
-        "--out",
-        str(run / "report.json"),
-    )
-    main(["evaluate", "--checkpoint", str(run), *asked])
+    report_on(run)
     assert main(["card", "--checkpoint", str(run)]) == 0
     card, report = (
         (run / "README.md").read_text(),
@@ -76,23 +80,7 @@ def test_a_card_shows_the_samples_and_quotes_the_report(run):
 
 
 def test_a_report_without_losses_is_a_report(run):
-    main(
-        [
-            "evaluate",
-            "--checkpoint",
-            str(run),
-            "--samples",
-            "30",
-            "--steps",
-            "1",
-            "--scores",
-            "precision",
-            "--repeats",
-            "21",
-            "--out",
-            str(run / "report.json"),
-        ]
-    )
+    report_on(run)
     report = json.loads((run / "report.json").read_text())
     del report["loss"]
     (run / "report.json").write_text(json.dumps(report))
