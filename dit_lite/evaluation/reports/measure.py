@@ -4,6 +4,7 @@ same scores of real images.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -53,9 +54,11 @@ def _inception(reference, made, labels, repeats, seed):
     )
 
 
-def _neighbours(statistic: Callable[[Tensor, Tensor], float]) -> Score:
-    """A score of neighbourhoods, with as many real images as samples, since it
-    depends on both counts.
+def _neighbours(
+    statistic: Callable[[Tensor, Tensor], float], most: float = 1.0
+) -> Score:
+    """A score of neighbourhoods between 0 and `most`, with as many real images as
+    samples, since it depends on both counts. An interval ends where the score does.
     """
 
     def score(reference, made, labels, repeats, seed):
@@ -64,12 +67,13 @@ def _neighbours(statistic: Callable[[Tensor, Tensor], float]) -> Score:
                 len(reference), generator=torch.Generator().manual_seed(seed)
             )[: len(made.features)]
         ]
-        return half_samples(
+        found = half_samples(
             lambda some: statistic(real, some),
             made.features,
             repeats=repeats,
             seed=seed,
         )
+        return replace(found, low=max(found.low, 0.0), high=min(found.high, most))
 
     return score
 
@@ -84,7 +88,9 @@ SCORES: dict[str, Score] = {
     "Inception": _inception,
     "precision": _neighbours(precision),
     "recall": _neighbours(lambda real, made: precision(made, real)),
-    "density": _neighbours(lambda real, made: density_coverage(real, made).density),
+    "density": _neighbours(
+        lambda real, made: density_coverage(real, made).density, math.inf
+    ),
     "coverage": _neighbours(lambda real, made: density_coverage(real, made).coverage),
     "accuracy": _accuracy,
 }

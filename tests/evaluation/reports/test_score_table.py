@@ -139,6 +139,19 @@ def test_real_images_score_better_than_blurred_ones(judge, reference):
     assert "blurred" in str(ScoreTable([real, made]))
 
 
+def test_the_interval_of_a_share_ends_at_0_and_1(reference):
+    shares = ["precision", "recall", "coverage"]
+    rows = [
+        real_against_real(reference, shares, repeats=40, seed=seed, count=24)
+        for seed in range(3)
+    ]
+    ends = [row.values[name] for row in rows for name in shares]
+    assert all(0 <= found.low <= found.value <= found.high <= 1 for found in ends)
+    assert any(found.high == 1 > found.value for found in ends), "it was cut here"
+    crowded = real_against_real(reference, ["density"], repeats=40)
+    assert crowded.values["density"].high > 1, "no share"
+
+
 def test_a_lost_image_is_counted_in_the_row(judge, reference):
     images, labels = (part[600:700].clone() for part in real_images("train"))
     images[5] = torch.nan
