@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
@@ -205,9 +206,14 @@ def model_inputs(
     numbers |= {name: int(getattr(config, name)) for name in FLAGS}
     numbers |= {name: getattr(config, name) or 0 for name in OPEN}
     options = {name: getattr(config, name) for name in OPTIONS}
+    numbers["layered"] = int(config.global_share is not None)
     numbers["learned_share"] = int(config.global_share == "learned")
     numbers["scales"] = len(config.token_scales)
     numbers["coarse_tokens"] = config.coarse_tokens
+    # words in the windows that coarse tokens are means of, padding included
+    numbers["window_tokens"] = sum(
+        s * math.ceil(config.caption_length / s) for s in config.token_scales
+    )
     return numbers | {"downsampling": 1}, options | {"attention": attention}
 
 

@@ -131,9 +131,9 @@ def flops(
             costs[label] = Cost(*(round(found.get(f"{name}_{q}", 0)) for q in SHOWN))
     for name, cost in costs.items():
         costs[name] = cost.of_a_batch(batch)
-    # a mask is the same for every image
-    masks = scores("mask_kept") - round(found["last_mask_kept"])
-    costs["attention_scores"] += Cost(activation_bytes=masks)
+    # masks and learned shares are the same for every image
+    alike = scores("batch_kept") - round(found["last_mask_kept"])
+    costs["attention_scores"] += Cost(activation_bytes=alike)
     return Costs(costs | {"total": sum(costs.values(), Cost())})
 
 

@@ -165,6 +165,38 @@ def test_two_streams_are_counted_exactly(batch):
             assert bytes_kept == kept(model, batch(config, 3), kernel), config
 
 
+CAPTION = dict(condition="caption", vocab_size=5)
+FEATURES = dict(condition="features", feature_width=5)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(CAPTION, global_share=share)
+        for share in ("learned", "even", (0.0, 0.5, 1.0))
+    ]
+    + [
+        dict(kind, token_scales=scales)
+        for kind in (CAPTION, FEATURES)
+        for scales in ((2,), (4,), (2, 3))
+    ]
+    + [dict(FEATURES, global_share="learned", token_scales=(3,))],
+    ids=str,
+)
+def test_layers_and_scales_of_a_condition_are_counted_exactly(
+    tiny, batch, changes, checkpointing
+):
+    config = tiny(conditioning="adaln_zero_cross", depth=3, caption_length=7, **changes)
+    model = DiT(config)
+    for kernel in ("flash", "naive") if NORM_COPIES else ("naive",):
+        costs = flops(config, 3, kernel=kernel, checkpointing=checkpointing)["total"]
+        assert costs.parameters == sum(p.numel() for p in model.parameters())
+        assert costs.activation_bytes == kept(
+            model, batch(config, 3), kernel, checkpointing
+        )
+
+
 def test_muon_and_the_table_agree_on_the_matrices_of_two_streams(tiny):
     config = tiny(conditioning="joint", depth=3)
     table = model_values(config)
