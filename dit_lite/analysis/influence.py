@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 def influence(f: Callable[[Tensor], Tensor], tokens: Tensor) -> Tensor:
-    """How strongly each output token answers to each input token: Frobenius norms of
+    """How strongly each output token depends on each input token: Frobenius norms of
     the blocks d f(tokens)_i / d tokens_j.
 
     f maps (B, N, d) to (B, N, e) and treats the B entries independently; tokens (N, d)
     is the point. Returns (N, N), row i for output i. A zero says that, at this point,
-    output i does not react to input j at all. Raises ValueError for another shape.
+    output i does not depend on input j at all. Raises ValueError for another shape.
     """
     if tokens.ndim != 2:
         raise ValueError(

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"data root: {data_root()} (set DIT_LITE_DATA to change it)")
     for name in DATASETS:
         if name == "cifar10" and not (data_root() / "cifar10").exists():
-            print(f"{name:12} not there; `data prepare cifar10` downloads it")
+            print(f"{name:12} not downloaded yet; run `data prepare cifar10`")
             continue
         try:
             data = load_data(name)
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
                 )
             )
         except DataError as error:
-            print(f"{name:12} not there: {error}")
+            print(f"{name:12} not found: {error}")
 
 
 def encode(options: argparse.Namespace) -> None:

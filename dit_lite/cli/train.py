@@ -31,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         help="digits, shapes, cifar10, imagenet64, or a folder with one sub-folder of "
-        "images a class, or with latents (data encode)",
+        "images per class, or with latents (data encode)",
     )
     add_fields(parser, TrainConfig, skip=("data", "model", "changes"))
     add_fields(

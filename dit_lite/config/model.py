@@ -215,8 +215,8 @@ class DiTConfig:
         Text("the directory or the name of an autoencoder"),
     )
     data_mean: float = setting(
-        "mean that the network's inputs are shifted by, on the scale where "
-        "images lie in [-1,1], or of the autoencoder's latents",
+        "mean that is subtracted before noise is added: of images, on the scale "
+        "[-1,1], or of the autoencoder's latents",
         0.0,
         Number(-1, 1),
     )

@@ -40,15 +40,15 @@ def inpaint(
     strength: float = 1.0,
     **how,
 ) -> Tensor:
-    """Fill in what is not known: at every time the model is shown the noised image in
-    the known pixels, and its own state elsewhere.
+    """Fill in what is not known: at every time the model's input is the noised image in
+    the known pixels, and the sampler's own state elsewhere.
 
     images (B, C, H, W) in [-1,1], `known` (H, W) or (B, H, W) bool, True where a pixel
     is kept; labels (B,), `how` the other arguments of `sample`. Returns images (B, C,
-    H, W) in [-1,1] whose known pixels are exactly the given ones. What the pictures
-    hold elsewhere plays no part at strength 1; below it is where the filling starts, so
-    that a second call on the result, at 0.5 say, fits it better to what is known, which
-    is what the repeated steps of RePaint are for. Raises TypeError or ValueError for a
+    H, W) in [-1,1] whose known pixels are exactly the given ones. At strength 1
+    the other pixels of `images` are ignored; below 1 filling starts from them, so that
+    a second call on the result, at 0.5 say, fits it better to what is known: this is
+    what RePaint repeats its steps for. Raises TypeError or ValueError for a
     mask of another type or shape, and what `edit` refuses. Source: 2011.13456 app. I.2
     for the replacement, 2201.09865 for its repetition.
     """

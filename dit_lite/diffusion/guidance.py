@@ -33,7 +33,8 @@ class Prediction(NamedTuple):
 
 
 def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor:
-    """Beyond the difference: w = 1 is the conditional answer, w = 0 the other.
+    """Extrapolate along the difference: w = 1 is the conditional prediction, w = 0 the
+    other.
 
     Source: 2207.12598 eq. 6, whose w is one less; the form of the DiT paper.
     """

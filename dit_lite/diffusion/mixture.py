@@ -73,9 +73,7 @@ class GaussianMixture(nn.Module):
         )
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        """The mean of what can be behind x: x (B, C, H, H), t (B,), y (B,) -> (B, C,
-        H, H).
-        """
+        """The mean image given x: x (B, C, H, H), t (B,), y (B,) -> (B, C, H, H)."""
         a, s = (v[:, None, None] for v in PATHS[self.config.path].alpha_sigma(t))
         log_weights, z, variance = self._components(x, a, s, y)
         shift = torch.einsum(

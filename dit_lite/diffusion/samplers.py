@@ -44,7 +44,7 @@ def velocity(path: Path, t: float, x0: Tensor, eps: Tensor) -> Tensor:
 def euler(
     denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
 ) -> Steps:
-    """Follow the velocity in straight steps: first order, one call a step."""
+    """Follow the velocity in straight steps: first order, one call per step."""
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
         x = x + (r - t) * velocity(path, t, x0, eps)
@@ -54,10 +54,10 @@ def euler(
 def heun(
     denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
 ) -> Steps:
-    """Try an Euler step, ask again where it lands, go with the mean velocity.
+    """Try an Euler step, and step with the mean of the velocities at its two ends.
 
-    Second order, two calls a step; the last step is plain Euler, since nothing is
-    left to ask of a finished image. Source: 2206.00364 alg. 1, in our t.
+    Second order, two calls per step; the last step is plain Euler, since at a finished
+    image no call is needed. Source: 2206.00364 alg. 1, in our t.
     """
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
@@ -93,10 +93,10 @@ def ddpm(
     """Draw from the posterior q(x_r | x_t, x0), which needs fresh noise in every step
     but the last (2006.11239 eq. 6, 7; any pair of times as in 2107.00630 app. A.4).
 
-    `share` says where between its two bounds log sigma^2 lies: 0, the lower, is right
+    `share` says where between its two bounds log sigma^2 lies: 0, the lower, is exact
     when the data are a single image, 1, the upper, when they are pure noise of variance
-    1 (2006.11239 sec. 3.2; `ddpm_upper`). A model with a learned variance says it
-    itself (2102.09672 eq. 15).
+    1 (2006.11239 sec. 3.2; `ddpm_upper`). A model with a learned variance predicts it
+    (2102.09672 eq. 15).
     """
     for t, r in _pairs(times):
         x0, _, learned = denoise(x, t)

@@ -76,7 +76,7 @@ class AdaLN(Modulated):
 
 
 class AdaLNZero(Modulated):
-    """The paper's block: six vectors a block, all zero at the start, so that every
+    """The paper's block: six vectors per block, all zero at the start, so that every
     block begins as the identity (2212.09748 sec. 3.2).
     """
 

@@ -22,7 +22,7 @@ from .ring import all_reduce_explorer
 from .sampling import pack_scores, sampling_explorer
 from .scaling_law import scaling_law_explorer
 from .source import show_source
-from .style import PALETTE, band, figure, image_grid, label_line, use_style
+from .style import PALETTE, band, figure, image_grid, label_line, plain_ticks, use_style
 from .table import mean_range, mean_std, table
 from .words import words_explorer
 from .zero_init import zero_init_explorer
@@ -33,7 +33,7 @@ __all__ = [
     "evaluation_explorer", "example_picture", "explorer", "figure", "image_grid",
     "label_line", "live_dit_explorer", "mean_range", "mean_std", "memory_explorer",
     "noise_explorer", "note", "pack_attention", "pack_scores", "patch_explorer",
-    "pipeline_explorer", "predict", "progress", "run_replay_explorer",
+    "pipeline_explorer", "plain_ticks", "predict", "progress", "run_replay_explorer",
     "sampling_explorer", "scaling_law_explorer", "show_source", "table",
     "to_pixels", "use_style", "words_explorer", "zero_init_explorer",
 ]  # fmt: skip

@@ -125,6 +125,14 @@ def band(ax, x, values, color: str, label: str = "", **options):
     return ax.plot(x, values.mean(1), color=PALETTE[color], label=label, **options)[0]
 
 
+def plain_ticks(axis, values: Sequence[float]) -> None:
+    """Ticks at `values` and nowhere else, written as plain numbers: for the logarithmic
+    `ax.xaxis` or `ax.yaxis` of a figure.
+    """
+    axis.set_ticks(values, [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)
+
+
 def image_grid(
     images,
     alt: str,

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from dit_lite.widgets import PALETTE, figure, image_grid, label_line, use_style
+from dit_lite.widgets import (
+    PALETTE,
+    figure,
+    image_grid,
+    label_line,
+    plain_ticks,
+    use_style,
+)
 
 plt = pytest.importorskip("matplotlib.pyplot")
 ALT = "the loss falls"
@@ -55,6 +62,18 @@ def test_figure_refers_to_nothing_outside_and_to_its_own_ids():
     assert not ids[0] & ids[1]
     for data, own in zip(figures, ids, strict=True):
         assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', data)) <= own
+
+
+def test_ticks_stand_at_the_values_alone_as_plain_numbers():
+    fig, ax = plt.subplots()
+    ax.plot([0.05, 2000], [1, 2])
+    ax.set(xscale="log")
+    plain_ticks(ax.xaxis, [0.05, 1, 1024])
+    fig.canvas.draw()
+    assert list(ax.get_xticks()) == [0.05, 1, 1024]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.05", "1", "1024"]
+    assert not len(ax.get_xticks(minor=True))
+    plt.close(fig)
 
 
 def test_figure_is_closed_so_that_a_notebook_does_not_show_it_twice():
