@@ -38,7 +38,7 @@ function render({ model, el }) {
     group(
       "training",
       numeric("batch", "batch"),
-      numeric("accumulation", "in parts"),
+      numeric("accumulation", "accumulation"),
       select(
         "kernel",
         "attention",
@@ -58,16 +58,16 @@ function render({ model, el }) {
     group(
       "machine",
       select("machine", "device", asOptions(Object.keys(table.machines))),
-      numeric("devices", "how many"),
-      numeric("price", "$ an hour"),
+      numeric("devices", "device count"),
+      numeric("price", "$ per hour"),
       oneOf(
         "split",
         "training state",
-        { ddp: "whole", zero1: "ZeRO-1", zero2: "ZeRO-2", zero3: "ZeRO-3" },
+        { ddp: "not sharded", zero1: "ZeRO-1", zero2: "ZeRO-2", zero3: "ZeRO-3" },
         { wide: "dit-cost-half" },
       ),
       numeric("peak", "peak, TFLOP/s"),
-      numeric("share", "reached, %"),
+      numeric("share", "of peak, %"),
       numeric("memory", "memory, GB"),
       numeric("link", "link, GB/s"),
       numeric("latency", "latency, µs"),
@@ -82,14 +82,14 @@ function render({ model, el }) {
   const tiles = tilesOf([
     ["parameters", "parameters", count],
     ["macs", "multiply-adds", macs],
-    ["total_memory", "on a device", inBytes],
-    ["step_seconds", "a step", duration],
-    ["run_seconds", "the run", duration],
-    ["cost", "its price", money],
+    ["total_memory", "memory per device", inBytes],
+    ["step_seconds", "time per step", duration],
+    ["run_seconds", "time of the run", duration],
+    ["cost", "price of the run", money],
   ]);
 
   const work = stack(
-    "multiply-adds, one image",
+    "multiply-adds per image",
     [
       {
         key: "attention_projections_macs",
@@ -115,7 +115,7 @@ function render({ model, el }) {
     count,
   );
   const memory = stack(
-    "memory, one device",
+    "memory per device",
     [
       { key: "activations_memory", name: "activations", color: "red" },
       { key: "weights_memory", name: "weights", color: "blue" },
@@ -128,7 +128,7 @@ function render({ model, el }) {
     inBytes,
   );
   const time = stack(
-    "a training step",
+    "time per training step",
     [
       { key: "forward_seconds", name: "forward", color: "blue" },
       { key: "backward_seconds", name: "backward", color: "sky" },
@@ -143,21 +143,21 @@ function render({ model, el }) {
     const parts = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
       .map(k => k * run.accumulation)
       .find(k => k <= run.batch / run.devices && fits({ accumulation: k }));
-    if (parts) return `It fits with the batch in ${parts} parts.`;
+    if (parts) return `It fits with ${parts} micro-batches.`;
     if (run.checkpointing === "none" && fits({ checkpointing: "block" }))
-      return "It fits with blocks recomputed.";
+      return "It fits if blocks are recomputed.";
     const smallest = {
       checkpointing: "block",
       accumulation: Math.ceil(run.batch / run.devices),
     };
     if (fits(smallest))
-      return "It fits with one image at a time and blocks recomputed.";
+      return "It fits with one image at a time, if blocks are recomputed.";
     const devices = [2, 4, 8, 16, 32, 64, 128, 256, 512].find(
       p =>
         p > run.devices && fits({ devices: p, split: "zero3", checkpointing: "block" }),
     );
     return devices
-      ? `It fits on ${devices} devices with ZeRO-3 and blocks recomputed.`
+      ? `It fits on ${devices} devices with ZeRO-3, if blocks are recomputed.`
       : "Choose a smaller model or another device.";
   }
   const TERMS = {
@@ -179,7 +179,7 @@ function render({ model, el }) {
       own = MACHINE.filter(name => name in run);
     tell(
       source,
-      `${run.machine}: ${machine.source}. ${own.length ? `Set by you: ${own.join(", ")}. ` : ""}Assumed: the share of the peak that is reached, overlap, latency, price${machine.joined > 1 ? `, and beyond ${machine.joined} devices the network` : ""}.`,
+      `${run.machine}: ${machine.source}. ${own.length ? `Set by you: ${own.join(", ")}. ` : ""}Assumed: share of the peak, overlap, latency, price${machine.joined > 1 ? `, and beyond ${machine.joined} devices the network` : ""}.`,
     );
 
     tiles.show(known);
@@ -200,7 +200,7 @@ function render({ model, el }) {
     tell(
       time.note,
       run.devices > 1
-        ? `Each device sends ${inBytes(known.sent_bytes)}: ${duration(known.communication_seconds)}, of which ${percent(known.hidden_seconds / known.communication_seconds)} hide behind computing.`
+        ? `Each device sends ${inBytes(known.sent_bytes)}: ${duration(known.communication_seconds)}, of which ${percent(known.hidden_seconds / known.communication_seconds)} overlap with computing.`
         : "One device: nothing is sent.",
     );
 
@@ -214,14 +214,14 @@ function render({ model, el }) {
     tell(
       story,
       [
-        `${form.label(run)}: ${macs(known.macs)} multiply-adds for one image forward, ${percent(known.token_macs / known.macs)} of them N·D².`,
+        `${form.label(run)}: ${macs(known.macs)} multiply-adds for the forward pass of one image, ${percent(known.token_macs / known.macs)} of them in N·D² terms.`,
         fits
           ? `Training fits on ${device}: ${inBytes(total)} of ${inBytes(room)}, ${percent(value / total)} of it ${largest}.`
-          : `Training does not fit on ${device}: ${inBytes(total)} where there are ${inBytes(room)}, ${percent(value / total)} of it ${largest}. ${remedy(run, room)}`,
+          : `Training does not fit on ${device}: it needs ${inBytes(total)} of ${inBytes(room)}, ${percent(value / total)} of it ${largest}. ${remedy(run, room)}`,
         waits > 0.5
-          ? `The link is the bottleneck: ${percent(waits)} of a step is waiting.`
+          ? `The link is the bottleneck: ${percent(waits)} of a step is spent waiting.`
           : waits > 0.02
-            ? `Computing is the bottleneck; ${percent(waits)} of a step is waiting for the link.`
+            ? `Computing is the bottleneck; ${percent(waits)} of a step is spent waiting for the link.`
             : "Computing is the bottleneck.",
         `${count(known.images_seen)} images take ${duration(known.run_seconds)} and ${money(known.cost)}.`,
       ].join(" "),

@@ -103,12 +103,12 @@ function render({ model, el }) {
     "aria-live": "polite",
   });
   const tiles = tilesOf([
-    ["layout_seconds", "a step", duration],
-    ["layout_images", "images a second", value => number(value, 3)],
-    ["device_memory", "on a device", inBytes],
-    ["layout_utilisation", "of the peak (MFU)", percent],
+    ["layout_seconds", "time per step", duration],
+    ["layout_images", "images per second", value => number(value, 3)],
+    ["device_memory", "memory per device", inBytes],
+    ["layout_utilisation", "share of peak (MFU)", percent],
     ["parameters", "parameters", count],
-    ["sampled_seconds", "one image, sampled", duration],
+    ["sampled_seconds", "sampling one image", duration],
   ]);
   const list = h("div", {
     class: "dit-plan-list",
@@ -116,7 +116,7 @@ function render({ model, el }) {
     "aria-label": "layout",
   });
   const memory = stack(
-    "memory, the fullest device",
+    "memory, fullest device",
     [
       { key: "device_activations", name: "activations", color: "red" },
       { key: "device_weights", name: "weights", color: "blue" },
@@ -129,7 +129,7 @@ function render({ model, el }) {
     inBytes,
   );
   const time = stack(
-    "a training step",
+    "time per training step",
     [
       { key: "busy_seconds", name: "computing", color: "blue" },
       { key: "bubble_seconds", name: "idle in the pipeline", color: "amber" },
@@ -157,8 +157,8 @@ function render({ model, el }) {
     group(
       "training",
       numeric("batch", "batch, all devices"),
-      numeric("frozen_parameters", "autoencoder, M", { unit: 1e6 }),
-      numeric("frozen_macs", "its GMAC/image", { unit: 1e9 }),
+      numeric("frozen_parameters", "autoencoder, M params", { unit: 1e6 }),
+      numeric("frozen_macs", "its GMAC per image", { unit: 1e9 }),
       numeric("sampling_steps", "sampling steps"),
       select("precision", "precision", PRECISIONS, "dit-cost-two"),
       select("checkpointing", "activations", CHECKPOINTING, "dit-cost-two"),
@@ -166,11 +166,11 @@ function render({ model, el }) {
     group(
       "cluster",
       select("machine", "device", asOptions(Object.keys(table.machines))),
-      numeric("devices", "how many"),
-      numeric("link", "link inside, GB/s"),
-      numeric("network", "between, GB/s"),
+      numeric("devices", "device count"),
+      numeric("link", "link in a node, GB/s"),
+      numeric("network", "between nodes, GB/s"),
       numeric("memory", "memory, GB"),
-      numeric("share", "reached, %"),
+      numeric("share", "of peak, %"),
     ),
   ];
 
@@ -258,7 +258,7 @@ function render({ model, el }) {
     );
     tell(
       story,
-      `${form.label(run)} on ${number(run.devices, 6)} × ${run.machine}: ${found.length} layouts fit. ${chosen === found[0] ? "The fastest" : "Yours"} is ${nameOf(layout)}, with ${duration(known.layout_seconds)} a step, and between ${duration(low)} and ${duration(high)} where other shares of the peak and of hiding are assumed.`,
+      `${form.label(run)} on ${number(run.devices, 6)} × ${run.machine}: ${found.length} layouts fit. ${chosen === found[0] ? "The fastest" : "Yours"} is ${nameOf(layout)}, with ${duration(known.layout_seconds)} per step. Other assumptions about the share of the peak and the overlap give ${duration(low)} to ${duration(high)}.`,
     );
     el.dataset.results = JSON.stringify({
       ...known,

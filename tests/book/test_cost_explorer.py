@@ -177,7 +177,7 @@ def test_the_first_state_tells_its_story_and_every_input_counts(show):
     agrees(page, "B/4", **choices)
     page.get_by_role("spinbutton", name="heads h").fill("8")
     page.get_by_role("spinbutton", name="batch").fill("1000")
-    page.get_by_role("spinbutton", name="in parts").press("ArrowUp")
+    page.get_by_role("spinbutton", name="accumulation").press("ArrowUp")
     agrees(page, "B/4", batch=1000, heads=8, accumulation=2, **choices)
     assert (
         page.get_by_role("radiogroup", name="size")
@@ -190,7 +190,7 @@ def test_the_first_state_tells_its_story_and_every_input_counts(show):
     agrees(page)
 
     page.get_by_role("combobox", name="device").select_option("A100")
-    page.get_by_role("spinbutton", name="how many").fill("64")
+    page.get_by_role("spinbutton", name="device count").fill("64")
     assert page.get_by_role("spinbutton", name="link, GB/s").input_value() == "25", (
         "beyond a node the network is the link"
     )
@@ -203,7 +203,7 @@ def test_the_first_state_tells_its_story_and_every_input_counts(show):
         agrees(page, machine="A100", devices=64, split=split)
     assert "The link is the bottleneck" in story(page)
     page.get_by_role("spinbutton", name="link, GB/s").fill("1000")
-    page.get_by_role("spinbutton", name="reached, %").fill("5")
+    page.get_by_role("spinbutton", name="of peak, %").fill("5")
     page.get_by_role("radio", name="images").check()
     agrees(
         page,
@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_said_with_what_would(show):
     assert "does not fit" in story(page)
     assert page.locator(".dit-cost-over").count() == 1
     parts = int(story(page).split("with the batch in ")[1].split()[0])
-    page.get_by_role("spinbutton", name="in parts").fill(str(parts))
+    page.get_by_role("spinbutton", name="accumulation").fill(str(parts))
     assert "Training fits" in story(page)
     agrees(page, machine="4090", accumulation=parts)
 

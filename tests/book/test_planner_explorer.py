@@ -98,7 +98,7 @@ def test_where_nothing_fits_it_says_so(show):
 
 def test_the_address_holds_the_state(show):
     page = show(planner())
-    page.get_by_label("how many").fill("32")
+    page.get_by_label("device count").fill("32")
     third = shown(page)["order"][2]
     page.locator(f'[data-layout="{third}"] input').check()
     page.wait_for_function("location.hash.includes('layout')")
