@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from typing import TYPE_CHECKING
@@ -31,6 +32,19 @@ def pytest_configure(config):
         "dit_lite", max_examples=30, deadline=None, derandomize=True, database=None
     )
     settings.load_profile("dit_lite")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported and collected stays to the end: nobody need look for garbage in
+    it, which takes longer than the imports.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,8 +16,13 @@ from ...training.precision import pick_device
     "had without a network?",
     seconds=dict(cpu=1500.0, gpu=1200.0),
     smoke=dict(
-        models=["digits"], guidances=[1.0], seeds=[0], samples=60, steps=1,
-        repeats=21, scores=["accuracy", "precision", "recall"],
+        models=["digits"],
+        guidances=[1.0],
+        seeds=[0],
+        samples=60,
+        steps=1,
+        repeats=21,
+        scores=["accuracy", "precision", "recall"],
     ),
     cpu=dict(
         models=["digits", "cifar10", "imagenet64"],
