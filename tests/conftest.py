@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+from typing import TYPE_CHECKING
 
 # before torch is imported, and for the processes that tests start
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-import torch
-from hypothesis import settings
 
-from dit_lite import DiT, DiTConfig, TrainConfig
+if TYPE_CHECKING:
+    import torch
 
-torch.set_num_threads(1)
-settings.register_profile(
-    "dit_lite", max_examples=30, deadline=None, derandomize=True, database=None
-)
-settings.load_profile("dit_lite")
+    from dit_lite import DiT, DiTConfig, TrainConfig
+
+
+def pytest_configure(config):
+    """Set up a process that runs tests; one that hands them out (-n) waits for no
+    import.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    import torch
+    from hypothesis import settings
+
+    torch.set_num_threads(1)
+    settings.register_profile(
+        "dit_lite", max_examples=30, deadline=None, derandomize=True, database=None
+    )
+    settings.load_profile("dit_lite")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported and collected stays to the end: nobody need look for garbage in
+    it, which takes longer than the imports.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -42,6 +68,8 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session")
 def tiny():
     """A function that makes a small configuration, with changes."""
+    from dit_lite import DiTConfig
+
     return lambda **changes: DiTConfig(
         **(
             dict(
@@ -63,6 +91,7 @@ def short(tiny):
     """A function that makes the configuration of a short run on digits, with changes
     of the run and of its `model`.
     """
+    from dit_lite import TrainConfig
 
     def make(model: dict | None = None, **changes) -> TrainConfig:
         config = tiny(**dict(num_classes=10) | (model or {}))
@@ -86,6 +115,9 @@ def alive(tiny):
     """A function that makes a small DiT in which every parameter is random, so that
     nothing hides behind a zero.
     """
+    import torch
+
+    from dit_lite import DiT
 
     def make(seed: int = 0, std: float = 0.3, **changes) -> DiT:
         model = DiT(tiny(**changes)).eval()
@@ -100,6 +132,7 @@ def alive(tiny):
 @pytest.fixture(scope="session")
 def batch():
     """A function that makes a batch (x, t, y) that fits a configuration."""
+    import torch
 
     def make(
         config: DiTConfig, size: int = 3, seed: int = 1

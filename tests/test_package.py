@@ -98,6 +98,7 @@ def test_every_public_name_is_that_of_its_room():
         dit_lite.colour  # noqa: B018
 
 
+@pytest.mark.process
 def test_help_of_every_command_imports_no_torch():
     code = """
 import sys

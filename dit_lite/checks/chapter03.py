@@ -128,7 +128,7 @@ def telling_window(window) -> None:
     )
     right = accuracy_with_class_within(low, high)
     require(
-        right >= 0.67,  # 70 % is asked; of 300 images the error is 3 points
+        right >= 0.66,  # 70 % is asked; of 150 images the error is 4 points
         f"Given the class from t = {high:g} to {low:g} only, the model draws it "
         f"in {right:.0%} of the images; 70 % are wanted. "
         "In the figure above, from where on does it not count what was said "
@@ -137,11 +137,12 @@ def telling_window(window) -> None:
 
 
 @torch.no_grad()
-def accuracy_with_class_within(low: float, high: float, images: int = 300) -> float:
+def accuracy_with_class_within(low: float, high: float, images: int = 150) -> float:
     """Share of digits judged correct when the class is given only where low <= t <=
     high, with guidance 2.
 
-    Forty steps, so that a window holds about as many wherever it lies.
+    Forty steps, so that a window holds about as many wherever it lies. Outside the
+    window both answers of guidance would be that without a class: one call is enough.
     """
     from ..evaluation import load_judge
     from ..training import load
@@ -151,7 +152,9 @@ def accuracy_with_class_within(low: float, high: float, images: int = 300) -> fl
 
     y = torch.arange(images) % 10
     model = LabelSchedule(load("digits"), label)
-    drawn = sample(model, y, steps=40, guidance=2.0, sampler="euler", seed=4)
+    drawn = sample(
+        model, y, steps=40, guidance=2.0, sampler="euler", seed=4, interval=(low, high)
+    )
     return (load_judge()(drawn).argmax(1) == y).float().mean().item()
 
 

@@ -66,7 +66,7 @@ def steps(place) -> list[int]:
 
 
 def test_a_save_writes_the_lines_since_the_last_one_only(tmp_path, short, monkeypatch):
-    """With half a million lines behind it, a save writes no more bytes than with
+    """With a hundred thousand lines behind it, a save writes no more bytes than with
     none.
     """
     trainer = Trainer(short(out=str(tmp_path / "run"), log_every=1))
@@ -84,11 +84,11 @@ def test_a_save_writes_the_lines_since_the_last_one_only(tmp_path, short, monkey
     bytes_of_a_save()
     few = bytes_of_a_save()
     line = metrics.lines[-1]
-    metrics.lines += [line | {"step": i} for i in range(500_000)]
+    metrics.lines += [line | {"step": i} for i in range(100_000)]
     metrics.append_to(path)
-    assert path.stat().st_size > 40e6
+    assert path.stat().st_size > 8e6
     assert bytes_of_a_save() < few + 100
-    assert len(path.read_text().splitlines()) == 500_003
+    assert len(path.read_text().splitlines()) == 100_003
 
 
 def test_lines_past_the_saved_step_are_cut_off(half, tmp_path, short, same_run):

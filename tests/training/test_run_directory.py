@@ -58,6 +58,7 @@ def holder(tmp_path):
     process.stdout.close()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("resume", [False, "auto"])
 def test_a_directory_that_another_process_uses_is_refused(
     tmp_path, short, holder, resume
@@ -67,11 +68,13 @@ def test_a_directory_that_another_process_uses_is_refused(
     assert [f.name for f in (tmp_path / "run").iterdir()] == [LOCK]
 
 
+@pytest.mark.process
 def test_a_run_that_another_process_continues_is_refused(finished, holder):
     with pytest.raises(ConfigError, match="is in use by another process"):
         train(finished[0], resume=True, progress=False)
 
 
+@pytest.mark.process
 def test_a_lock_dies_with_its_process(tmp_path, short, holder):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()

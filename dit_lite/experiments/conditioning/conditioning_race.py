@@ -40,7 +40,7 @@ CIFAR = dict(
     repeats=2, per_class=0,
 )  # fmt: skip
 SMOKE = DIGITS | dict(
-    batch_size=8, steps=2, rates=[4e-3, 8e-3], images=40, repeats=1, per_class=1
+    batch_size=8, steps=2, rates=[4e-3], images=40, repeats=1, per_class=1
 )
 
 

@@ -12,7 +12,7 @@ from ...training import Trainer
 @experiment(
     "How much better are averaged weights than the last ones?",
     recipe="digits",
-    smoke=dict(seeds=[0], steps=8),
+    smoke=dict(seeds=[0], steps=2),
     cpu=dict(seeds=[0, 1, 2], steps=None),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None),
 )

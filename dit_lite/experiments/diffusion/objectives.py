@@ -23,7 +23,7 @@ SAMPLINGS = {"heun": 25, "ddpm": 50}
         "that depend on how times are drawn and samples are made?",
     recipe="digits",
     seconds=dict(cpu=2000.0, gpu=900.0),
-    smoke=dict(seeds=[0], steps=8, per_class=2, bins=4, arms=[["flow", "linear"]]),
+    smoke=dict(seeds=[0], steps=2, per_class=1, bins=2, arms=[["flow", "linear"]]),
     cpu=dict(
         seeds=[0, 1, 2], steps=None, per_class=72, bins=10,
         arms=[["flow", "linear"], ["eps", "linear"], ["x0", "linear"], ["v", "linear"],

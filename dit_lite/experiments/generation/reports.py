@@ -16,7 +16,13 @@ from ...training.precision import pick_device
     "had without a network?",
     seconds=dict(cpu=1500.0, gpu=1200.0),
     smoke=dict(
-        models=["digits"], guidances=[1.0], seeds=[0], samples=60, steps=1, repeats=21
+        models=["digits"],
+        guidances=[1.0],
+        seeds=[0],
+        samples=60,
+        steps=1,
+        repeats=21,
+        scores=["accuracy", "precision", "recall"],
     ),
     cpu=dict(
         models=["digits", "cifar10", "imagenet64"],
@@ -66,13 +72,14 @@ training_images = lru_cache(maxsize=1)(training_reference)
 
 
 def one_report(
-    model: str, guidance: float, seed: int, samples: int, steps: int, repeats: int
-) -> dict:
-    """The report as plain numbers."""
+    model: str, guidance: float, seed: int, samples: int, steps: int, repeats: int,
+    scores: list[str] | None = None,
+) -> dict:  # fmt: skip
+    """The report as plain numbers; all scores if `scores` is None."""
     network = load(model).to(pick_device("auto"))
     report = evaluate_model(
         network, model, samples, guidance, steps=steps, sampler="dpmpp_2m", seed=seed,
-        repeats=repeats, origin=origin_of(model),
+        scores=scores, repeats=repeats, origin=origin_of(model),
         reference=training_images(model),
     )  # fmt: skip
     return {"model": model} | report.to_dict()

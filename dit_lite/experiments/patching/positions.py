@@ -12,7 +12,7 @@ from ...lab.arms import train_arm
     "What does a model lose that is not told where its tokens are?",
     recipe="digits",
     seconds=dict(cpu=700.0, gpu=300.0),
-    smoke=dict(seeds=[0], steps=3, per_class=2),
+    smoke=dict(seeds=[0], steps=1, per_class=1),
     cpu=dict(seeds=[0, 1, 2], steps=700, per_class=100),
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None, per_class=100),
 )

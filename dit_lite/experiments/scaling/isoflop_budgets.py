@@ -20,7 +20,7 @@ from .scaling_grid import loss_as_trained
     maps=2,
     smoke=dict(
         family=SHAPES, budgets=[4e8, 8e8], widths=[8, 12, 16, 24], lr=4e-3,
-        rates=[2e-3, 4e-3], seeds=[0], drawn=2048, repeats=1, images=64,
+        rates=[2e-3, 4e-3], seeds=[0], drawn=128, repeats=1, images=16,
     ),
     cpu=dict(
         family=SHAPES, budgets=[1e10, 2e10, 4e10], widths=[8, 12, 16, 24, 32],

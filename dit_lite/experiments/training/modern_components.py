@@ -52,7 +52,7 @@ CIFAR = dict(
     seconds=dict(cpu=1500.0, gpu=900.0),
     maps=3,
     smoke=dict(
-        race=DIGITS | dict(images=60, repeats=1),
+        race=DIGITS | dict(batch_size=8, images=60, repeats=1),
         seeds=[0],
         tuning_seed=10,
         rates=[4e-3],

@@ -93,14 +93,14 @@ def test_a_picture_is_read_the_same_in_any_batch(judge):
 
 def test_training_learns_repeats_and_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    first, again = (train_shapes_judge(steps=6, batch_size=16) for _ in range(2))
+    first, again = (train_shapes_judge(steps=3, batch_size=8) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(
         torch.equal(a, b)
         for a, b in zip(first.parameters(), again.parameters(), strict=True)
     )
     images, drawn = real("test", 200, (1, 0, 0))
-    learned = train_shapes_judge(steps=100, batch_size=32)
+    learned = train_shapes_judge(steps=100, batch_size=8)
     report = judge_captions(images, drawn.scenes, learned)
     assert report.accuracy("colour").value > 0.5
 
