@@ -221,7 +221,7 @@ def test_what_does_not_fit_is_said_with_what_would(show):
     page = show(calculator(machine="4090"))
     assert "does not fit" in story(page)
     assert page.locator(".dit-cost-over").count() == 1
-    parts = int(story(page).split("with the batch in ")[1].split()[0])
+    parts = int(story(page).split("It fits with ")[1].split()[0])
     page.get_by_role("spinbutton", name="accumulation").fill(str(parts))
     assert "Training fits" in story(page)
     agrees(page, machine="4090", accumulation=parts)

@@ -84,9 +84,9 @@ def test_another_layout_can_be_chosen_and_a_change_forgets_it(show):
     page.locator(f'[data-layout="{second}"] input').check()
     assert shown(page)["layout"] == second
     assert "Yours is" in page.locator(".dit-cost-story").inner_text()
-    page.get_by_label("batch, all devices").fill("512")
+    page.get_by_label("global batch").fill("512")
     assert shown(page)["layout"] == shown(page)["order"][0]
-    page.get_by_label("batch, all devices").fill("0")
+    page.get_by_label("global batch").fill("0")
     assert "whole number from 1" in page.locator(".dit-cost-problem").inner_text()
 
 
@@ -116,3 +116,14 @@ def test_the_address_holds_the_state(show):
     page.evaluate(f"location.hash = '#plan:{urlencode(dict(heads=7, devices=8))}'")
     page.wait_for_timeout(200)
     assert shown(page)["all_devices"] == 32, "numbers that do not fit are left out"
+
+
+def test_no_label_is_cut_off(show):
+    page = show(planner(devices=64))
+    names = page.locator(".dit-cost-field .dit-name, .dit-cost-tiles .dit-value")
+    for width in (360, 390, 768, 1280):
+        page.set_viewport_size(dict(width=width, height=900))
+        assert not names.evaluate_all(
+            "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1)"
+            ".map(n => n.textContent)"
+        )

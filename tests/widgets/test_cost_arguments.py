@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from fragments import asks_for_nothing, state
 
+from dit_lite import preset
 from dit_lite.analysis import cost_formulas
+from dit_lite.analysis.cost_table import model_inputs
 from dit_lite.config import SIZES
 from dit_lite.widgets import cost_calculator
 from dit_lite.widgets.cost import FIRST
@@ -102,3 +104,9 @@ def test_with_a_kernel_it_is_a_widget(monkeypatch):
     widget = cost_calculator(TABLE, SIZES)
     assert isinstance(widget, anywidget.AnyWidget)
     assert widget.run["width"] == 1152
+
+
+def test_the_first_run_names_every_number_that_the_table_reads_of_a_model():
+    numbers, options = model_inputs(preset("XL/2"))
+    of_the_space = {"channels", "downsampling"}  # of the image, which space chooses
+    assert numbers.keys() | options.keys() <= FIRST.keys() | of_the_space
