@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from ..config import DiTConfig
+from ..config import ConfigError, DiTConfig
 from .formulas import FUNCTIONS, evaluate
 
 FILE = Path(__file__).with_name("cost_formulas.json")
@@ -217,13 +217,22 @@ def model_inputs(
     return numbers | {"downsampling": 1}, options | {"attention": attention}
 
 
-def option_numbers(table: Mapping, chosen: Mapping[str, str]) -> dict[str, float]:
-    """The numbers that chosen options set."""
-    return {
-        key: number
-        for name, option in chosen.items()
-        for key, number in table["choices"][name][option].items()
-    }
+def option_numbers(
+    table: Mapping, chosen: Mapping[str, str], file: Path = FILE
+) -> dict[str, float]:
+    """The numbers that chosen options set. Raises ConfigError for an option that
+    `file`, from which the table is, does not have.
+    """
+    numbers = {}
+    for name, option in chosen.items():
+        if option not in (options := table["choices"][name]):
+            raise ConfigError(
+                f"{name}={option!r} has no entry in dit_lite/{file.parent.name}/"
+                f"{file.name}; choose one of: {', '.join(options)}; or add what it "
+                f'costs there, under "choices", "{name}"'
+            )
+        numbers |= options[option]
+    return numbers
 
 
 def model_values(

@@ -143,10 +143,9 @@ def layout_cost(
         **changes,
     )
     layout_table = layout_formulas()
-    choose("conditioning", config.conditioning, layout_table["choices"]["conditioning"])
     chosen = dict(precision=precision, checkpointing=checkpointing, split=layout.split)
     known = alone | option_numbers(table, chosen)
-    known |= layout_table["choices"]["conditioning"][config.conditioning]
+    known |= option_numbers(layout_table, {"conditioning": config.conditioning}, FILE)
     known |= links | dict(
         width=config.width,
         depth=config.depth,

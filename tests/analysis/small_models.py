@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dit_lite import DiTConfig
 from dit_lite.config import CHOICES
+from dit_lite.model import PATTERNS
 
 
 @st.composite
@@ -27,8 +28,8 @@ def _configs(draw):
         qk_norm=draw(st.booleans()), null_class=draw(st.booleans()),
         position_extent=draw(st.none() | st.integers(1, 5)),
         conditioning=draw(st.sampled_from(CHOICES["conditioning"])), attention=draw(
-            st.sampled_from(["full", "local"])
-            | st.lists(st.sampled_from(["full", "local"]), min_size=depth,
+            st.sampled_from(list(PATTERNS))
+            | st.lists(st.sampled_from(list(PATTERNS)), min_size=depth,
             max_size=depth)
         ),
         position=draw(st.sampled_from(CHOICES["position"])),

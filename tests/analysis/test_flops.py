@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 import dit_lite
 from dit_lite import ConfigError, DiT, DiTConfig, flops, preset
 from dit_lite.analysis import Cost, cost_formulas, count_macs, saved_bytes
-from dit_lite.analysis.cost_table import model_values
+from dit_lite.analysis.cost_table import model_values, option_numbers
 from dit_lite.config import CHOICES
 from dit_lite.model import CONDITIONING, resize
 from dit_lite.training.optim import make_muon
@@ -70,6 +70,15 @@ def test_the_table_has_the_options_of_the_configuration():
         choices["conditioning"][name]["affine"] == block.affine
         for name, block in CONDITIONING.items()
     )
+
+
+def test_an_option_that_the_table_lacks_is_told_where_it_belongs():
+    with pytest.raises(
+        ConfigError,
+        match=r"mlp='relu' has no entry in dit_lite/analysis/cost_formulas.json; "
+        r'.* under "choices", "mlp"',
+    ):
+        option_numbers(cost_formulas(), {"mlp": "relu"})
 
 
 @given(configs)

@@ -65,11 +65,6 @@ def test_curve_loss_and_digits_are_those_of_the_chosen_run(show):
     assert heights == pytest.approx([100 - 50 * v for v in chosen["curve"]], abs=0.01)
 
 
-def test_a_grid_with_a_hole_is_refused():
-    with pytest.raises(ValueError, match="lack a combination"):
-        run_replay_explorer(runs()[:-1], DECAYS)
-
-
 def test_nothing_overflows_a_phone(show):
     page = show(run_replay_explorer(runs(), DECAYS), width=390)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

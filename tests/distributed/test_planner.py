@@ -109,3 +109,13 @@ def test_what_does_not_divide_is_named(layout, words):
     with pytest.raises(ConfigError, match=words):
         layout_cost(XL, layout, 256)
     assert dataclasses.replace(layout, data=1, tensor=1, stages=1) == Layout()
+
+
+def test_a_conditioning_without_a_layout_is_told_where_it_belongs():
+    config = dataclasses.replace(XL, conditioning="joint")
+    with pytest.raises(
+        ConfigError,
+        match=r"conditioning='joint' has no entry in dit_lite/distributed/"
+        r'layout_formulas.json; .* under "choices", "conditioning"',
+    ):
+        layout_cost(config, Layout(2), 64)

@@ -7,6 +7,7 @@ from dit_lite.diffusion import diffusion_loss, sample, trajectory_grid
 from dit_lite.model import (
     CONDITIONING,
     CONDITIONS,
+    PATTERNS,
     any_condition,
     drop,
     is_null,
@@ -43,7 +44,7 @@ def test_every_condition_reaches_the_image_by_every_way(
 
 @padded
 @pytest.mark.parametrize("conditioning", CONDITIONING)
-@pytest.mark.parametrize("attention", ["full", "local"])
+@pytest.mark.parametrize("attention", PATTERNS)
 def test_padding_plays_no_part(alive, batch, kind, conditioning, attention):
     """A caption is the same however much padding stands behind it."""
     sizes = KINDS[kind] | dict(caption_length=6)

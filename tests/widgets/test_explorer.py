@@ -1,10 +1,12 @@
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fragments import state
 
+from dit_lite import widgets
 from dit_lite.widgets import (
     Html,
     choose,
@@ -14,7 +16,7 @@ from dit_lite.widgets import (
     predict,
     sampling_explorer,
 )
-from dit_lite.widgets.explorer import HERE, LIMIT
+from dit_lite.widgets.explorer import HERE, LIMIT, SHARED
 
 FRAMES = np.zeros((4, 3, 3), np.uint8)
 MAKERS = {
@@ -26,6 +28,25 @@ MAKERS = {
     "predict": lambda: predict("How many?", 3, 1, 5),
     "choose": lambda: choose("Which?", ["this", "that"], 0),
 }
+
+
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in HERE.glob("*.mjs")} - SHARED)
+)
+def test_an_explorer_is_exported_and_tested(name):
+    home = f"dit_lite.widgets.{name}"
+    public = vars(widgets).items()
+    makers = [name for name, one in public if getattr(one, "__module__", "") == home]
+    assert makers, (
+        f"{name}.mjs: export the function of {name}.py in dit_lite/widgets/__init__.py;"
+        " or, if it is part of other explorers, name it in NEEDS of explorer.py"
+    )
+    for folder, asks in (("widgets", "its arguments"), ("book", "its page")):
+        tests = Path(__file__).parents[1] / folder
+        assert any(
+            re.search(rf"\b({'|'.join(makers)})\b", path.read_text())
+            for path in tests.glob("test_*.py")
+        ), f"{name}: no file of tests/{folder} uses {makers}; test {asks} there"
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -19,7 +19,7 @@ from .scaling_grid import loss_as_trained
     seconds=dict(cpu=420.0, gpu=400.0),
     maps=2,
     smoke=dict(
-        family=SHAPES, budgets=[4e8, 8e8], widths=[8, 12, 16, 24], lr=4e-3,
+        family=SHAPES, budgets=[2e8, 4e8], widths=[8, 12, 16, 24], lr=4e-3,
         rates=[2e-3, 4e-3], seeds=[0], drawn=128, repeats=1, images=16,
     ),
     cpu=dict(
