@@ -1,4 +1,6 @@
-"""Images on many devices: the batches of one process dealt out."""
+"""Images on many devices: the batches of one process dealt out, and the two answers of
+guidance asked for at the same time.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +43,26 @@ def sample_together(
     for i, images in enumerate(made):
         dist.broadcast(images, i % ranks)
     return torch.cat(made)
+
+
+class Halves(nn.Module):
+    """A model whose batches are split over a group: with guidance one of two ranks
+    answers with the condition, the other without it. All ranks get all answers.
+
+    `sample` and `Denoiser` take it in the place of the model it wraps. Batches that do
+    not divide are answered whole by every rank.
+    """
+
+    def __init__(self, model: nn.Module, group: dist.ProcessGroup | None = None):
+        super().__init__()
+        self.module, self.config, self.group = model, model.config, group
+        self.rank, self.ranks = dist.get_rank(group), dist.get_world_size(group)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        if len(x) % self.ranks:
+            return self.module(x, t, y)
+        own = self.module(*(value.chunk(self.ranks)[self.rank] for value in (x, t, y)))
+        answers = [torch.empty_like(own) for _ in range(self.ranks)]
+        dist.all_gather(answers, own.contiguous(), group=self.group)
+        return torch.cat(answers)

@@ -2,15 +2,49 @@ import math
 
 import pytest
 import torch
+import torch.distributed as dist
+from processes import run
 from torch import nn
 
 from dit_lite.config import ConfigError
 from dit_lite.distributed.stale import (
     Delayed,
+    LocalSGD,
     largest_stable,
     quadratic_diverges,
     stable_rate,
 )
+
+
+def local(every, steps=6):
+    """Weights after some steps on this rank's images, and the bytes sent."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1).double()
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(2 * 8, 3, generator=generator, dtype=torch.float64)
+    y = torch.randn(2 * 8, 1, generator=generator, dtype=torch.float64)
+    if dist.is_initialized():
+        part = slice(8 * dist.get_rank(), 8 * dist.get_rank() + 8)
+        x, y = x[part], y[part]
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    average = LocalSGD(model.parameters(), every) if dist.is_initialized() else None
+    for _ in range(steps):
+        optimiser.zero_grad()
+        (model(x) - y).square().mean().backward()
+        optimiser.step()
+        if average:
+            average.step()
+    weights = nn.utils.parameters_to_vector(model.parameters()).detach()
+    return weights, average.bytes if average else 0
+
+
+def test_averaging_every_step_is_data_parallelism_and_less_often_sends_less():
+    alone, _ = local(1)
+    often, seldom = run(2, local, 1), run(2, local, 3)
+    torch.testing.assert_close(often[0][0], alone, rtol=0, atol=1e-14)
+    assert torch.equal(seldom[0][0], seldom[1][0])
+    assert (seldom[0][0] - alone).norm() > 1e-4
+    assert often[0][1] == 3 * seldom[0][1] == 6 * 4 * 8
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2, 4, 16])
@@ -36,6 +70,8 @@ def test_gradients_come_so_many_steps_late():
 
 
 def test_wrong_numbers_are_refused():
+    with pytest.raises(ConfigError, match="every=0"):
+        LocalSGD([], 0)
     with pytest.raises(ConfigError, match="delay=-1"):
         stable_rate(-1)
     with pytest.raises(ConfigError, match="does not lie between"):

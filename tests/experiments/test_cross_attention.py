@@ -246,3 +246,10 @@ def test_a_layer_that_is_fed_another_caption_is_that_layer_alone():
             torch.testing.assert_close(found, model.finish(tokens, context))
             assert not torch.equal(found, model(x, t, y))
     assert own.pooled.shape == (1, 16)
+
+
+def test_seeds_that_order_layers_alike_agree():
+    same = torch.tensor([[0.1, 0.4, 0.9], [0.2, 0.3, 0.4], [1.0, 2.0, 5.0]])
+    assert layer_shares.agreement_of_seeds(same) == pytest.approx(1)
+    turned = torch.stack([same[0], same[0].flip(0)])
+    assert layer_shares.agreement_of_seeds(turned) == pytest.approx(-1)

@@ -43,6 +43,10 @@ class IsoFLOP:
         """The bootstrap interval of the exponent."""
         return Range(*map(float, np.quantile(self.draws, _ends(level))))
 
+    def best_size(self, compute: float) -> float:
+        """The size that the power law gives for a budget."""
+        return float(self.factor * positive("compute", [compute])[0] ** self.exponent)
+
 
 def isoflop(compute, parameters, loss, *, draws: int = 400, seed: int = 0) -> IsoFLOP:
     """Fit a parabola per budget, and a power law through the vertices (2203.15556

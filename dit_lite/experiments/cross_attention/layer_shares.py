@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...analysis import rank_correlation
 from ...config import DiTConfig, TrainConfig
 from ...data import Dataset
 from ...diffusion import diffusion_loss, to_model_units
@@ -147,3 +148,12 @@ def fed(block: nn.Module, **fields):
     return block.register_forward_pre_hook(
         lambda _, inputs: (inputs[0], inputs[1]._replace(**fields))
     )
+
+
+def agreement_of_seeds(values: torch.Tensor) -> float:
+    """How alike S seeds order L layers: the mean rank correlation of all pairs of rows
+    of values (S, L).
+    """
+    pairs = torch.combinations(torch.arange(len(values)))
+    found = [rank_correlation(values[a], values[b]) for a, b in pairs.tolist()]
+    return sum(found) / len(found)
