@@ -35,8 +35,8 @@ GPU = dict(
     steps=40_000, batch_size=256, warmup=300,
     model=dict(width=192, depth=6, heads=4, patch_size=4, data_std=0.5),
 )  # fmt: skip
-#: Of Muon: with AdamW, 5000 steps at `cpu` leave every claim but colour to chance.
-RATES = [4e-3, 8e-3, 1.6e-2, 3.2e-2]
+#: Of Muon, which learns the words in fewer steps than AdamW.
+RATES = [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2]
 
 
 @experiment(
