@@ -51,8 +51,8 @@ The picture is uncurated: seed 0, dpmpp_2m, 25 steps, guidance {guidance:g}. A r
 caption: {captions}. Training never shows the last pair of shape and colour.
 
 - **Trained by** `{command}`, taken at {seen:,} images ({steps:,} of its 16,000 \
-steps): flow objective on the linear path, Muon, averaged weights, fp32. **On one \
-processor core, without a GPU**, in {hours:.1f} hours, beside other work. A later \
+steps): flow objective on the linear path, Muon, averaged weights, fp32. **On one or \
+two processor cores, without a GPU**, in {hours:.1f} hours, beside other work. A later \
 state of the same run is shipped, measured and described by \
 `python -m dit_lite.experiments.cross_attention._ship runs/shapes`.
 - **Data** captioned shapes (`dit_lite/data/shapes/README.md`), drawn anew for every \
