@@ -21,10 +21,10 @@ CLAIMS = ("colour", "shape", "place")
 
 @experiment(
     "What does a network of captions lose without a head, and without several?",
-    seconds=dict(cpu=240.0, gpu=120.0),
+    seconds=dict(cpu=400.0, gpu=120.0),
     maps=2,
     smoke=dict(model=None, seeds=[0], images=2, drawn=2, steps=1, draws=1),
-    cpu=dict(model=MODEL, seeds=SEEDS, images=64, drawn=32, steps=6, draws=3),
+    cpu=dict(model=MODEL, seeds=SEEDS, images=64, drawn=96, steps=6, draws=3),
     gpu=dict(model=MODEL, seeds=SEEDS, images=2000, drawn=500, steps=25, draws=20),
 )
 def heads_removed(
