@@ -14,7 +14,7 @@ from ...lab import Parts, experiment
 from ...lab.arms import train_arm
 from ...training import Trainer
 
-RATES = [1e-3, 2e-3, 4e-3, 8e-3]
+RATES = [4e-3, 8e-3, 1.6e-2, 3.2e-2]
 SMALL = dict(patch_size=2, width=64, depth=4, heads=4)
 
 
