@@ -18,7 +18,7 @@ from ...lab.arms import train_arm
 from ...training import DivergedError
 
 SIDE, LEVELS = 16, (60, 110, 160)
-RATES = [1e-3, 2e-3, 4e-3, 8e-3]
+RATES = [4e-3, 8e-3, 1.6e-2, 3.2e-2]
 SMALL = dict(patch_size=4, width=48, depth=4, heads=4, data_std=0.5)
 
 
