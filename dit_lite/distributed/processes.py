@@ -62,14 +62,14 @@ def run(
                 rank.start()
             for end in there:
                 end.close()
-            return _collect(list(here), timeout)
+            return _collect(list(here), ranks, timeout)
         finally:
             for rank in ranks:
                 rank.kill()
                 rank.join()
 
 
-def _collect(ends: list[Connection], timeout: float) -> list[Any]:
+def _collect(ends: list[Connection], ranks: list, timeout: float) -> list[Any]:
     results: dict[int, Any] = {}
     while len(results) < len(ends):
         ready = wait([e for i, e in enumerate(ends) if i not in results], timeout)
@@ -80,7 +80,10 @@ def _collect(ends: list[Connection], timeout: float) -> list[Any]:
             try:
                 good, payload = end.recv()
             except EOFError:
-                raise RankError(f"rank {i} ended without a result") from None
+                ranks[i].join(5)  # below zero: the signal that ended it
+                raise RankError(
+                    f"rank {i} ended without a result, exit code {ranks[i].exitcode}"
+                ) from None
             if not good:
                 raise RankError(f"rank {i}:\n{payload}")
             results[i] = torch.load(io.BytesIO(payload), weights_only=False)
