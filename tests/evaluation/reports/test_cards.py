@@ -15,20 +15,12 @@ from dit_lite.files.pretrained import Origin
 from dit_lite.training import save_model
 
 
+SMALL = "--samples 30 --steps 1 --scores precision --repeats 21 --out".split()
+
+
 def report_on(run) -> None:
     """A small report in the directory of a run."""
-    asked = [
-        "--samples",
-        "30",
-        "--steps",
-        "1",
-        "--scores",
-        "precision",
-        "--repeats",
-        "21",
-        "--out",
-    ]
-    main(["evaluate", "--checkpoint", str(run), *asked, str(run / "report.json")])
+    main(["evaluate", "--checkpoint", str(run), *SMALL, str(run / "report.json")])
 
 
 @pytest.fixture
@@ -157,26 +149,7 @@ def html_of(html: str) -> str:
 
 @pytest.mark.parametrize("field", ["row", "sampler", "reference", "extractor", "note"])
 def test_a_report_of_a_stranger_does_nothing_in_a_card(run, field):
-    asked = (
-        "--samples",
-        "30",
-        "--steps",
-        "1",
-        "--scores",
-        "precision",
-        "--repeats",
-        "21",
-    )
-    main(
-        [
-            "evaluate",
-            "--checkpoint",
-            str(run),
-            *asked,
-            "--out",
-            str(run / "report.json"),
-        ]
-    )
+    report_on(run)
     report = json.loads((run / "report.json").read_text())
     report["rows"][0][field] = "x\n\n# Forged\n\n<script>a</script> | [b](c)"
     (run / "report.json").write_text(json.dumps(report))
