@@ -14,8 +14,17 @@ from dit_lite.evaluation.reports.cards import MOST_WORDS, model_card
 from dit_lite.files.pretrained import Origin
 from dit_lite.training import save_model
 
-
-SMALL = "--samples 30 --steps 1 --scores precision --repeats 21 --out".split()
+SMALL = [
+    "--samples",
+    "30",
+    "--steps",
+    "1",
+    "--scores",
+    "precision",
+    "--repeats",
+    "21",
+    "--out",
+]
 
 
 def report_on(run) -> None:
