@@ -8,6 +8,7 @@ with two ranks takes half a second and threads of the parent do no harm.
 from __future__ import annotations
 
 import datetime
+import faulthandler
 import io
 import multiprocessing
 import tempfile
@@ -46,14 +47,13 @@ def run(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     with tempfile.TemporaryDirectory() as directory:
-        store = Path(directory) / "store"
         here, there = zip(
             *(context.Pipe(duplex=False) for _ in range(world)), strict=True
         )
         ranks = [
             context.Process(
                 target=_rank,
-                args=(there[i], function, i, world, store if group else None, args),
+                args=(there[i], Path(directory), i, world, group, function, args),
             )
             for i in range(world)
         ]
@@ -62,14 +62,16 @@ def run(
                 rank.start()
             for end in there:
                 end.close()
-            return _collect(list(here), ranks, timeout)
+            return _collect(list(here), ranks, Path(directory), timeout)
         finally:
             for rank in ranks:
                 rank.kill()
                 rank.join()
 
 
-def _collect(ends: list[Connection], ranks: list, timeout: float) -> list[Any]:
+def _collect(
+    ends: list[Connection], ranks: list, directory: Path, timeout: float
+) -> list[Any]:
     results: dict[int, Any] = {}
     while len(results) < len(ends):
         ready = wait([e for i, e in enumerate(ends) if i not in results], timeout)
@@ -81,8 +83,10 @@ def _collect(ends: list[Connection], ranks: list, timeout: float) -> list[Any]:
                 good, payload = end.recv()
             except EOFError:
                 ranks[i].join(5)  # below zero: the signal that ended it
+                code, stack = ranks[i].exitcode, directory / f"stack-{i}"
                 raise RankError(
-                    f"rank {i} ended without a result, exit code {ranks[i].exitcode}"
+                    f"rank {i} ended without a result, exit code {code}\n"
+                    + (stack.read_text() if stack.exists() else "")
                 ) from None
             if not good:
                 raise RankError(f"rank {i}:\n{payload}")
@@ -91,16 +95,18 @@ def _collect(ends: list[Connection], ranks: list, timeout: float) -> list[Any]:
 
 
 def _rank(
-    end: Connection, function, rank: int, world: int, store: Path | None, args
+    end: Connection, directory: Path, rank: int, world: int, group: bool, function, args
 ) -> None:
     torch.set_num_threads(1)
+    # where a crash in native code leaves its stack
+    faulthandler.enable((directory / f"stack-{rank}").open("w"))
     # warnings of torch about itself say nothing about what is run
     warnings.simplefilter("ignore")
     try:
-        if store:
+        if group:
             dist.init_process_group(
                 "gloo",
-                init_method=f"file://{store}",
+                init_method=f"file://{directory / 'store'}",
                 rank=rank,
                 world_size=world,
                 timeout=datetime.timedelta(seconds=60),
@@ -108,7 +114,7 @@ def _rank(
         payload = io.BytesIO()
         torch.save(function(*args), payload)
         end.send((True, payload.getvalue()))
-        if store:
+        if group:
             dist.barrier()
     except BaseException:
         end.send((False, traceback.format_exc()))
