@@ -22,6 +22,7 @@ from dit_lite.experiments.scaling._runs import (
     sizes,
 )
 from dit_lite.lab import run_experiment
+from dit_lite.lab.tuning import best_setting
 from dit_lite.training import Trainer
 
 
@@ -76,15 +77,6 @@ def test_a_prediction_of_the_largest_holds_for_curves_of_a_law():
     for row in judged:
         assert row["predicted"] == pytest.approx(row["loss"], rel=0.03)
         assert row["low"] < row["predicted"] < row["high"]
-
-
-def test_a_rate_of_the_grid_is_best_on_average_and_divergence_loses():
-    rows = [
-        dict(width=32, patch_size=8, seed=seed, lr=lr, loss=loss)
-        for lr, pair in ((1e-3, (0.5, 0.5)), (2e-3, (0.3, 0.6)), (4e-3, (0.2, None)))
-        for seed, loss in enumerate(pair)
-    ]
-    assert scaling_grid.best_rate(rows, 8) == 2e-3
 
 
 def test_times_are_weighted_as_training_draws_them():
@@ -142,7 +134,7 @@ def test_the_best_rate_is_that_of_the_mean_and_divergence_loses():
     ]
     rows[2] |= {"loss": None}  # standard, 16, 2e-3
     best = [
-        rate_transfer.best_rate(rows, mup, w) for mup in (False, True) for w in (16, 64)
+        best_setting(rows, mup=mup, width=w) for mup in (False, True) for w in (16, 64)
     ]
     assert [one["lr"] for one in best] == [4e-3, 2e-3, 2e-3, 2e-3]
     assert [one["bracketed"] for one in best] == [False, True, True, True]

@@ -15,6 +15,7 @@ from ...diffusion import sample
 from ...evaluation import class_accuracy, held_out, load_judge, mean_loss, mislabelled
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
+from ...lab.tuning import best_setting
 from ...model.dit import DiT
 from ...training import DivergedError
 
@@ -67,14 +68,11 @@ def conditioning_race(parts: Parts, races: list[dict], seeds: list[int]) -> dict
         for race in races for way in WAYS for lr in race["rates"]
     ]  # fmt: skip
     tuned = parts.map(one_racer, cases, cost=price)
-
-    def best(race: dict, way: str) -> float:
-        runs = zip(cases, tuned, strict=True)
-        own = [run for run in runs if (run[0]["race"], run[0]["way"]) == (race, way)]
-        return min(own, key=lambda run: finite_loss(run[1]))[0]["lr"]
-
     arms = [
-        dict(race=race, way=way, lr=best(race, way), seed=seed)
+        dict(
+            race=race, way=way, seed=seed,
+            lr=best_setting(tuned, data=race["data"], way=way)["lr"],
+        )
         for race in races for seed in seeds for way in WAYS
     ]  # fmt: skip
     return {"tuning": tuned, "rows": parts.map(one_racer, arms, cost=price)}
@@ -85,11 +83,6 @@ def price(part: dict) -> float:
     race = part["race"]
     macs = flops(racer(race, part["way"]))["total"].macs
     return race["steps"] * race["batch_size"] * macs
-
-
-def finite_loss(row: dict) -> float:
-    """The held-out loss; a run that diverged comes last."""
-    return row["loss"] if row["loss"] is not None else math.inf
 
 
 def racer(race: dict, way: str) -> DiTConfig:

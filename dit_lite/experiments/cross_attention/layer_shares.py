@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from ...data import Dataset
 from ...diffusion import diffusion_loss, to_model_units
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
+from ...lab.tuning import best_setting
 from ...training import DivergedError
 
 SIDE, LEVELS = 16, (60, 110, 160)
@@ -82,21 +82,13 @@ def layer_shares(
         [dict(share=s, lr=lr, seed=max(seeds) + 1) for s in shares for lr in rates],
         **shared,
     )
-    best = {
-        share: min((row for row in tuned if row["share"] == share), key=finite_loss)
-        for share in shares
-    }
+    best = {share: best_setting(tuned, share=share)["lr"] for share in shares}
     arms = [
-        dict(share=share, lr=best[share]["lr"], seed=seed)
+        dict(share=share, lr=best[share], seed=seed)
         for share in shares
         for seed in seeds
     ]
     return {"tuning": tuned, "rows": parts.map(one_training, arms, **shared)}
-
-
-def finite_loss(row: dict) -> float:
-    """The held-out loss; a run that diverged comes last."""
-    return row["loss"] if row["loss"] is not None else math.inf
 
 
 @torch.no_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 
@@ -16,6 +14,7 @@ from ...evaluation import held_out, mean_loss
 from ...evaluation.shapes import judge_captions
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
+from ...lab.tuning import best_setting
 from ...model.dit import DiT
 from ...training import DivergedError
 
@@ -65,17 +64,9 @@ def six_ways(
         [dict(way=w, lr=lr, seed=max(seeds) + 1) for w in WAYS for lr in rates],
         **shared,
     )
-    best = {
-        way: min((row for row in tuned if row["way"] == way), key=finite_loss)["lr"]
-        for way in WAYS
-    }
+    best = {way: best_setting(tuned, way=way)["lr"] for way in WAYS}
     arms = [dict(way=w, lr=best[w], seed=seed) for w in WAYS for seed in seeds]
     return {"tuning": tuned, "rows": parts.map(one_way, arms, **shared)}
-
-
-def finite_loss(row: dict) -> float:
-    """The held-out loss; a run that diverged comes last."""
-    return row["loss"] if row["loss"] is not None else math.inf
 
 
 def way_model(way: str, model: dict) -> DiTConfig:

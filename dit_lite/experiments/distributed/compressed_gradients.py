@@ -4,12 +4,11 @@ without error feedback.
 
 from __future__ import annotations
 
-import math
-
 from ...distributed.compression import PowerSGD, Rounded, TopK
 from ...distributed.processes import run
 from ...distributed.trainer import ParallelTrainer
 from ...lab import Parts, experiment
+from ...lab.tuning import best_setting
 from ._runs import held_out_loss, run_config, trainer
 
 #: The ways to send a gradient, and what makes each.
@@ -43,7 +42,7 @@ def compressed_gradients(
     cases = [dict(way=way, seed=seed) for way in ways for seed in seeds]
     found = parts.map(one_way, cases, rates=rates, steps=steps)
     rows = [row for part in found for row in part["runs"]]
-    return {"rows": rows, "best": [best_rate(rows, way) for way in ways]}
+    return {"rows": rows, "best": [best_setting(rows, way=way) for way in ways]}
 
 
 def one_way(way: str, seed: int, rates: list[float], steps: int) -> dict:
@@ -66,20 +65,3 @@ def all_rates(way: str, seed: int, rates: list[float], steps: int) -> list[dict]
             dict(way=way, seed=seed, lr=lr, loss=held_out_loss(one), share=share)
         )
     return rows
-
-
-def best_rate(rows: list[dict], way: str) -> dict:
-    """The rate of the lowest mean loss; one that diverged for a seed loses."""
-    losses: dict[float, list[float]] = {}
-    for row in rows:
-        if row["way"] == way:
-            loss = math.inf if row["loss"] is None else row["loss"]
-            losses.setdefault(row["lr"], []).append(loss)
-    means = {lr: sum(values) / len(values) for lr, values in losses.items()}
-    lr = min(means, key=means.get)
-    return {
-        "way": way,
-        "lr": lr,
-        "loss": means[lr],
-        "bracketed": lr not in (min(means), max(means)),
-    }

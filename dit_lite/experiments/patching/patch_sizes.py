@@ -5,6 +5,7 @@ learning rate.
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import torch
 
@@ -15,13 +16,15 @@ from ...diffusion import sample
 from ...evaluation import held_out, mean_loss
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
+from ...lab.tuning import best_setting
 from ...model.dit import DiT
 from ...training import DivergedError
 
 #: `batches` by patch size. `images` are those that the second patch size sees; the
 #: others see as many as cost the same.
 DIGITS = dict(
-    data="digits", batches={"1": [3, 6, 12], "2": [6, 12, 24], "4": [12, 24, 48]},
+    data="digits",
+    batches={"1": [2, 3, 6, 12], "2": [3, 6, 12, 24], "4": [6, 12, 24, 48]},
     rates=[2e-3, 4e-3, 8e-3, 1.6e-2], images=8_000, shown=None, repeats=3,
     model=dict(width=64, depth=4, heads=4),
 )  # fmt: skip
@@ -39,7 +42,7 @@ SMOKE = DIGITS | dict(
 @experiment(
     "What is a patch worth at equal multiply-adds, when every patch size has its own "
     "batch and learning rate?",
-    seconds=dict(cpu=550.0, gpu=12_000.0),
+    seconds=dict(cpu=1500.0, gpu=12_000.0),
     maps=2,
     smoke=dict(races=[SMOKE], seeds=[0]),
     cpu=dict(races=[DIGITS], seeds=[0, 1, 2]),
@@ -59,25 +62,15 @@ def patch_sizes(parts: Parts, races: list[dict], seeds: list[int]) -> dict:
         for batch in batches for lr in race["rates"]
     ]  # fmt: skip
     tuned = parts.map(one_patch, cases)
-
-    def best(race: dict, patch: int) -> dict:
-        runs = zip(cases, tuned, strict=True)
-        own = [
-            run for run in runs if (run[0]["race"], run[0]["patch"]) == (race, patch)
-        ]
-        case, _ = min(own, key=lambda run: finite_loss(run[1]))
-        return dict(batch_size=case["batch_size"], lr=case["lr"])
-
-    arms = [
-        dict(race=race, patch=int(patch), seed=seed, **best(race, int(patch)))
-        for race in races for seed in seeds for patch in race["batches"]
-    ]  # fmt: skip
+    arms = []
+    for race, seed in product(races, seeds):
+        for patch in map(int, race["batches"]):
+            best = best_setting(
+                tuned, ("batch_size", "lr"), data=race["data"], patch=patch
+            )
+            own = dict(batch_size=best["batch_size"], lr=best["lr"])
+            arms.append(dict(race=race, patch=patch, seed=seed, **own))
     return {"tuning": tuned, "rows": parts.map(one_patch, arms)}
-
-
-def finite_loss(row: dict) -> float:
-    """The held-out loss; a run that diverged comes last."""
-    return row["loss"] if row["loss"] is not None else math.inf
 
 
 def multiply_adds(race: dict, patch: int) -> float:

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 
 from ...lab import Parts, experiment
+from ...lab.tuning import best_setting
 from ...training import DivergedError
 from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, run_config
 
@@ -50,7 +51,10 @@ def rate_transfer(
     rows = parts.map(
         one_run, grid, lambda part: 40 + part["width"], family=family, **settings
     )
-    best = [best_rate(rows, mup, width) for mup in (False, True) for width in widths]
+    best = [
+        best_setting(rows, mup=mup, width=width)
+        for mup in (False, True) for width in widths
+    ]  # fmt: skip
     return {"rows": rows, "best": best, "drift": drift(best)}
 
 
@@ -68,21 +72,6 @@ def one_run(
     except DivergedError:
         return row
     return row | {"loss": loss if math.isfinite(loss) else None}
-
-
-def best_rate(rows: list[dict], mup: bool, width: int) -> dict:
-    """The best rate of a width, over the mean of seeds; one that diverged loses."""
-    losses: dict[float, list[float]] = {}
-    for row in rows:
-        if (row["mup"], row["width"]) == (mup, width):
-            loss = math.inf if row["loss"] is None else row["loss"]
-            losses.setdefault(row["lr"], []).append(loss)
-    means = {lr: float(np.mean(values)) for lr, values in losses.items()}
-    lr = min(means, key=means.get)
-    return {
-        "mup": mup, "width": width, "lr": lr, "loss": means[lr],
-        "bracketed": lr not in (min(means), max(means)),
-    }  # fmt: skip
 
 
 def drift(best: list[dict]) -> list[dict]:

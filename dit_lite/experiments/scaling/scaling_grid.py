@@ -4,7 +4,6 @@ prediction of the largest that is recorded before it is trained.
 
 from __future__ import annotations
 
-import math
 from itertools import product
 
 import numpy as np
@@ -16,6 +15,7 @@ from ...evaluation import held_out, validation_loss
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
 from ...lab.provenance import now
+from ...lab.tuning import best_setting
 from ...model.dit import DiT
 from ...training import DivergedError
 from ._runs import (
@@ -90,7 +90,7 @@ def scaling_grid(
         return part["at"][-1] * (4 + part["width"] * tokens / 25)
 
     tuning = parts.map(one_rate, sweep(base, patches), cost, **shared)
-    lr = {patch: best_rate(tuning, patch) for patch in patches}
+    lr = {patch: best_setting(tuning, patch_size=patch)["lr"] for patch in patches}
     small = parts.map(one_run, grid(widths[:-1]), cost, **shared)
     ahead = parts.map(
         predict, [dict(curves=small, largest=largest, fit_from=fit_from)], family=family
@@ -161,16 +161,6 @@ def one_rate(lr: float, **run) -> dict:
         return row | {"loss": one_run(lr=lr, **run)["losses"][-1]}
     except DivergedError:
         return row | {"loss": None}
-
-
-def best_rate(tuning: list[dict], patch: int) -> float:
-    """The rate with the lowest loss, averaged over seeds."""
-    losses: dict[float, list[float]] = {}
-    for one in tuning:
-        if one["patch_size"] == patch:
-            loss = math.inf if one["loss"] is None else one["loss"]
-            losses.setdefault(one["lr"], []).append(loss)
-    return min(losses, key=lambda rate: np.mean(losses[rate]))
 
 
 def predict(family: dict, curves: list[dict], largest: int, fit_from: int) -> dict:

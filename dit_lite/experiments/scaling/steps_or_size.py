@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import chain, product
 
 import torch
@@ -11,6 +10,7 @@ from ...diffusion import sample
 from ...evaluation import extract, load_extractor, make_reference, measure, real_images
 from ...lab import Parts, experiment
 from ...lab.arms import train_arm
+from ...lab.tuning import best_setting
 from ...training import DivergedError
 from ._runs import DIGITS, loss_curve, run_config, sizes
 
@@ -44,10 +44,8 @@ def steps_or_size(
         dict(width=w, lr=lr, seed=seed) for w, lr, seed in product(widths, rates, seeds)
     ]
     tuning = parts.map(one_rate, sweep, cost, family=family, **settings)
-    grid = [
-        dict(width=w, lr=best_rate(tuning, w), seed=seed)
-        for w, seed in product(widths, seeds)
-    ]
+    lr = {w: best_setting(tuning, width=w)["lr"] for w in widths}
+    grid = [dict(width=w, lr=lr[w], seed=seed) for w, seed in product(widths, seeds)]
     settings |= dict(sampling_steps=sampling_steps, per_class=per_class)
     rows = list(chain(*parts.map(one_model, grid, cost, family=family, **settings)))
     return {"tuning": tuning, "rows": rows, "front": front(rows)}
@@ -61,16 +59,6 @@ def one_rate(family: dict, width: int, lr: float, seed: int, steps: int) -> dict
         return row | {"loss": loss_curve(config, [steps], 1, None)["losses"][0]}
     except DivergedError:
         return row | {"loss": None}
-
-
-def best_rate(tuning: list[dict], width: int) -> float:
-    """The rate with the lowest mean loss of a width."""
-    losses: dict[float, list[float]] = {}
-    for row in tuning:
-        if row["width"] == width:
-            loss = math.inf if row["loss"] is None else row["loss"]
-            losses.setdefault(row["lr"], []).append(loss)
-    return min(losses, key=lambda lr: sum(losses[lr]))
 
 
 def one_model(

@@ -12,6 +12,7 @@ from ...data import load_data
 from ...evaluation import held_out, mean_loss
 from ...lab import Parts, experiment
 from ...lab.arms import compiled, train_arm
+from ...lab.tuning import best_setting
 from ...training import DivergedError, Trainer
 
 #: Changes of the model and of the training run, by option; `none` is the paper's block
@@ -106,13 +107,7 @@ def modern_components(
         for lr in rates
     ]
     tuning = parts.map(one_run, cases)
-    best = {
-        name: min(
-            (row for row in tuning if row["option"] == name),
-            key=lambda row: row["loss"],
-        )["lr"]
-        for name in arms
-    }
+    best = {name: best_setting(tuning, option=name)["lr"] for name in arms}
     cases = [
         dict(race=race, option=name, steps=count, lr=best[name], seed=seed)
         for name, count in arms.items()
