@@ -206,5 +206,5 @@ def test_keys_and_values_of_a_caption_are_computed_once(page):
 
 
 def test_a_caption_of_which_nothing_is_left_is_refused(page):
-    with pytest.raises(Exception, match="every word is taken away"):
+    with pytest.raises(Exception, match="every word is removed"):
         ask(page, 0.5, [in_page(CAPTION, seen=[False] * 5)])
