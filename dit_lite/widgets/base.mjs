@@ -260,7 +260,7 @@ function plot({ title, x, y, xTicks, yTicks, series }) {
     { class: "dit-plot", "aria-hidden": "true" },
     title && h("div", { class: "dit-title" }, title),
     area,
-  ); // its numbers are in the text
+  ); // its numbers are in text
   const mark = (px, values) => (
     (rule.style.left = left(px) + "%"),
     dots.forEach((dot, i) => put(dot, px, values[i]))

@@ -129,7 +129,7 @@ function render({ model, el }) {
     story.setAttribute("aria-live", "polite");
   }
   function start() {
-    story.setAttribute("aria-live", "off"); // while it plays, nothing is read aloud
+    story.setAttribute("aria-live", "off"); // silent while it plays
     play.textContent = PAUSE;
     play.setAttribute("aria-pressed", "true");
     if (model.get("step") === last) put(model, "step", 0);

@@ -257,7 +257,7 @@ function walker({ el, model, state, ask, draw, play, story, scrub }) {
       pause = slow.matches ? 1000 : Math.min(400, Math.max(60, 3500 / last()));
     playing = true;
     play.textContent = HOLD;
-    story.setAttribute("aria-live", "off"); // while it plays, nothing is read aloud
+    story.setAttribute("aria-live", "off"); // silent while it plays
     el.dataset.busy = "false";
     if (now() === last()) show(0);
     let due = performance.now() + pause;
