@@ -97,7 +97,7 @@ def initial_branches(
             "the configuration"
         )
     with torch.random.fork_rng(devices=[]):
-        # that of the CPU; torch.manual_seed would seed GPUs too
+        # only the CPU's; torch.manual_seed would seed GPUs too
         torch.default_generator.manual_seed(seed)
         model = DiT(dataclasses.replace(config, conditioning="adaln_zero"))
     block, rotation = model.blocks[0], model.position.rotation()

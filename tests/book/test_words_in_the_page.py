@@ -1,5 +1,5 @@
-"""The network of captions as the page computes it: passes, maps, what is done to words,
-and guided walks are PyTorch's with the same weights.
+"""The caption model as the page computes it: passes, maps, word changes and guided
+walks match PyTorch with the same weights.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def train_classifier(
     device = pick_device("auto")
     generator = torch.Generator(device).manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        # that of the CPU; torch.manual_seed would seed GPUs too
+        # only the CPU's; torch.manual_seed would seed GPUs too
         torch.default_generator.manual_seed(seed)
         net = Classifier(
             data.shape["channels"],

@@ -58,7 +58,7 @@ def train_judge(
         images, labels = (data.floats(), torch.from_numpy(data.labels))
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        # that of the CPU; torch.manual_seed would seed GPUs too
+        # only the CPU's; torch.manual_seed would seed GPUs too
         torch.default_generator.manual_seed(seed)
         judge = Judge()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)

@@ -1,4 +1,4 @@
-"""The counting, apart from the network: what is seen is put together by hand."""
+"""The counting, without the network: the judge's output is put together by hand."""
 
 from dataclasses import replace
 from itertools import permutations
