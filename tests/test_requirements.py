@@ -1,4 +1,6 @@
-"""What is installed is said once, in pyproject.toml, and its floor can be computed."""
+"""Dependencies are stated once, in pyproject.toml, and their lower bounds can be
+computed.
+"""
 
 import importlib.util
 import tomllib

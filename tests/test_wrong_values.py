@@ -1,5 +1,5 @@
-"""Whatever is passed to a public function: it works, or the function says what is
-wrong. Never an error of Python's or torch's own from somewhere inside.
+"""Whatever is passed to a public function, it works or says what is wrong, never with a
+Python or torch error from somewhere inside.
 """
 
 import functools

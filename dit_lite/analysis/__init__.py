@@ -1,4 +1,4 @@
-"""Numbers that say what a network does, and what it costs."""
+"""Measurements of what a network does, and of what it costs."""
 
 from .attention_stats import effective_support, entropy, mass_per_scale, mean_distance
 from .best_answer import ExactVelocity, velocity_loss

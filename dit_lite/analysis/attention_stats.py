@@ -1,5 +1,5 @@
-"""What an attention map says in one number a query: how spread out it is, how far it
-looks, and how much it gives to tokens of each scale.
+"""An attention map in one number per query: how spread out it is, how far it looks, and
+how much it gives to tokens of each scale.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _check(weights: Tensor) -> Tensor:
         )
     ):
         raise ValueError(
-            f"weights of shape {tuple(weights.shape)} are no attention map: rows "
+            f"weights of shape {tuple(weights.shape)} are not an attention map: rows "
             "must be non-negative and sum to 1 (see record_attention)"
         )
     return weights.double()
@@ -28,8 +28,8 @@ def _check(weights: Tensor) -> Tensor:
 
 @checked
 def entropy(weights: Tensor) -> Tensor:
-    """Entropy of each row in nats: weights (..., N, M) -> (..., N), from 0 (one
-    token) to log M (all alike). Raises ValueError for other input.
+    """Entropy of each row in nats: weights (..., N, M) -> (..., N), from 0 (one token)
+    to log M (uniform). Raises ValueError for other input.
     """
     weights = _check(weights)
     return torch.special.entr(weights).sum(-1)
@@ -37,26 +37,26 @@ def entropy(weights: Tensor) -> Tensor:
 
 @checked
 def effective_support(weights: Tensor) -> Tensor:
-    """Number of tokens that a row is worth, exp(entropy): weights (..., N, M) ->
-    (..., N), from 1 to M.
+    """Effective number of tokens in a row, exp(entropy): weights (..., N, M) -> (...,
+    N), from 1 to M.
     """
     return entropy(weights).exp()
 
 
 @checked
 def mean_distance(weights: Tensor) -> Tensor:
-    """How far a query looks, in patches: the mean over keys of the distance between the
-    two places, weighted by attention.
+    """How far a query looks, in patches: the mean distance from query to key, weighted
+    by attention.
 
-    weights (..., N, N) over a square grid -> (..., N). Raises ValueError when N is no
-    square. Source: ViT (2010.11929) app. D.7.
+    weights (..., N, N) over a square grid -> (..., N). Raises ValueError when N is not
+    a square number. Source: ViT (2010.11929) app. D.7.
     """
     weights = _check(weights)
     grid = round(weights.shape[-1] ** 0.5)
     if grid * grid != weights.shape[-1] or weights.shape[-2] != weights.shape[-1]:
         raise ValueError(
-            f"weights of shape {tuple(weights.shape)} do not belong to a square "
-            "grid of tokens; drop tokens that are no patches first"
+            f"weights of shape {tuple(weights.shape)} do not belong to a square grid "
+            "of tokens; first drop tokens that are not patches"
         )
     axis = torch.arange(grid, dtype=torch.float64, device=weights.device)
     place = torch.cartesian_prod(axis, axis)
@@ -69,7 +69,7 @@ def mass_per_scale(weights: Tensor, config: DiTConfig) -> Tensor:
     `config.token_scales`: weights of cross-attention (..., N, M) -> (..., N, 1 +
     scales).
 
-    Captions are as long as the model takes; a token of time, where there is one, is in
+    Captions have the model's full length; a time token, where there is one, belongs to
     no scale. Raises ValueError for another number of tokens.
     """
     weights = _check(weights)

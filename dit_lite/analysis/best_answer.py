@@ -14,10 +14,10 @@ from ..diffusion import PATHS
 
 class ExactVelocity:
     """E[eps - x0 | x_t] on the linear path when x0 is one of `images` (n, C, H, W) in
-    [-1,1]: what infinite training would arrive at.
+    [-1,1]: what infinitely long training would reach.
 
-    With `labels` (n,) x0 is one of the images of the class that is asked for. `scale`
-    multiplies the standard deviation of the noise that it reckons with; any but 1 is
+    With `labels` (n,) x0 is one of the images of the requested class. `scale`
+    multiplies the standard deviation of the noise that it assumes; any value but 1 is
     wrong. Source: 2206.00364 app. B.3.
     """
 
@@ -51,7 +51,7 @@ def velocity_loss(
 ) -> Tensor:
     """Mean squared error per pixel of a velocity(x, t, y) at each of `times`, on the
     linear path: images x0 (B, C, H, W), classes y (B,), times (T,) -> (T,). Every
-    velocity meets the same noise.
+    velocity gets the same noise.
     """
     generator, losses = torch.Generator().manual_seed(seed), []
     for time in times:

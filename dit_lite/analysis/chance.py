@@ -14,8 +14,8 @@ def partial_by_chance(
     """Partial rank correlations (draws,) of `cause` (n,) and `share` (n,), with `given`
     (n,) held fixed, where `given` alone decides the share.
 
-    It does so by a polynomial of `degree` in the logit of the share, in (0, 1); what
-    scatters about that curve is shuffled.
+    The dependence is a polynomial of `degree` fitted to the logit of the share, in (0,
+    1); the residuals about that curve are shuffled.
     """
     cause, share, given = (v.double() for v in (cause, share, given))
     x = (given - given.mean()) / given.std()
@@ -31,11 +31,11 @@ def partial_by_chance(
 
 def agree_by_chance(seeds: int, directions: int = 1) -> float:
     """How often all `seeds` point the same way in at least one of `directions`
-    independent comparisons in which nothing is at work.
+    independent comparisons without any effect.
 
-    The seeds of a comparison are fair coins, whose direction was not named in advance:
-    they agree with probability 2^(1 - seeds), the two-sided sign test. Raises
-    ValueError for fewer than 1 of either.
+    The seeds of a comparison are fair coins whose direction was not predicted: they
+    agree with probability 2^(1 - seeds), the two-sided sign test. Raises ValueError for
+    fewer than 1 of either.
     """
     if seeds < 1 or directions < 1:
         raise ValueError(f"seeds={seeds} and directions={directions}; use 1 or more")

@@ -18,9 +18,9 @@ from .trends import slope
 
 
 class Coordinates(NamedTuple):
-    """The root mean square of what training changed in the output of each layer, {name:
+    """The root mean square change of each layer's output in training, {name:
     (widths,)}, and its slope in log-log over the width, {name: slope}: about 0 where a
-    step does the same at every width.
+    step has the same effect at every width.
     """
 
     widths: tuple[int, ...]
@@ -39,10 +39,10 @@ def coordinate_check(
     """Train the model at several `widths` for a few `steps` on one batch (x, t, y), and
     compare its layers before and after (2203.03466 app. D.1).
 
-    `step(model)` returns a function that is given the output of the model and makes one
-    optimiser step. Layers are attention and MLP of every block, what leaves each block,
-    and the output. Heads widen with the model, unless config.base_heads says otherwise.
-    Raises ConfigError for fewer than two widths.
+    `step(model)` returns a function that takes the model's output and makes one
+    optimiser step. Layers are the attention and MLP of every block, each block's
+    output, and the model's output. Heads widen with the model, unless config.base_heads
+    says otherwise. Raises ConfigError for fewer than two widths.
     """
     if len(set(widths)) < 2:
         raise ConfigError(f"widths={list(widths)!r} must name two or more widths")
@@ -71,7 +71,7 @@ def coordinate_check(
 
 @torch.no_grad()
 def outputs(model: DiT, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
-    """What the layers of a model make of a batch, by their names."""
+    """The outputs of a model's layers for a batch, by layer name."""
     layers: dict[str, nn.Module] = {"output": model.final}
     for i, block in enumerate(model.blocks):
         layers |= {f"attention {i}": block.attention, f"mlp {i}": block.mlp}

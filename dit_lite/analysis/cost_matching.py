@@ -1,5 +1,5 @@
-"""Fair comparisons: models of the same parameters, or of the same multiply-adds,
-over patch, depth, width and heads.
+"""Fair comparisons: models with equally many parameters, or multiply-adds, over patch,
+depth, width and heads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MEASURES = ("parameters", "macs")
 
 @dataclass(frozen=True)
 class MatchedModel:
-    """A model found: its configuration, its total cost, and how far the cost lies
+    """A matched model: its configuration, its total cost, and the relative deviation
     from the target, (cost - target) / target.
     """
 
@@ -42,25 +42,25 @@ def match_cost(
     `target`; without one, to those of `config` itself.
 
     `vary` names the field that is adjusted: "width" (in steps that the heads divide),
-    "mlp_ratio" (by single hidden units, the finest), or "depth". Equal multiply-adds at
-    another patch: `match_cost(config, by="macs", patch_size=4)`; equal parameters of
-    another conditioning: `match_cost(config, conditioning="film")`. Raises ConfigError
-    when nothing comes within `tolerance`, a share of the target.
+    "mlp_ratio" (by single hidden units, the finest), or "depth". For equal
+    multiply-adds at another patch size: `match_cost(config, by="macs", patch_size=4)`;
+    for equal parameters with another conditioning: `match_cost(config,
+    conditioning="film")`. Raises ConfigError when nothing comes within `tolerance`, a
+    share of the target.
     """
     target = _target(config, by, target)
     choose("vary", vary, KNOBS)
     if vary in changes:
         raise ConfigError(
-            f"{vary}={changes[vary]!r} is given, but {vary} is what is varied; "
+            f"{vary}={changes[vary]!r} is given, but {vary} is the field to vary; "
             f"leave it out, or vary one of {_others(vary)}"
         )
     best = _closest(_adjustable(config, vary, changes), by, target, vary)
     if abs(best.mismatch) > tolerance:
         raise ConfigError(
-            f"no {vary} gives target={target:g} {by} within "
-            f"tolerance={tolerance:g}: the closest, "
-            f"{vary}={getattr(best.config, vary):g}, "
-            f"is {best.mismatch:+.1%} off; allow more, change the target, or "
+            f"no {vary} gives target={target:g} {by} within tolerance={tolerance:g}: "
+            f"the closest, {vary}={getattr(best.config, vary):g}, is "
+            f"{best.mismatch:+.1%} off; raise the tolerance, change the target, or "
             f"vary one of {_others(vary)}"
         )
     return best
@@ -74,12 +74,12 @@ def match_cost_on_grid(
     tolerance: float = 0.05,
     **grid: Iterable,
 ) -> list[MatchedModel]:
-    """Every model of a grid at a matched cost, by the width:
+    """Every model of a grid at a matched cost, by adjusting the width:
     `match_cost_on_grid(config, patch_size=(2, 4), depth=(4, 8), heads=(4,))`.
 
     Each keyword is a field of DiTConfig with its values; the list is in the order of
-    the grid, without the combinations that find no width within `tolerance` or that
-    cannot be built. Raises ConfigError when none is left.
+    the grid, without combinations that have no width within `tolerance` or that cannot
+    be built. Raises ConfigError when none is left.
     """
     target = _target(config, by, target)
     found, refused = [], []
@@ -102,8 +102,8 @@ def match_cost_on_grid(
 
 @dataclass(frozen=True)
 class Knob:
-    """A field that can be turned, and its value at step k = 1, 2, ... `most` for a
-    given model. The cost grows with k.
+    """An adjustable field, and its value at step k = 1, 2, ... `most` for a given
+    model. The cost grows with k.
     """
 
     value: Callable[[DiTConfig, int], float]
@@ -111,8 +111,8 @@ class Knob:
 
 
 def _width_step(config: DiTConfig) -> int:
-    # the heads divide the width; rope needs head widths, sincos widths, that are
-    # multiples of 4
+    # the heads divide the width; rope needs multiples of 4 as head widths, sincos as
+    # widths
     return 4 * config.heads if config.position == "rope" else math.lcm(4, config.heads)
 
 
@@ -170,8 +170,8 @@ def _adjustable(config: DiTConfig, vary: str, changes: dict) -> DiTConfig:
             name,
             [field.name for field in dataclasses.fields(DiTConfig)],
         )
-    # the width of `config` need not fit the new heads: any that does will do to start
-    # from
+    # the width of `config` need not fit the new heads: any valid width will do as a
+    # start
     if vary == "width":
         changes = changes | {"width": 4 * changes.get("heads", config.heads)}
     return dataclasses.replace(config, **changes)

@@ -1,10 +1,10 @@
 """The one table of what a Diffusion Transformer costs, from which Python and the page
 compute: cost_formulas.json, made flat.
 
-In the file a cost stands with what causes it. A component, or an option of a choice
-that is named like one, has up to two costs: of each "block", and "once" per model.
-Each says its `QUANTITIES`, of one image. A new mechanism is one option with its
-formulas; the sums over components, blocks and options are made here.
+In the file a cost is listed with what causes it. A component, or an option of a choice
+with a component's name, has up to two costs: per "block", and "once" per model. Each
+gives its `QUANTITIES` for one image. A new mechanism is one option with its formulas;
+the sums over components, blocks and options are made here.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from .formulas import FUNCTIONS, evaluate
 
 FILE = Path(__file__).with_name("cost_formulas.json")
 
-#: What a cost may say: parameters, and beside them those of modulations, which work
-#: once an image and not once a token; the ones in hidden matrices, which Muon takes;
-#: multiply-adds of a forward pass, and those of linear maps of tokens among them;
-#: multiply-adds of a backward pass, twice the forward's by default; bytes kept for it.
+#: What a cost may give: parameters, and separately those of modulations, which act once
+#: per image and not once per token; the parameters in hidden matrices, which Muon
+#: optimises; multiply-adds of a forward pass, and the part due to linear maps of
+#: tokens; multiply-adds of a backward pass, by default twice the forward's; bytes kept
+#: for it.
 QUANTITIES = (
     "parameters", "modulation", "matrices", "macs", "token_macs", "backward", "kept",
 )  # fmt: skip
@@ -41,11 +42,11 @@ def cost_formulas() -> dict:
     """The table, flat: {"inputs": {name: range}, "choices": {name: {option: numbers}},
     "components": [names], "formulas": {name: expression}, "machines"}.
 
-    Formulas read inputs, numbers of the chosen options, and formulas before them. Of a
-    component X there are X_parameters, X_macs, X_backward and X_kept, where they are
-    not 0 in every model. Units of the inputs: peak TFLOP/s, memory GB (1e9 bytes), link
-    GB/s in one direction, latency microseconds a hop, share and overlap percent, price
-    per device and hour. Formulas give bytes, seconds, multiply-adds. Machines hold
+    Formulas use inputs, numbers of the chosen options, and earlier formulas. A
+    component X has X_parameters, X_macs, X_backward and X_kept, where they are not 0 in
+    every model. Units of the inputs: peak TFLOP/s, memory GB (1e9 bytes), link GB/s in
+    one direction, latency microseconds per hop, share and overlap percent, price per
+    device and hour. Formulas give bytes, seconds, multiply-adds. Machines have the
     numbers of data sheets and an assumed share of the peak.
     """
     return json.loads(_flat())
@@ -68,14 +69,14 @@ def _flat() -> str:
 
 
 def flat_choices(choices: Mapping) -> tuple[dict, dict[str, str]]:
-    """The numbers that every option sets, and the formulas of options: each is a sum
-    in which 1 or 0 stands before the formula of an option, chosen or not.
+    """The numbers that every option sets, and the formulas of options: each is a sum in
+    which an option's formula is multiplied by 1 if it is chosen, else by 0.
     """
     flat: dict[str, dict] = {}
     formulas: dict[str, list[str]] = {}
     for choice, options in choices.items():
         found = {name: _entries(choice, option) for name, option in options.items()}
-        # a number that an option leaves out is 0 there
+        # a number that an option leaves out is 0
         numbers = {
             key: 0
             for entries in found.values()
@@ -108,7 +109,7 @@ def _with_text(found: Mapping[str, Mapping]) -> list[str]:
 
 
 def _entries(choice: str, option: Mapping) -> dict:
-    """Numbers and formulas of an option, its costs under the names of a component's."""
+    """Numbers and formulas of an option, with its costs named like a component's."""
     plain = {key: value for key, value in option.items() if key not in PARTS}
     return plain | _costs(choice, option)
 
@@ -128,11 +129,11 @@ def _costs(name: str, parts: Mapping) -> dict[str, str]:
 
 
 def component_formulas(components: Mapping, chosen: Mapping[str, str]) -> dict:
-    """Costs of every component, of a block and of the model. `chosen` are the formulas
-    of options, among them those of components.
+    """Costs of every component, of a block and of the model. `chosen` are the options'
+    formulas, including those of components.
 
-    Of a block's bytes as many copies are kept as a checkpointed segment has blocks;
-    the inputs of the other segments come on top (1604.06174 sec. 3).
+    A block's bytes are kept once for each block of a checkpointed segment; the inputs
+    of the other segments are added (1604.06174 sec. 3).
     """
     own = dict(chosen)
     for name, parts in components.items():
@@ -142,7 +143,7 @@ def component_formulas(components: Mapping, chosen: Mapping[str, str]) -> dict:
         names = {c: f"{c}_{part}_{quantity}" for c in components}
         return {c: name for c, name in names.items() if name in own}
 
-    # what is there once per model is written where it is added
+    # what exists once per model is written where it is added
     formulas = {name: text for name, text in own.items() if "_once_" not in name}
     for quantity, copies in dict(
         parameters="depth",
@@ -177,7 +178,7 @@ def names_in(text: str) -> list[str]:
 
 
 def in_order(formulas: Mapping[str, str]) -> dict[str, str]:
-    """The same formulas, each after those that it reads."""
+    """The same formulas, each after those that it uses."""
     graph = {
         name: [word for word in names_in(text) if word in formulas]
         for name, text in formulas.items()
@@ -185,13 +186,13 @@ def in_order(formulas: Mapping[str, str]) -> dict[str, str]:
     return {name: formulas[name] for name in TopologicalSorter(graph).static_order()}
 
 
-#: Fields of a model that the table reads as numbers, and as names of options.
+#: Fields of a model that the table reads as numbers, and as option names.
 NUMBERS = (
     "image_size", "channels", "patch_size", "width", "depth", "heads", "num_classes",
     "mlp_ratio",
 )  # fmt: skip
 FLAGS = ("null_class", "learn_variance", "qk_norm", "long_skips")
-#: Numbers that a model may leave open; 0 then.
+#: Numbers that a model may leave unset; then 0.
 OPEN = ("position_extent", "caption_length", "vocab_size", "feature_width")
 OPTIONS = ("condition", "position", "mlp", "conditioning")
 
@@ -199,7 +200,7 @@ OPTIONS = ("condition", "position", "mlp", "conditioning")
 def model_inputs(
     config: DiTConfig, attention: str = "full"
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """What the table reads of a model: its numbers, and its options, with `attention`
+    """What the table reads from a model: its numbers and its options, with `attention`
     in every layer.
     """
     numbers = {name: getattr(config, name) for name in NUMBERS}
@@ -210,7 +211,7 @@ def model_inputs(
     numbers["learned_share"] = int(config.global_share == "learned")
     numbers["scales"] = len(config.token_scales)
     numbers["coarse_tokens"] = config.coarse_tokens
-    # words in the windows that coarse tokens are means of, padding included
+    # words in the windows whose means are the coarse tokens, padding included
     numbers["window_tokens"] = sum(
         s * math.ceil(config.caption_length / s) for s in config.token_scales
     )
@@ -220,8 +221,8 @@ def model_inputs(
 def option_numbers(
     table: Mapping, chosen: Mapping[str, str], file: Path = FILE
 ) -> dict[str, float]:
-    """The numbers that chosen options set. Raises ConfigError for an option that
-    `file`, from which the table is, does not have.
+    """The numbers that chosen options set. Raises ConfigError for an option that the
+    table's `file` does not have.
     """
     numbers = {}
     for name, option in chosen.items():
@@ -242,8 +243,8 @@ def model_values(
     bytes_per_value: int = 4,
     attention: str = "full",
 ) -> dict[str, float]:
-    """Every number that the table has of a model by itself, without a run or a machine:
-    {formula: value} of one image, all values of one size in bytes, with `attention` in
+    """Every number that the table gives for a model alone, without a run or a machine:
+    {formula: value} for one image, all values of one size in bytes, with `attention` in
     every layer.
     """
     numbers, chosen = model_inputs(config, attention)
@@ -256,7 +257,7 @@ def model_values(
 
 @functools.cache
 def _model_table() -> dict:
-    """The table with those formulas alone that no run and no machine enters."""
+    """The table with only those formulas that depend on no run and no machine."""
     table = cost_formulas()
     known = set(table["inputs"]) - set(RUN) | {"value_bytes", "norm_bytes"}
     known.update(
@@ -274,7 +275,7 @@ def _model_table() -> dict:
     return table | {"formulas": formulas}
 
 
-#: Inputs of a run or a machine, and choices of a model and of how it is computed.
+#: Inputs of a run or a machine, and choices of a model and of its computation.
 RUN = (
     "batch", "accumulation", "devices", "peak", "share", "memory", "link", "latency",
     "overlap", "length", "price",

@@ -1,5 +1,5 @@
-"""Costs, measured: multiply-adds by torch's own counter, and seconds by the clock.
-They check the closed form of flops.py.
+"""Measured costs: multiply-adds by torch's own counter, and seconds by the clock. They
+check the closed form of flops.py.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Counted(NamedTuple):
 
 def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
     """Multiply-adds of `batch` images through a model, as torch's FlopCounterMode
-    counts the matrix products that really run.
+    counts the matrix products that actually run.
 
     The backward pass is twice the forward, except in fused attention, whose backward
-    recomputes the scores and is counted 2.5 times; the first layer needs no gradient of
-    its input and saves its share. A model on the "meta" device is counted without
-    memory or time, with attention written out; so is the model of a configuration.
+    recomputes the scores and counts 2.5 times; the first layer needs no input gradient
+    and saves that share. A model on the "meta" device is counted without using memory
+    or time, with attention written out; so is a configuration's model.
     """
     if isinstance(model, DiTConfig):
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
@@ -52,7 +52,7 @@ def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
             parameter for parameter in model.parameters() if parameter.requires_grad
         ]
         with flop_counter() as backward:
-            # leaves the gradients of the model alone
+            # leaves the model's gradients untouched
             torch.autograd.grad(loss, parameters, allow_unused=True)
     return Counted(
         forward.get_total_flops() // 2,
@@ -61,8 +61,8 @@ def count_macs(model: DiT | DiTConfig, batch: int = 1) -> Counted:
 
 
 def flop_counter():
-    """torch's FlopCounterMode, which prints nothing and knows the fused attention of
-    the CPU, as that of torch 2.6 does not.
+    """torch's FlopCounterMode, silent and aware of the CPU's fused attention, which
+    torch 2.6's own is not.
     """
     from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
@@ -91,8 +91,8 @@ def median_seconds(run: Callable[[], Any], warmup: int = 3, repeats: int = 10) -
     """Median seconds of a call of `run`, after `warmup` calls that are not counted;
     waits for the GPU when this process uses one.
 
-    The median, which a few disturbed calls do not move. Raises ConfigError for a number
-    of calls that cannot be.
+    The median is not affected by a few disturbed calls. Raises ConfigError for an
+    invalid number of calls.
     """
     for name, value, low in (("warmup", warmup, 0), ("repeats", repeats, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -113,6 +113,6 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 def _wait() -> None:
-    # kernels run after the call that asked for them has returned
+    # kernels run after the call that launched them has returned
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -9,8 +9,8 @@ import numpy as np
 
 
 def loss_after(steps: float, at: Sequence[int], loss: Sequence[float]) -> float:
-    """The loss after so many steps of a run that was looked at after `at` steps, from
-    straight lines over the logarithm of the steps; NaN beyond the run's end.
+    """The loss after `steps` steps of a run evaluated after `at` steps, interpolated
+    linearly in the logarithm of the steps; NaN beyond the run's end.
     """
     if steps > at[-1] * 1.001:
         return math.nan

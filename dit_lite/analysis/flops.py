@@ -2,9 +2,9 @@
 the bytes that a training forward keeps.
 
 Three rules give every formula of cost_formulas.json. A linear map from d_in to d_out
-owns d_out (d_in + 1) parameters and costs d_in d_out multiply-adds a row. Attention
-adds two products of size N x N x D. And an operation keeps for the backward pass what
-its gradient reads: nearly always its inputs.
+has d_out (d_in + 1) parameters and costs d_in d_out multiply-adds per row. Attention
+adds two products of size N x N x D. And an operation keeps for the backward pass
+whatever its gradient uses: nearly always its inputs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .cost_table import cost_formulas, model_values
 
 @dataclass(frozen=True)
 class Cost:
-    """What one component costs: parameters, multiply-adds of a forward pass, bytes
-    kept for the backward pass, and the multiply-adds of that.
+    """What one component costs: parameters, multiply-adds of a forward pass, bytes kept
+    for the backward pass, and that pass's multiply-adds.
     """
 
     parameters: int = 0
@@ -81,19 +81,19 @@ def flops(
 
     Multiply-adds are those of the matrix products in one forward pass of `batch`
     images, the unit of the DiT paper's "Gflops" (2212.09748 table 1 and app. A);
-    normalisations and activations are left out, as there. `backward_macs` are those of
-    the backward pass as torch counts them: twice as many, less the input gradients that
-    nobody asks for, and the scores that fused attention computes once more.
+    normalisations and activations are left out, as there. `backward_macs` are the
+    backward pass's as torch counts them: twice as many, minus input gradients that are
+    not needed, plus the scores that fused attention recomputes.
 
-    Activation bytes are what autograd keeps of a training forward, parameters and
-    inputs aside. With `kernel` "flash" attention is fused and never stores its N x N
-    weights (2205.14135 sec. 3.1), with "naive" it is written out and does. With
+    Activation bytes are what autograd keeps from a training forward pass, without
+    parameters and inputs. With `kernel` "flash" attention is fused and never stores its
+    N x N weights (2205.14135 sec. 3.1), with "naive" it is written out and does. With
     `checkpointing` the input of each block is kept, and the inside of the one block
     that is being recomputed. The bytes are exact in fp32 on the CPU for several images,
-    heads and tokens (where there is only one, a copy or two falls away); other devices
+    heads and tokens (with only one of them, a copy or two disappears); other devices
     and mixed precision differ by their kernels.
 
-    Raises ConfigError for a configuration, a number or a kernel that cannot be.
+    Raises ConfigError for an invalid configuration, number or kernel.
     """
     if not isinstance(config, DiTConfig):
         raise ConfigError(
@@ -115,7 +115,7 @@ def flops(
     found = values[layers[-1]]
 
     def scores(quantity: str) -> int:
-        # of all layers, or of the one that is being recomputed
+        # in all layers, or in the one being recomputed
         each = [round(values[name][quantity]) for name in layers]
         kept = checkpointing and quantity.endswith("kept")
         return max(each) if kept else sum(each)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 
 def divided(a: float, b: float) -> float:
-    """a / b; of whole numbers that divide, a whole number, so that sizes beyond 2^53
-    stay exact.
+    """a / b; a whole number where whole numbers divide evenly, so that sizes beyond
+    2^53 stay exact.
     """
     exact = isinstance(a, int) and isinstance(b, int) and b and a % b == 0
     return a // b if exact else a / b
@@ -36,11 +36,11 @@ class FormulaError(ValueError):
 def evaluate(
     formulas: Mapping[str, str], values: Mapping[str, float]
 ) -> dict[str, float]:
-    """{name: number} of all `formulas` {name: expression}, in their order; each may use
-    `values` and the formulas before it.
+    """{name: number} for all `formulas` {name: expression}, in their order; each may
+    use `values` and earlier formulas.
 
     An expression has numbers, names, + - * / **, parentheses, and ceil, floor, min,
-    max: nothing else is read, so text from anywhere may be evaluated.
+    max: nothing else is accepted, so untrusted text may be evaluated.
     widgets/formulas.mjs computes the same. Raises FormulaError, naming the formula.
     """
     known = dict(values)

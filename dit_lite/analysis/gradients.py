@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-#: Groups of parameters in the order in which a signal passes them, and the names of
-#: their parameters.
+#: Groups of parameters in the order in which a signal passes through them, and their
+#: parameters' names.
 GROUPS = {
     "time and label": "condition.*",
     "patch embedding": "embed.*",
@@ -27,8 +27,8 @@ def group_norms(model: nn.Module) -> dict[str, float]:
     """Norm of the gradient of each group that a DiT with adaln or adaln_zero has;
     without a backward pass before, all are zero.
 
-    Raises ValueError for a parameter that belongs to no group, as other conditionings
-    have.
+    Raises ValueError for a parameter that belongs to no group, as with other
+    conditionings.
     """
     squares: dict[str, float] = {}
     for name, parameter in model.named_parameters():
@@ -41,15 +41,15 @@ def group_norms(model: nn.Module) -> dict[str, float]:
 
 
 def _parts(name: str, gradient: Tensor, model: nn.Module) -> dict[str, Tensor]:
-    """The groups that a parameter belongs to: the vectors of a block's modulation
-    are gates, or scale and shift.
+    """The groups that a parameter belongs to: the vectors of a block's modulation are
+    either gates, or scales and shifts.
     """
     group = next(
         (group for group, pattern in GROUPS.items() if fnmatch(name, pattern)), None
     )
     if group is None:
         raise ValueError(
-            f"{name} belongs to no group; group_norms knows models with "
+            f"{name} belongs to no group; group_norms takes models with "
             "conditioning='adaln' or 'adaln_zero'"
         )
     if group != "scale and shift":

@@ -1,6 +1,5 @@
-"""What single heads of attention do: take them away, ask how much the loss needs them,
-see how far they differ and what each is needed for, and train with some of them
-silent.
+"""What single attention heads do: remove them, measure how much the loss needs them,
+how far they differ and what each is needed for, and train with some of them dropped.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ def head_layers(model: nn.Module, kind: str = "self") -> list[Heads]:
     layers = [part for part in model.modules() if isinstance(part, RECORDED[kind])]
     if not layers:
         raise ValueError(
-            f"{type(model).__name__} has no layers of {kind}-attention, so it has no "
-            "such heads"
+            f"{type(model).__name__} has no {kind}-attention layers, so it has no such "
+            "heads"
         )
     return layers
 
@@ -37,7 +36,7 @@ def head_layers(model: nn.Module, kind: str = "self") -> list[Heads]:
 def without_heads(
     model: nn.Module, heads: Mapping[int, Collection[int]], kind: str = "self"
 ) -> Iterator[None]:
-    """Inside, the named heads answer zero: {layer: numbers of heads}.
+    """Inside, the named heads output zero: {layer: numbers of heads}.
 
     Raises ConfigError for another kind, ValueError for a layer or head that the model
     does not have. Source: 1905.10650 sec. 2.3.
@@ -46,11 +45,11 @@ def without_heads(
     for layer, some in heads.items():
         if not 0 <= layer < len(layers):
             raise ValueError(
-                f"layer {layer} is not there; layers of {kind}-attention are 0 to "
+                f"there is no layer {layer}; {kind}-attention layers are 0 to "
                 f"{len(layers) - 1}"
             )
         if wrong := [head for head in some if not 0 <= head < h]:
-            raise ValueError(f"head {wrong[0]} is not there; heads are 0 to {h - 1}")
+            raise ValueError(f"there is no head {wrong[0]}; heads are 0 to {h - 1}")
 
     def silence(_, inputs: tuple, y: Tensor, gate: Tensor) -> Tensor:
         return y * gate.to(y)
@@ -69,7 +68,7 @@ def without_heads(
 def head_importance(
     model: nn.Module, loss: Callable[[], Tensor], kind: str = "self"
 ) -> Tensor:
-    """How much the loss would change with a small change of each head: (L, h), the
+    """How much the loss would change under a small change of each head: (L, h), the
     mean over images of |d loss / d gate| at gate 1.
 
     `loss()` runs the model and returns one value per image, (B,). Raises ConfigError
@@ -96,9 +95,9 @@ def head_importance(
 
 @checked
 def head_divergence(weights: Tensor) -> Tensor:
-    """How far the heads of a layer look at different things: weights (B, h, N, M) ->
-    (h, h), the Jensen-Shannon divergence of two heads in bits, from 0 (alike) to 1 (no
-    key in common), mean over images and queries. Raises ValueError for other input.
+    """How much the heads of a layer differ in what they look at: weights (B, h, N, M)
+    -> (h, h), the Jensen-Shannon divergence of two heads in bits, from 0 (alike) to 1
+    (no key in common), mean over images and queries. Raises ValueError for other input.
     """
     if weights.ndim != 4:
         raise ValueError(
@@ -111,7 +110,7 @@ def head_divergence(weights: Tensor) -> Tensor:
 
     own = entropy(weights)  # (B, h, N)
     rows = []
-    for head in range(weights.shape[1]):  # one row at a time: h^2 maps are many
+    for head in range(weights.shape[1]):  # one row at a time: h^2 maps are too many
         both = (weights + weights[:, head : head + 1]) / 2
         apart = entropy(both) - (own + own[:, head : head + 1]) / 2  # (B, h, N)
         rows.append(apart.mean((0, 2)))
@@ -123,12 +122,13 @@ def head_specificity(lost: Tensor) -> tuple[Tensor, Tensor]:
     """Whether a head is needed for one attribute more than for every other: lost (S, H,
     A), what S repeats lose of A attributes without each of H heads.
 
-    For each attribute the head that loses most of it, beyond what it loses of any
-    other, is chosen in all repeats but one, and its excess read off that one. Returns
-    the excesses and the heads, both (S, A). Two attributes with positive excesses and
-    different heads are a double dissociation; without any specificity they are negative
-    in the mean, for whoever chooses does not measure. Raises ValueError for fewer than
-    two repeats or attributes. Source: double dissociation, Teuber 1955.
+    For each attribute the head whose removal costs most of it, beyond what it costs of
+    any other, is chosen on all repeats but one, and its excess measured on that one.
+    Returns the excesses and the heads, both (S, A). Two attributes with positive
+    excesses and different heads are a double dissociation; without any specificity the
+    excesses are negative on average, since choice and measurement use different
+    repeats. Raises ValueError for fewer than two repeats or attributes. Source: double
+    dissociation, Teuber 1955.
     """
     if lost.ndim != 3 or min(lost.shape[0], lost.shape[2]) < 2:
         raise ValueError(
@@ -147,13 +147,13 @@ def head_specificity(lost: Tensor) -> tuple[Tensor, Tensor]:
 def drop_heads(
     model: nn.Module, share: float, seed: int = 0, kind: str = "self"
 ) -> Callable[[], None]:
-    """Train with heads dropped: in training mode each head of each image is silent
-    with probability `share`, the others are as much louder. Returns a function that
-    ends it.
+    """Train with heads dropped: in training mode each head of each image is zeroed with
+    probability `share` and the others are scaled up to match. Returns a function that
+    undoes this.
 
-    Draws are its own, by `seed`. Raises ConfigError for another kind, ValueError for a
-    share outside [0, 1) or a model without such layers. Source: DropHead, 2004.13342
-    eq. 1.
+    It uses its own random generator, seeded by `seed`. Raises ConfigError for another
+    kind, ValueError for a share outside [0, 1) or a model without such layers. Source:
+    DropHead, 2004.13342 eq. 1.
     """
     if not 0 <= share < 1:
         raise ValueError(f"share={share} must be at least 0 and below 1")

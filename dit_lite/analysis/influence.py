@@ -1,4 +1,4 @@
-"""Which token can change which: the Jacobian of a map between tokens, one number a
+"""Which token can change which: the Jacobian of a map between tokens, one number per
 pair.
 """
 
@@ -20,7 +20,8 @@ def influence(f: Callable[[Tensor], Tensor], tokens: Tensor) -> Tensor:
     """
     if tokens.ndim != 2:
         raise ValueError(
-            f"tokens have shape {tuple(tokens.shape)}; pass those of one image, (N, d)"
+            f"tokens have shape {tuple(tokens.shape)}; pass the tokens of one image, "
+            "(N, d)"
         )
     with torch.no_grad():
         e = f(tokens[None]).shape[-1]

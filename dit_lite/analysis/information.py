@@ -1,4 +1,4 @@
-"""Bits that two things tell of one another, from a table of their probabilities."""
+"""The bits that two variables share, from a table of their joint probabilities."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ class LabelSchedule(nn.Module):
     """`model`, given `label(t, y)` instead of y: a function of the times t (B,) and the
     labels y (B,), which returns labels (B,).
 
-    "No class" stays what it is, so that guidance works. Takes the place of a model in
-    `sample` and `record_trajectory`.
+    "No class" is left alone, so that guidance works. It can replace a model in `sample`
+    and `record_trajectory`.
     """
 
     def __init__(self, model: nn.Module, label: Callable[[Tensor, Tensor], Tensor]):

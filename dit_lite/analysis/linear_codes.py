@@ -1,4 +1,4 @@
-"""What a linear code of few numbers keeps of data: the rank argument of patches."""
+"""What a linear code with few numbers keeps of data: the rank argument for patches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..config.arguments import checked
 
 @checked
 def energy_lost(rows: Tensor, W: Tensor, covariance: Tensor | None = None) -> float:
-    """Share of the energy of centred `rows` (n, d) that no linear map has back from
+    """Share of the energy of centred `rows` (n, d) that no linear map can recover from
     rows @ W.T, with W (k, d).
 
-    The best map for data of this `covariance` S (d, d) is S W^T (W S W^T)^+; None
-    stands for white data, where it is the pseudo-inverse of W.
+    The best map for data with `covariance` S (d, d) is S W^T (W S W^T)^+; None means
+    white data, where it is the pseudo-inverse of W.
     """
     if covariance is None:
         back = rows @ W.T @ torch.linalg.pinv(W).T

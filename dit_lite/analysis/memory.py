@@ -1,4 +1,4 @@
-"""The memory of a training forward, measured: what autograd really keeps."""
+"""The measured memory of a training forward pass: what autograd actually keeps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 def saved_bytes(run: Callable[[], Any], model: nn.Module) -> int:
-    """Bytes that autograd keeps for the backward pass of `run`, each block of memory
-    once, the parameters and buffers of `model` aside.
+    """Bytes that autograd keeps for the backward pass of `run`, counting each block of
+    memory once, without the parameters and buffers of `model`.
 
-    A view counts as the whole memory behind it, since that is what stays allocated.
+    A view counts as its whole underlying memory, since that is what stays allocated.
     `dit_lite.flops` gives the same number in closed form.
     """
     own = {

@@ -1,5 +1,5 @@
-"""Which of the vectors that a condition becomes carries the class: held at "no class"
-in a trained model, or at zero in training.
+"""Which of the modulation vectors carries the class: hold them at "no class" in a
+trained model, or at zero in training.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..model import Final, null_like
 
 
 def modulation_vectors(model: nn.Module) -> tuple[str, ...]:
-    """Names of the vectors that the condition becomes in a model, those of a block and
-    those of the last layer: "shift 1" and so on, where 1 is the attention branch and 2
-    the MLP branch, and "final shift".
+    """Names of the vectors into which a model turns the condition, in a block and in
+    the last layer: "shift 1" and so on, where 1 is the attention branch and 2 the MLP
+    branch, and "final shift".
 
     Raises ValueError for a model whose blocks have no modulation of their own.
     """
@@ -43,7 +43,7 @@ def _modulations(model: nn.Module) -> list[tuple[nn.Module, tuple[str, ...]]]:
 @contextmanager
 def hold_at_null(model: nn.Module, names: Collection[str]) -> Iterator[None]:
     """Inside, the named `modulation_vectors` are computed from the time and "no class",
-    whatever the label; the others as ever.
+    whatever the label; the others are unchanged.
 
     Raises ConfigError (a ValueError) for a name that the model does not have,
     ValueError for one without modulations or null class.
@@ -89,8 +89,8 @@ def hold_at_zero(model: nn.Module, names: Collection[str]) -> None:
     """Keep the named `modulation_vectors` of an untrained model at zero while it
     trains, by making their gradients zero.
 
-    This holds for optimisers that leave a weight of zero without a gradient where it
-    is, as AdamW does. Errors as in `hold_at_null`.
+    This works with optimisers that leave a zero weight without a gradient at zero, as
+    AdamW does. Errors as in `hold_at_null`.
     """
     for name in names:
         choose("a vector", name, modulation_vectors(model))

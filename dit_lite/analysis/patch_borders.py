@@ -13,7 +13,7 @@ def border_roughness(images: Tensor, patch_size: int) -> float:
     that inside patches.
 
     images (n, C, H, W). Compare the value of generated images with that of real ones,
-    since pictures have their own structure at these places. Raises ValueError when no
+    since images have structure of their own at these places. Raises ValueError when no
     neighbours lie inside a patch, or none across a border (P = 1, P = H).
     """
     size = images.shape[-1]
@@ -24,7 +24,7 @@ def border_roughness(images: Tensor, patch_size: int) -> float:
         )
     across, inside = [], []
     for axis in (-1, -2):
-        # (size-1,): one a boundary of pixels
+        # (size-1,): one per boundary of pixels
         jumps = (
             images.diff(dim=axis)
             .square()

@@ -1,5 +1,5 @@
-"""What a linear map can read in a set of vectors: a class, or a number. A random
-half trains the map, the other tests it.
+"""What a linear map can read from a set of vectors: a class, or a number. A random half
+trains the map, the other half tests it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 
 def read_class(vectors: Tensor, labels: Tensor) -> float:
-    """Share of held-out labels that a linear classifier names from vectors (n, D) with
-    labels (n,) int64.
+    """Share of held-out labels that a linear classifier predicts from vectors (n, D)
+    with labels (n,) int64.
 
     Softmax regression, trained to convergence. Raises ValueError when there are not as
     many labels as vectors, or fewer than four.
@@ -59,8 +59,8 @@ def _prepared(vectors: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     if vectors.ndim != 2 or others.shape != vectors.shape[:1] or len(vectors) < 4:
         raise ValueError(
-            f"vectors of shape {tuple(vectors.shape)} and {tuple(others.shape)} "
-            "of what is to be read: pass (n, D) and (n,), n >= 4"
+            f"vectors of shape {tuple(vectors.shape)} and targets of shape "
+            f"{tuple(others.shape)}: pass (n, D) and (n,), n >= 4"
         )
     vectors = vectors.detach().double()
     places = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))

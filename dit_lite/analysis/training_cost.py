@@ -1,38 +1,37 @@
-"""What training costs on a stated machine: memory by term, seconds a step, and the
+"""What training costs on a given machine: memory by term, seconds per step, and the
 price of a run.
 
-Every formula stands in cost_formulas.json, which `dit_lite.flops` and the cost
-calculator of the book read too. These rules give them:
+Every formula is in cost_formulas.json, which `dit_lite.flops` and the book's cost
+calculator read too. They follow these rules:
 
-- A linear map costs d_in d_out multiply-adds a row, attention 2 N^2 D a block; in the
-  times a backward pass counts as two forward passes, and recomputation as less than one
-  more (`training_macs` counts the backward pass as torch does).
-- Of a parameter one device keeps the weight, the gradient, two Adam moments of 4 bytes
-  (Muon: one, in the matrices of blocks) and an average (EMA) of 4 bytes; 16-bit weights
-  need a master copy of 4 bytes beside them: 16 bytes + EMA either way (Rajbhandari et
+- A linear map costs d_in d_out multiply-adds per row, attention 2 N^2 D per block; in
+  the times a backward pass counts as two forward passes, and recomputation as less than
+  one more (`training_macs` counts the backward pass as torch does).
+- For each parameter one device keeps the weight, the gradient, two Adam moments of 4
+  bytes (Muon: one, in the matrices of blocks) and an average (EMA) of 4 bytes; 16-bit
+  weights also need a master copy of 4 bytes: 16 bytes + EMA either way (Rajbhandari et
   al., ZeRO, 1910.02054, sec. 3.1).
 - ZeRO divides these by the number of devices p: stage 1 moments, master and average,
-  stage 2 gradients as well, stage 3 weights as well
-  (1910.02054, sec. 5). Stage 3 holds two blocks whole: the one at work, and the next,
-  whose weights are on their way.
-- Activations are what autograd keeps. Checkpointing keeps the inputs of segments, and
-  the inside of one: segments of one block, or of
-  ceil(sqrt(L)) blocks (Chen et al., 1604.06174); what a block keeps is counted as in
-  Korthikanti et al. (2205.05198, sec. 4).
+  stage 2 gradients as well, stage 3 weights as well (1910.02054, sec. 5). Stage 3 holds
+  two whole blocks: the one being computed, and the next, whose weights are on their
+  way.
+- Activations are what autograd keeps. Checkpointing keeps the inputs of segments and
+  the inside of one: segments of one block, or of ceil(sqrt(L)) blocks (Chen et al.,
+  1604.06174); what a block keeps is counted as in Korthikanti et al. (2205.05198, sec.
+  4).
 - With bf16 autocast the weights stay fp32, and so do the tokens around every
   normalisation; autograd keeps a bf16 copy of the weights.
 - A ring sends (p-1)/p of the data for a reduce-scatter or an all-gather, twice that for
-  an all-reduce (Patarasuk and Yuan 2009). So DDP
-  and stages 1 and 2 send 2 (p-1)/p of the parameters a step, stage 3 half as much again
-  (1910.02054, sec. 7); each of the p-1 hops of a
-  collective waits for the latency.
-- A step lasts as long as its computing and the communication that does not hide behind
-  it: with DDP behind the backward pass of the last
-  micro-batch (Li et al., 2006.15704, sec. 3.2), with stage 3 behind all of it. Weights
-  that stages 1 and 2 gather after the update never hide.
+  an all-reduce (Patarasuk and Yuan 2009). So DDP and stages 1 and 2 send 2 (p-1)/p of
+  the parameters per step, stage 3 half as much again (1910.02054, sec. 7); each of the
+  p-1 hops of a collective adds the latency.
+- A step lasts as long as its computing plus the communication that is not hidden behind
+  it: with DDP behind the backward pass of the last micro-batch (Li et al., 2006.15704,
+  sec. 3.2), with stage 3 behind all of it. Weights that stages 1 and 2 gather after the
+  update are never hidden.
 
-Left out: the optimiser's own time, the loading of data, buffers of libraries, and
-fragments of memory.
+Left out: the optimiser's own time, data loading, library buffers, and memory
+fragmentation.
 """
 
 from __future__ import annotations
@@ -54,17 +53,16 @@ def training_cost(
     """All numbers of the cost calculator for a model and a run: {formula: value}, in
     bytes, seconds, multiply-adds and money.
 
-    `batch` is that of all devices together, worked off in `accumulation` parts.
-    precision is "fp32", "tf32", "bf16" (autocast, fp32 weights) or "bf16_weights" (with
-    an fp32 master copy); kernel "flash" or "naive"; checkpointing "none", "block" or
-    "sqrt"; optimiser "adamw" or "muon"; split "ddp", "zero1", "zero2" or "zero3";
-    `length` counts `unit` "steps" or "images". A machine of `cost_formulas()` may be
-    changed by peak, share, memory, link, latency, overlap (80 % by default) and price.
-    Activation bytes are exact in fp32 on the CPU, and with `precision` "bf16" there but
-    for the copies of the weights, of which autograd keeps only the matrices; the
-    kernels of a GPU and a compiler keep others. Raises ConfigError, naming the
-    argument. Source: the module's
-    docstring.
+    `batch` is the global batch, processed in `accumulation` parts. precision is "fp32",
+    "tf32", "bf16" (autocast, fp32 weights) or "bf16_weights" (with an fp32 master
+    copy); kernel "flash" or "naive"; checkpointing "none", "block" or "sqrt"; optimiser
+    "adamw" or "muon"; split "ddp", "zero1", "zero2" or "zero3"; `length` counts `unit`
+    "steps" or "images". A machine of `cost_formulas()` may be changed by peak, share,
+    memory, link, latency, overlap (80 % by default) and price. Activation bytes are
+    exact in fp32 on the CPU, and also there with `precision` "bf16" except for the
+    copies of the weights, of which autograd keeps only the matrices; GPU kernels and
+    compilers keep other activations. Raises ConfigError, naming the argument. Source:
+    the module's docstring.
     """
     table = cost_formulas()
     if not isinstance(config, DiTConfig):
@@ -75,7 +73,7 @@ def training_cost(
     if not isinstance(config.attention, str):
         raise ConfigError(
             f"attention={config.attention!r} differs between layers, and these "
-            "formulas hold for one in all; dit_lite.flops knows lists"
+            "formulas need one pattern in all layers; dit_lite.flops takes lists"
         )
     choose("machine", machine, table["machines"])
     model, options = model_inputs(config, config.attention)
@@ -103,7 +101,7 @@ def training_cost(
 
 
 MACHINE = ("peak", "share", "memory", "link", "latency", "overlap", "price")
-OVERLAP = 80  # percent of the communication that could hide and does: an assumption
+OVERLAP = 80  # percent of the communication that can be hidden and is: an assumption
 
 
 def machine_numbers(machine: Mapping, precision: str, devices: int) -> dict[str, float]:

@@ -1,5 +1,5 @@
-"""Does one quantity follow another: how steeply, beyond what a third explains, and
-in what shape?
+"""Does one quantity follow another: how steeply, beyond what a third one explains, and
+with what shape?
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def rank_correlation(x: Tensor, y: Tensor, given: Tensor | None = None) -> float
     """Spearman's correlation of x (n,) and y (n,), or what is left of it when the ranks
     of `given` (n,) have explained what they can.
 
-    The partial correlation is that of the residuals of both ranks regressed on the
+    The partial correlation is between the residuals of both ranks regressed on the
     ranks of `given`. 0 where nothing is left to correlate.
     """
     shapes = [tuple(v.shape) for v in (x, y, given) if v is not None]
@@ -45,15 +45,13 @@ def rank_correlation(x: Tensor, y: Tensor, given: Tensor | None = None) -> float
 
 
 def ranks(x: Tensor) -> Tensor:
-    """The place of each of x (n,) in their order, counted from the middle; equal
-    values share theirs. Float64.
-    """
+    """The ranks of x (n,), counted from the middle; ties share a rank. Float64."""
     before, after = (x[None] < x[:, None]).sum(1), (x[None] > x[:, None]).sum(1)
     return (before - after).double() / 2
 
 
-#: Curves of two parameters, y = shape(a + b log x): alike on a range as short as a few
-#: sizes. "power law" is the error's, 1 - y = c x^-b.
+#: Curves with two parameters, y = shape(a + b log x): hard to tell apart over only a
+#: few sizes. "power law" is for the error, 1 - y = c x^-b.
 SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "power law": lambda z: 1 - (-z).exp(),
@@ -77,15 +75,15 @@ def fit_shape(shape: str, x: Tensor, y: Tensor) -> Fit:
     """Least squares of y (n,) in (0, 1) over x (n,) > 0 under one of `SHAPES`, by
     Gauss-Newton steps that are halved until they help.
 
-    aic = n log(residual^2) + 2k + 2k(k+1)/(n-k-1) with k = 3, the spread being one of
-    the parameters. Raises ValueError for fewer than 5 points. Source: Burnham and
+    aic = n log(residual^2) + 2k + 2k(k+1)/(n-k-1) with k = 3, since the spread is one
+    of the parameters. Raises ValueError for fewer than 5 points. Source: Burnham and
     Anderson 2002, sec. 2.4.
     """
     n, k = len(x), 3
     if n < k + 2:
         raise ValueError(
-            f"n={n} points cannot tell shapes of {k} parameters apart; use at "
-            f"least {k + 2}"
+            f"n={n} points cannot distinguish shapes with {k} parameters; use at least "
+            f"{k + 2}"
         )
     # (n, 2)
     design = torch.stack([torch.ones(n, dtype=torch.float64), x.double().log()], 1)

@@ -1,7 +1,7 @@
-"""Where a word of a caption acts in the picture, by three readings of one network: the
+"""Where a word of a caption acts in the picture, by three measures on one network: the
 attention it gets, the vector it contributes, and what changes without it.
 
-All maps are (..., M, N): one number for each word and patch, not negative.
+All maps are (..., M, N): one non-negative number for each word and patch.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def _looks(model: nn.Module) -> Iterator[list[tuple[CrossAttention, Intermediate
 
 @torch.no_grad()
 def attention_maps(model: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-    """The weight that each patch gives each word, mean over heads: (L, B, M, N), which
-    sums to 1 over words. Arguments as of the model. Source: DAAM 2210.04885 sec. 3.
+    """The weight that each patch gives each word, averaged over heads: (L, B, M, N),
+    which sums to 1 over words. Arguments as for the model. Source: DAAM 2210.04885 sec.
+    3.
 
     Where time is a token too, it is word 0. Raises ValueError for a model without
     cross-attention.
@@ -52,7 +53,7 @@ def attention_maps(model: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
 @torch.no_grad()
 def contribution_maps(model: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
     """The length of the vector that each word adds to each patch: (L, B, M, N), norms
-    of sum_h A_h W_O,h v_h, which is what the layer's output is a sum of.
+    of sum_h A_h W_O,h v_h, the terms whose sum is the layer's output.
 
     Arguments and errors as in `attention_maps`. Source: 2004.10102 eq. 6; maps in the
     space of outputs as ConceptAttention, 2502.04320 sec. 4, argues for.
@@ -72,17 +73,18 @@ def _contributions(layer: CrossAttention, look: Intermediates) -> Tensor:
 
 @torch.no_grad()
 def effect_maps(model: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-    """How much each patch of the answer changes when a word is taken away: (B, M, N),
-    the root mean square over the patch, 0 for padding.
+    """How much each patch of the output changes when a word is removed: (B, M, N), the
+    root mean square over the patch, 0 for padding.
 
-    A word is taken away as padding: nothing may look at it, the others keep their
-    places. Without its only word a caption is "no caption". M + 1 calls of the model,
-    one after the other. Raises ValueError for labels, which have no words.
+    A word is removed by treating it as padding: nothing attends to it, and the others
+    keep their positions. A caption without its only word is "no caption". Makes M + 1
+    calls of the model, one after the other. Raises ValueError for labels, which have no
+    words.
     """
     config = model.config
     if y.ndim < 2:
         raise ValueError(
-            f"y has shape {tuple(y.shape)}: labels have no words to take away; pass "
+            f"y has shape {tuple(y.shape)}: labels have no words to remove; pass "
             "captions (B, M) to a model of captions"
         )
     told, null = model(x, t, y), null_like(config, y)
@@ -104,7 +106,7 @@ def localisation(maps: Tensor, masks: Tensor) -> Tensor:
     patch beside it (ties count half): 1/2 by chance, 1 at best, also called area under
     the ROC curve.
 
-    Raises ValueError for a mask that is empty or everything.
+    Raises ValueError for a mask that is empty or covers everything.
     """
     inside = masks.sum(-1)
     if (inside == 0).any() or (inside == masks.shape[-1]).any():
@@ -118,7 +120,7 @@ def localisation(maps: Tensor, masks: Tensor) -> Tensor:
 @checked
 def overlap(maps: Tensor, masks: Tensor, seed: int = 0) -> Tensor:
     """Intersection over union of an object's k patches with the k at which its map is
-    largest: maps (..., N), masks (..., N) bool -> (...). Ties are broken by lot.
+    largest: maps (..., N), masks (..., N) bool -> (...). Ties are broken at random.
 
     Raises ValueError for an empty mask.
     """
@@ -139,8 +141,8 @@ def overlap(maps: Tensor, masks: Tensor, seed: int = 0) -> Tensor:
 @checked
 def patch_masks(masks: Tensor, patch: int) -> Tensor:
     """Masks of pixels (..., H, W) bool as masks of patches (..., N): True where at
-    least half of the patch is the object's, or, for an object too small, its best
-    patch.
+    least half of the patch belongs to the object; for an object too small for that, its
+    best patch.
     """
     flat = masks.flatten(0, -3)[:, None].float() if masks.ndim > 2 else masks.float()
     share = torch.nn.functional.avg_pool2d(flat.view(-1, 1, *masks.shape[-2:]), patch)

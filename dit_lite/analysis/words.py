@@ -1,6 +1,5 @@
-"""What a word does: it is taken away, made louder or quieter, an attention map is put
-in place of the model's own, or a layer reads another caption, while everything else
-stays as it is.
+"""What a word does: it is removed or made stronger or weaker, an attention map replaces
+the model's own, or a layer reads another caption, while everything else stays the same.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ def change_words(
     in the passes made inside the block. Images with "no condition", as in guidance,
     are left alone.
 
-    `seen` (M,) bool: a word with False is taken away before the softmax, so the others
+    `seen` (M,) bool: a word with False is removed before the softmax, so the others
     share its weight. `factors` (M,), at least 0: each word's weights are multiplied
     after the softmax, so a row no longer sums to 1 (2208.01626 sec. 3.2, attention
     re-weighting). `maps`, one (h, N, M) or (B, h, N, M) for each layer: used in place
-    of the model's own (the same, word swap); `seen` and `factors` act on them too.
+    of the model's own (same source, word swap); `seen` and `factors` act on them too.
     Yields a list over layers of the weights used in the latest pass, (B, h, N, M).
     Raises ValueError, naming the argument.
     """
     layers = [part for part in model.modules() if isinstance(part, CrossAttention)]
     if model.config.condition == "label" or not layers:
         raise ValueError(
-            f"condition={model.config.condition!r} and conditioning="
-            f"{model.config.conditioning!r} have no attention to words; use a model of "
-            "captions with conditioning='adaln_zero_cross'"
+            f"condition={model.config.condition!r} and "
+            f"conditioning={model.config.conditioning!r} have no attention to words; "
+            "use a caption model with conditioning='adaln_zero_cross'"
         )
     if maps is not None and len(maps) != len(layers):
         raise ValueError(f"maps has {len(maps)} layers; the model has {len(layers)}")
@@ -87,9 +86,9 @@ def change_words(
 
 @contextmanager
 def other_words(model: DiT, layers: Collection[int], y: Tensor) -> Iterator[None]:
-    """Inside, cross-attention in some `layers` reads the captions y (n, M) and in the
-    others those that the model is called with. Images with "no condition", as in
-    guidance, read what they always do.
+    """Inside, cross-attention in some `layers` reads the captions y (n, M), and in the
+    others the captions that the model is called with. Images with "no condition", as in
+    guidance, are unaffected.
 
     Raises ValueError for a layer that the model does not have, a model whose
     cross-attention does not read captions alone, and a call with another number of
@@ -98,13 +97,13 @@ def other_words(model: DiT, layers: Collection[int], y: Tensor) -> Iterator[None
     config, crosses = model.config, head_layers(model, "cross")
     if (config.condition, config.conditioning) != ("caption", "adaln_zero_cross"):
         raise ValueError(
-            f"condition={config.condition!r} with conditioning={config.conditioning!r}:"
-            " its layers do not read words alone; use a model of captions with "
-            "conditioning='adaln_zero_cross'"
+            f"condition={config.condition!r} with "
+            f"conditioning={config.conditioning!r}: its layers do not read words "
+            "alone; use a caption model with conditioning='adaln_zero_cross'"
         )
     if wrong := [layer for layer in layers if not 0 <= layer < len(crosses)]:
         raise ValueError(
-            f"layer {wrong[0]} is not there; layers of cross-attention are 0 to "
+            f"there is no layer {wrong[0]}; cross-attention layers are 0 to "
             f"{len(crosses) - 1}"
         )
     asked: list[Tensor] = []  # which images of this pass have a caption, (B,)
@@ -113,8 +112,8 @@ def other_words(model: DiT, layers: Collection[int], y: Tensor) -> Iterator[None
         asked[:] = [~is_null(config, named["y"] if "y" in named else inputs[2])]
         if asked[0].sum() != len(y):
             raise ValueError(
-                f"y has {len(y)} captions for a call with {int(asked[0].sum())} images "
-                "that have one; pass as many"
+                f"y has {len(y)} captions for a call with {int(asked[0].sum())} "
+                "captioned images; pass one for each"
             )
 
     def swap(layer: CrossAttention, inputs: tuple) -> tuple:
@@ -146,8 +145,8 @@ def _seen(seen) -> Tensor | None:
         )
     if not seen.any():
         raise ValueError(
-            "seen is False throughout: every word is taken away; ask with the null "
-            "caption instead"
+            "seen is False throughout, which removes every word; use the null caption "
+            "instead"
         )
     return seen
 
@@ -168,7 +167,7 @@ def _of_length(name: str, value: Tensor, weights: Tensor) -> Tensor:
     if len(value) != weights.shape[-1]:
         raise ValueError(
             f"{name} has {len(value)} entries for captions of M={weights.shape[-1]} "
-            "tokens; pass one for each, padding too"
+            "tokens; pass one for each, including padding"
         )
     return value
 
@@ -177,6 +176,6 @@ def _fitting(map: Tensor, own: Tensor, layer: int) -> Tensor:
     if map.ndim not in (3, 4) or map.shape[-3:] != own.shape[-3:]:
         raise ValueError(
             f"maps[{layer}] has shape {tuple(map.shape)}; expected "
-            f"{tuple(own.shape[-3:])}, (h, N, M), with or without images before"
+            f"{tuple(own.shape[-3:])}, (h, N, M), with or without a leading image axis"
         )
     return map.expand_as(own)

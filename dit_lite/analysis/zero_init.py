@@ -31,8 +31,8 @@ class Reading(NamedTuple):
 
     @property
     def gate(self) -> float:
-        """What the branch is multiplied by at first: adaLN has no gate, adaLN-Zero
-        starts with gate 0.
+        """The branch's initial factor: adaLN has no gate, adaLN-Zero starts with gate
+        0.
         """
         return 0.0 if self.conditioning == "adaln_zero" else 1.0
 
@@ -47,8 +47,8 @@ BRANCHES = ("mlp", "attention")
 
 
 class InitialBranches(NamedTuple):
-    """tokens (N, D) before the block; for each reading what F returns (N, D),
-    (gamma, beta, gate), and how much F follows its input.
+    """tokens (N, D) before the block; for each reading F's output (N, D), (gamma, beta,
+    gate), and F's sensitivity to its input.
     """
 
     tokens: np.ndarray
@@ -82,9 +82,9 @@ def initial_branches(
     the same weights.
 
     x are the tokens of `image` (C, H, W) in [-1,1]; F is the block's MLP, or its
-    attention (which a fresh model spreads so evenly over the tokens that it answers all
-    of them almost alike). A sensitivity is ||dF/dx|| / sqrt(N D), Frobenius: how much
-    longer or shorter a small random change of the tokens leaves F. Takes N D backward
+    attention (which a fresh model spreads so evenly over the tokens that its output is
+    nearly the same for all). A sensitivity is ||dF/dx|| / sqrt(N D), Frobenius: the
+    factor by which F scales a small random change of the tokens. Takes N D backward
     passes of one branch. The global generator is left as it was. Raises ConfigError (a
     ValueError) for another branch, ValueError for an image of another shape than the
     configuration's.
@@ -97,7 +97,7 @@ def initial_branches(
             "the configuration"
         )
     with torch.random.fork_rng(devices=[]):
-        # that of the CPU; torch.manual_seed would seed GPUs too
+        # only the CPU's; torch.manual_seed would seed GPUs too
         torch.default_generator.manual_seed(seed)
         model = DiT(dataclasses.replace(config, conditioning="adaln_zero"))
     block, rotation = model.blocks[0], model.position.rotation()
@@ -135,7 +135,7 @@ def _sensitivity(
     """
     n, total = x.numel(), 0.0
     for units in torch.eye(n).view(n, *x.shape[1:]).split(rows):
-        # one a row: a batch does not mix
+        # one per row: a batch does not mix
         copies = x.expand(len(units), -1, -1).clone().requires_grad_()
         (gradient,) = torch.autograd.grad(function(copies), copies, units)
         total += gradient.square().sum().item()

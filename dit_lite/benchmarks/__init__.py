@@ -1,3 +1,3 @@
-"""What `python -m dit_lite bench NAME` measures: `run` of the module of that name."""
+"""What `python -m dit_lite bench NAME` measures: the `run` of the module NAME."""
 
 BENCHMARKS = ("attention", "cost", "quickstart", "step", "train")

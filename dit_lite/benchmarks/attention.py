@@ -1,6 +1,6 @@
-"""What looking costs, and what the cache of words saves: a pass of a model that was
-recorded before beside one that never was, and guided sampling steps with and without
-the cache, in turns in one process.
+"""The cost of recording attention, and the saving from the word cache: a pass of a
+model that was recorded earlier compared with one that never was, and guided sampling
+steps with and without the cache, alternating in one process.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .timing import Spread, Step, in_turns, spread
 
 ROUNDS, BATCH = 40, 8
 LENGTHS = (16, 64, 448)  # words M; N = 64 patches, so the last is 7N
-MOST = 0.02  # by which the median of what is recorded no more may differ
+MOST = 0.02  # largest deviation of the median once recording is off
 
 
 class Saving(NamedTuple):
-    """Of M words: the share of multiply-adds that the cache saves, by the cost table,
-    and the share of seconds, measured in turns.
+    """For M words: the share of multiply-adds that the cache saves, by the cost table,
+    and the share of seconds, measured in alternation.
     """
 
     words: int
@@ -34,7 +34,7 @@ class Saving(NamedTuple):
 
 
 def captioned(words: int, **changes) -> DiTConfig:
-    """A model of captions of `words` words at 64 patches."""
+    """A caption model with `words` words and 64 patches."""
     shape = dict(
         image_size=32, channels=3, patch_size=4, width=256, depth=6, heads=8,
         condition="caption", vocab_size=44, caption_length=words,
@@ -44,9 +44,9 @@ def captioned(words: int, **changes) -> DiTConfig:
 
 
 def predicted_saving(config: DiTConfig) -> float:
-    """The share of a pass that is keys and values of words: 2 M D^2 per block, of the
-    table's total. In a block alone it is 2M of 14N + 2M parts, the attention among
-    tokens and to words aside.
+    """The share of a pass spent on keys and values of words: 2 M D^2 per block, out of
+    the table's total. Within a block it is 2M of 14N + 2M parts, leaving out attention
+    among tokens and to words.
     """
     spared = 2 * config.depth * config.context_tokens * config.width**2
     return spared / flops(config)["total"].macs
@@ -61,8 +61,8 @@ def inputs(config: DiTConfig, device: torch.device) -> tuple[torch.Tensor, ...]:
 
 
 def recorded_before(config: DiTConfig, device: torch.device) -> dict[str, Step]:
-    """A pass of a model whose maps were recorded once, and of one that nobody looked
-    at.
+    """A pass of a model whose maps were recorded once, and of one that was never
+    recorded.
     """
     given = inputs(config, device)
 
@@ -79,7 +79,7 @@ def recorded_before(config: DiTConfig, device: torch.device) -> dict[str, Step]:
 
 
 def walks(config: DiTConfig, device: torch.device) -> dict[str, Step]:
-    """A guided call of a denoiser that keeps words, and of one that forgets them."""
+    """A guided call of a denoiser with the word cache, and of one without."""
     x, _, y = inputs(config, device)
     model = DiT(config).eval().to(device)
     keeps, forgets = Denoiser(model, y, 2.0), Denoiser(model, y, 2.0)
@@ -97,7 +97,7 @@ def walks(config: DiTConfig, device: torch.device) -> dict[str, Step]:
 
 
 def ratios(steps: dict[str, Step], device: torch.device, rounds: int) -> Spread:
-    """Seconds of the first kind over those of the second, round by round."""
+    """Seconds of the first kind over seconds of the second, round by round."""
     for step in steps.values():
         step()
     first, second = in_turns(steps, device, rounds, least=0.02).values()
@@ -112,7 +112,9 @@ def saving(config: DiTConfig, device: torch.device, rounds: int) -> Saving:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the paired ratio of recording switched off, and the saving at three M."""
+    """Print the paired ratio after recording is switched off, and the saving at three
+    values of M.
+    """
     device = pick_device("auto")
     off = ratios(recorded_before(captioned(16), device), device, ROUNDS)
     verdict = "within" if abs(off.median - 1) <= MOST else "MORE THAN"
@@ -120,7 +122,7 @@ def run(options: argparse.Namespace) -> None:
         f"a pass after recording, over one of a model never recorded: {off.median:.3f} "
         f"(quartiles {off.low:.3f} to {off.high:.3f}), {verdict} {MOST:.0%} of 1"
     )
-    print(f"the cache of words on {device}, guided calls of {BATCH} images, N = 64")
+    print(f"the word cache on {device}, guided calls of {BATCH} images, N = 64")
     for words in LENGTHS:
         one = saving(captioned(words), device, ROUNDS)
         print(

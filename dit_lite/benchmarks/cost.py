@@ -1,9 +1,9 @@
-"""What the cost table predicts of this machine, against what is measured: seconds of a
-training step, and bytes that it keeps, for twelve configurations.
+"""The cost table's predictions for this machine against measurements: seconds of a
+training step, and the bytes that it keeps, for twelve configurations.
 
-One calibration comes first: steps of two models, one of which is nearly all arithmetic
-and the other nearly all overhead, say how fast the machine multiplies and what a block
-costs beyond that. Nothing of the twelve enters it.
+A calibration comes first: steps of two models, one of which is nearly all arithmetic
+and the other nearly all overhead, give the machine's multiplication speed and a block's
+cost beyond that. It uses none of the twelve.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def shapes() -> dict[str, DiTConfig]:
 
 
 def calibration_shapes() -> list[DiTConfig]:
-    """Five models of other widths and depths than the twelve, small and large."""
+    """Five models, small and large, with widths and depths not among the twelve."""
     base = dict(image_size=32, channels=3, num_classes=10)
     return [
         preset(f"S/{patch}", width=width, depth=depth, heads=width // 32, **base)
@@ -80,7 +80,7 @@ class Machine(NamedTuple):
 
 
 def features(config: DiTConfig, batch: int) -> tuple[float, float, float, float]:
-    """What a step's time is made of."""
+    """The terms of a step's time."""
     found = training_cost(config, batch)
     return (
         batch * flops_per_image(config),
@@ -91,7 +91,7 @@ def features(config: DiTConfig, batch: int) -> tuple[float, float, float, float]
 
 
 def training_step(config: DiTConfig, batch: int, device: torch.device) -> Step:
-    """A function that does one step of training on fixed data, EMA included."""
+    """A function that makes one training step on fixed data, EMA included."""
     torch.manual_seed(0)
     model = DiT(config).train().to(device)
     optimiser, average = make_adamw(model, 1e-4, 0.0, 0.99), EMA(model, 0.999)
@@ -113,8 +113,8 @@ def training_step(config: DiTConfig, batch: int, device: torch.device) -> Step:
 def measured(
     config: DiTConfig, batch: int, device: torch.device, repeats: int
 ) -> tuple[float, float]:
-    """Median seconds of a step, and bytes: the peak on a GPU; on a CPU, which counts
-    none, those that autograd keeps, and the tensors of the training state.
+    """Median seconds of a step, and bytes: the peak on a GPU; on a CPU, which does not
+    track it, the bytes that autograd keeps plus the tensors of the training state.
     """
     release(device)
     before = allocated(device)
@@ -128,7 +128,7 @@ def measured(
         kept = allocated(device, peak=True) - before
     else:
         state = 4 * sum(p.numel() for p in step.model.parameters())
-        # weights, two moments, average; gradients are not there yet
+        # weights, two moments, average; no gradients yet
         kept = 4 * state + saved_bytes(lambda: step.model(*step.inputs), step.model)
     return statistics.median(times), float(kept)
 
@@ -166,8 +166,8 @@ def non_negative(design: torch.Tensor) -> torch.Tensor:
 
 
 def predicted_bytes(config: DiTConfig, batch: int) -> float:
-    """Weights, moments, average and activations: what is there when the forward pass
-    ends, before there are gradients.
+    """Weights, moments, average and activations: the state when the forward pass ends,
+    before there are gradients.
     """
     found = training_cost(config, batch)
     return found["total_memory"] - found["gradients_memory"]
@@ -176,7 +176,7 @@ def predicted_bytes(config: DiTConfig, batch: int) -> float:
 def compare(
     batch: int, device: torch.device, repeats: int, shapes_: dict
 ) -> list[dict]:
-    """A row per configuration: predicted and measured seconds and bytes."""
+    """One row per configuration: predicted and measured seconds and bytes."""
     machine, rows = calibrate(batch, device, repeats), []
     for name, config in shapes_.items():
         taken, kept = measured(config, batch, device, repeats)

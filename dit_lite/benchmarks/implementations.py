@@ -16,12 +16,12 @@ from ..data import Dataset
 from ..training import EMA, Trainer
 from .timing import Step
 
-IMAGES = 8192  # more bytes than a GPU's cache holds
+IMAGES = 8192  # more bytes than fit into a GPU's cache
 
 
 @functools.lru_cache(maxsize=1)
 def random_images(size: int, channels: int, classes: int, n: int = IMAGES) -> Dataset:
-    """A data set of random bytes: speed does not depend on what is in the images."""
+    """A data set of random bytes: speed does not depend on the images' content."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (n, channels, size, size), dtype=np.uint8)
     return Dataset(
@@ -34,8 +34,8 @@ def random_images(size: int, channels: int, classes: int, n: int = IMAGES) -> Da
 
 
 def trainer(model: DiTConfig, batch: int, device: torch.device, **changes) -> Trainer:
-    """A Trainer of `model` on random images, with what it chooses by itself on
-    `device` for a long run, or with `changes` of its TrainConfig.
+    """A Trainer of `model` on random images, with its own choices for a long run on
+    `device`, or with `changes` to its TrainConfig.
     """
     config = TrainConfig(
         data="random",
@@ -68,7 +68,7 @@ def why_alone() -> str:
         )
     except RuntimeError as error:  # its lazy imports
         return (
-            "diffusers is installed and does not load "
+            "diffusers is installed but does not load "
             f"({' '.join(str(error).split())}), so there is nothing to compare with"
         )
     return ""
@@ -105,11 +105,11 @@ def plain_step(
     device: torch.device,
     compiled: bool = False,
 ) -> Step:
-    """A step of a network of `model`'s shape by the plain recipe: bf16 autocast (on a
+    """A step of a network with `model`'s shape by the plain recipe: bf16 autocast (on a
     GPU), torch's default AdamW, the same average.
 
-    It is spared what the trainer does besides: its images wait as floats on the device,
-    and its gradients are not clipped.
+    It skips the trainer's extra work: its images are already floats on the device, and
+    its gradients are not clipped.
     """
     network = network.to(device).train()
     call = torch.compile(network, dynamic=False) if compiled else network

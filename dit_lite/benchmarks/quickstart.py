@@ -1,4 +1,4 @@
-"""The quickstart on this machine, compared with nothing and recorded nowhere."""
+"""The quickstart on this machine, without comparison or record."""
 
 from __future__ import annotations
 

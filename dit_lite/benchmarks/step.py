@@ -1,4 +1,4 @@
-"""One training step on the CPU beside that of an independent implementation, in turns
+"""One training step on the CPU compared with an independent implementation, alternating
 in one process.
 """
 
@@ -28,7 +28,7 @@ SIDES: dict[str, Callable[[int], Step]] = {
 
 
 def peak_memory(side: str) -> float:
-    """Peak resident memory, in MB, of a fresh process that does three steps."""
+    """Peak resident memory, in MB, of a fresh process that makes three steps."""
     code = (
         f"from dit_lite.benchmarks.step import *; step = SIDES[{side!r}](BATCH); "
         "[step() for _ in range(3)]; print(resident())"
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
         step()
     seconds = in_turns(steps, CPU, ROUNDS, least=0.0)
     peak, side = matmul_peak(CPU, torch.float32, [1536])
-    ideal = step_flops(MODEL) / peak  # seconds of an image
+    ideal = step_flops(MODEL) / peak  # seconds per image
     print(
         f"S/4 on 32x32x3, batch {BATCH}, fp32, {torch.get_num_threads()} "
         f"threads, {ROUNDS} alternating rounds, medians"

@@ -1,5 +1,5 @@
-"""What makes a training step fast on a GPU, as a list of names: each measured alone,
-and together with those before it.
+"""What makes a training step fast on a GPU, as a list of named optimisations: each
+measured alone, and together with those before it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .timing import Step, in_turns, release, spread
 
 @dataclass(frozen=True)
 class Switch:
-    """One optimisation: what it does, and what puts the plain form in its place in a
-    trainer. Arithmetic and compiling are fields of the run.
+    """One optimisation: what it does, and a function that replaces it with the plain
+    form in a trainer. Precision and compilation are fields of the run.
     """
 
     name: str
@@ -31,14 +31,14 @@ class Switch:
 
 
 def plain_attention(run: Trainer) -> None:
-    """The path that writes its weights down."""
+    """Attention that stores its weights."""
     for module in run.model.modules():
         if isinstance(module, Attention):
             module.fused = False
 
 
 def plain_adamw(run: Trainer) -> None:
-    """torch's default."""
+    """torch's default AdamW."""
     groups = [
         {"params": group["params"], "weight_decay": group["weight_decay"]}
         for group in run.optimiser.param_groups
@@ -61,7 +61,7 @@ def plain_average(run: Trainer) -> None:
 
 
 def data_on_host(run: Trainer) -> None:
-    """Images are gathered by the processor and sent."""
+    """Images are gathered on the CPU and sent to the device."""
     run.loader = Loader(
         run.loader.data,
         run.config.batch_size,
@@ -72,7 +72,7 @@ def data_on_host(run: Trainer) -> None:
 
 
 def wait(run: Trainer) -> None:
-    """Read the loss in every step."""
+    """Read the loss at every step."""
     step = run.train_step
     run.train_step = lambda: [value.item() for value in step()]
 
@@ -101,8 +101,8 @@ ON_GPU_ONLY = ("tf32", "bf16", "compiled blocks")
 
 
 def whole_network(run: Trainer) -> None:
-    """Compile all blocks, and what is before and after them, as one function: slower
-    to compile, and fused across blocks.
+    """Compile all blocks, and everything before and after them, as one function: slower
+    to compile, but fused across blocks.
     """
     run.model.compile(dynamic=False)
 
@@ -114,8 +114,8 @@ def make(
     on: set[str],
     more: Callable[[Trainer], None] | None = None,
 ) -> Step:
-    """A training step with the optimisations named in `on`, and the plain form of
-    the others; `more` changes the trainer once more.
+    """A training step with the optimisations named in `on`, and the plain form of the
+    others; `more` makes a further change to the trainer.
     """
     precision = "bf16" if "bf16" in on else "tf32" if "tf32" in on else "fp32"
     run = trainer(
@@ -132,8 +132,8 @@ def make(
 def ablate(
     model: DiTConfig, batch: int, device: torch.device, rounds: int, least: float
 ) -> list[dict]:
-    """Print and return a row for each optimisation: images a second with it alone,
-    and with it and all before it.
+    """Print and return one row per optimisation: images per second with it alone, and
+    with it and all before it.
     """
     switches = [
         s for s in SWITCHES if device.type == "cuda" or s.name not in ON_GPU_ONLY
@@ -195,7 +195,7 @@ def attention_kernels(
     model: DiTConfig, batch: int, device: torch.device, rounds: int, least: float
 ) -> list[dict]:
     """Print and return the seconds of attention, forward and backward, by each of
-    torch's kernels that takes this shape, and by its own choice.
+    torch's kernels that accepts this shape, and by torch's own choice.
     """
     shape = (batch, model.tokens, 3, model.heads, model.head_width)
     qkv = torch.randn(shape, device=device, dtype=torch.bfloat16, requires_grad=True)
@@ -225,7 +225,9 @@ def attention_kernels(
         try:
             run()
         except RuntimeError as error:
-            print(f"  attention by {name}: not here ({str(error).splitlines()[0]})")
+            print(
+                f"  attention by {name}: not available ({str(error).splitlines()[0]})"
+            )
             continue
         found = spread(in_turns({name: run}, device, rounds, least)[name])
         rows.append({"attention": name, "batch": batch, "seconds": found.median})

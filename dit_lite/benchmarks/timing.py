@@ -1,5 +1,5 @@
-"""How long a training step takes: many steps between two looks at the clock, several
-kinds in turns, a median with its quartiles.
+"""How long a training step takes: many steps per clock reading, several kinds in
+alternation, a median with its quartiles.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def seconds(step: Step, count: int, device: torch.device) -> float:
-    """Mean seconds of `count` steps. The clock is read when the GPU has finished,
-    before the first and after the last, not in between.
+    """Mean seconds of `count` steps. The clock is read with the GPU idle, before the
+    first step and after the last, not in between.
     """
     synchronise(device)
     began = time.perf_counter()
@@ -47,7 +47,7 @@ def seconds(step: Step, count: int, device: torch.device) -> float:
 def in_turns(
     steps: dict[str, Step], device: torch.device, rounds: int, least: float
 ) -> dict[str, list[float]]:
-    """Seconds a step of each kind, which has been warmed up, in every round.
+    """Seconds per step of each kind, already warmed up, in every round.
 
     In a round every kind runs for about `least` seconds, one after the other, and every
     second round runs them backwards: a machine that grows slower while it is measured
@@ -65,8 +65,8 @@ def in_turns(
 
 
 def host_seconds(step: Step, device: torch.device) -> float:
-    """Median seconds until a step has been asked for, not until it is done: where
-    this is the whole step, the host is what it waits for.
+    """Median seconds until a step has been launched, not until it is done: where this
+    is the whole step, the host is the bottleneck.
     """
     found = []
     for _ in range(5):
@@ -81,14 +81,14 @@ def host_seconds(step: Step, device: torch.device) -> float:
 def matmul_peak(
     device: torch.device, dtype: torch.dtype, sizes: Sequence[int], least: float = 0.2
 ) -> tuple[float, int]:
-    """The best rate in FLOP/s that a square product of random numbers reaches here,
-    and its side; the median of five timings a side.
+    """The best rate in FLOP/s that a square product of random numbers reaches here, and
+    its side; the median of five timings per side.
     """
     rates = []
     for n in sizes:
         a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
         product = {"product": lambda a=a, b=b: a @ b}
-        seconds(product["product"], 3, device)  # the first prepares the library
+        seconds(product["product"], 3, device)  # the first call initialises the library
         rates.append(
             (
                 2
@@ -101,8 +101,8 @@ def matmul_peak(
 
 
 def step_flops(model: DiTConfig) -> float:
-    """FLOPs of training on one image: three times those of the products of a forward
-    pass, by torch's own count.
+    """FLOPs of training on one image: three times a forward pass's matrix products, by
+    torch's own count.
     """
     from ..analysis.counting import flop_counter
     from ..model import DiT, any_condition
@@ -117,7 +117,7 @@ def step_flops(model: DiTConfig) -> float:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done everything that was asked of it."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -136,13 +136,13 @@ def allocated(device: torch.device, peak: bool = False) -> int:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Start to measure the peak of `allocated` anew."""
+    """Restart the measurement of the peak of `allocated`."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def release(device: torch.device) -> None:
-    """Give memory that no tensor holds any more back to the GPU."""
+    """Return memory that no tensor holds any longer to the GPU."""
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()

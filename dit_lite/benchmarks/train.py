@@ -1,5 +1,5 @@
-"""Training speed on a GPU: images a second, share of the matrix peak, memory, and
-the paired ratio to diffusers' DiT.
+"""Training speed on a GPU: images per second, share of the matrix peak, memory, and the
+paired ratio to diffusers' DiT.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ Make = Callable[[int], Step]  # a side of the comparison at a batch size
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how long: preset -> side of the image, the batch of the
-    first comparison, the largest batch that is tried.
+    """What is measured, and for how long: preset -> side of the image, batch of the
+    first comparison, largest batch tried.
     """
 
     cases: dict[str, int]
     batch: int = 256
     largest: int = 2048
     rounds: int = 12
-    least: float = 0.5  # seconds of a kind in a round
+    least: float = 0.5  # seconds per kind in a round
     sides: tuple[int, ...] = (4096, 8192, 16384)  # of the square products
     changes: dict = field(default_factory=dict)  # of the presets
 
@@ -64,14 +64,14 @@ SMOKE = Plan(
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure the cases of `options.case` (all without), or with `options.ablate`
-    what each optimisation brings; rows go to `options.out`.
+    """Measure the cases of `options.case` (all without), or with `options.ablate` the
+    gain from each optimisation; rows go to `options.out`.
     """
     device, plan = pick_device("auto"), SMOKE if options.smoke else FULL
     if device.type != "cuda" and not options.smoke:
         raise ConfigError(
-            "bench train needs a GPU, and there is none; with --smoke a tiny "
-            "model runs here to show that all parts work"
+            "bench train needs a GPU, but there is none; with --smoke a tiny model "
+            "runs here to show that all parts work"
         )
     for name in options.case or ():
         choose("case", name, plan.cases)
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
             else compare(model, device, plan, peak)
         )
         rows += [{"case": name, "image_size": model.image_size} | row for row in found]
-        # after every case, so that a later one that fails costs nothing
+        # after every case, so that a later failure loses nothing
         if options.out:
             about = provenance(time.perf_counter() - began, device.type) | {
                 "matmul_peak": peak,
@@ -122,7 +122,7 @@ def compare(
     model: DiTConfig, device: torch.device, plan: Plan, peak: float
 ) -> list[dict]:
     """Rows of both sides at the plan's batch, then each at the batch where it is
-    fastest. Without diffusers ours stand alone.
+    fastest. Without diffusers there are only our rows.
     """
     makes: dict[str, Make] = {OURS: functools.partial(our_step, model, device=device)}
     if reason := why_alone():
@@ -223,7 +223,7 @@ def table(
 
 def warm(make: Make, batch: int, device: torch.device) -> tuple[Step, int]:
     """A side after its first steps, compiled and with its optimiser's state, and the
-    most bytes that it holds during one.
+    most bytes that it holds during a step.
     """
     before = allocated(device)
     step = make(batch)
@@ -235,8 +235,8 @@ def warm(make: Make, batch: int, device: torch.device) -> tuple[Step, int]:
 
 
 def best_batch(make: Make, device: torch.device, plan: Plan) -> int:
-    """The fastest batch: doubled from the plan's until the memory is full or an
-    image gains less than a hundredth.
+    """The fastest batch: doubled from the plan's batch until the memory is full or the
+    time per image falls by less than a hundredth.
     """
     best, rate, batch = plan.batch, 0.0, plan.batch
 
@@ -264,7 +264,7 @@ def when_it_fits(work: Callable, device: torch.device):
     result = None
     try:
         result = work()
-    except RuntimeError as error:  # libraries say it in their own words
+    except RuntimeError as error:  # libraries word it differently
         if not isinstance(error, torch.OutOfMemoryError) and not any(
             s in str(error) for s in ("out of memory", "ALLOC_FAILED")
         ):

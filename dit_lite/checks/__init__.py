@@ -1,6 +1,6 @@
-"""What makes the book check itself: exercises with their solutions, claims of the
-source text, and what the book says itself. The exercises of a chapter are a file;
-every chapterNN.py here is found by itself.
+"""How the book checks itself: exercises with their solutions, claims of the source
+text, and the book's own statements. Each chapter's exercises are one file; every
+chapterNN.py here is found automatically.
 """
 
 import importlib

@@ -19,8 +19,8 @@ def forward_process(noisy) -> None:
     same(
         noisy(x0, eps, t),
         PATHS["linear"].mix(x0, eps, t),
-        "At t = 0 the image must come back, at t = 1 the noise; and each image of "
-        "the batch has its own t, which must be given the shape of images first.",
+        "At t = 0 the result must be the image, at t = 1 the noise. Each image of the "
+        "batch has its own t, so reshape t to broadcast over the images first.",
     )
 
 
@@ -34,8 +34,8 @@ def image_from_v(image) -> None:
     same(
         image(x, v, t),
         x0,
-        "Two equations, x = a x0 + s eps and v = a eps - s x0: take such a "
-        "combination of them that eps drops out, and remember a^2 + s^2 = 1.",
+        "Two equations, x = a x0 + s eps and v = a eps - s x0: combine them so that "
+        "eps drops out, and remember that a^2 + s^2 = 1.",
     )
 
 
@@ -54,24 +54,28 @@ def euler_sampler(sampler) -> None:
         # a copy, since `x -= ...` is a right answer too
         sampler(velocity, x.clone(), 8),
         goal,
-        "On this straight line Euler's steps end exactly at the image. Do all "
-        "steps have length 1/steps, downwards?",
+        "On this straight line Euler's steps end exactly at the image. Does every "
+        "step have length 1/steps, downwards in t?",
         1e-4,
     )
     require(
         len(asked) == 8,
-        f"8 steps of Euler ask the network 8 times; yours asked {len(asked)} times.",
+        f"8 Euler steps call the network 8 times; yours called it {len(asked)} times.",
     )
-    hint = "Ask at the time where the step begins: 1, 7/8, ..., 1/8."
+    hint = "Call it at the time at which each step begins: 1, 7/8, ..., 1/8."
     require(
         all(abs(t - (1 - i / 8)) < 1e-6 for i, t in enumerate(asked)),
-        f"The network was asked at t = {', '.join(f'{t:.3g}' for t in asked)}. {hint}",
+        f"The network was called at t = {', '.join(f'{t:.3g}' for t in asked)}. {hint}",
     )
     curved = sampler(lambda x, t: 2 * float(t) * x, x.clone(), 4)
     wanted = x
     for i in range(4):
         wanted = wanted - 2 * (1 - i / 4) * wanted / 4
-    same(curved, wanted, "Every step must ask at the state that the last one reached.")
+    same(
+        curved,
+        wanted,
+        "Every step must call the network at the state that the last step reached.",
+    )
 
 
 @exercise("01.4")
@@ -79,7 +83,7 @@ def guided_velocity(guided) -> None:
     """guided(model, x, t, y, w) with a null class."""
     x, _ = images(seed=3)
     t = torch.rand(4, generator=torch.Generator().manual_seed(4))
-    # not every class is asked for, so that "no class" is not one above the largest
+    # not every class occurs, so that "no class" is not one above the largest
     for classes, labels in ((3, [0, 1, 1, 0]), (7, [4, 2, 1, 2])):
         model, y = ByClass(classes), torch.tensor(labels)
         plain, null = model(x, t, y), model(x, t, torch.full_like(y, classes))
@@ -92,19 +96,20 @@ def guided_velocity(guided) -> None:
         same(
             guided(model, x, t, said, 0.0),
             null,
-            f"With w = 0 the result must be the model's answer to no class. Of "
-            f"{classes} classes, 0 to {classes - 1}, no class has the number "
-            "model.config.num_classes, whatever labels are asked for.",
+            "With w = 0 the result must be the model's answer for no class. Classes "
+            f"are numbered 0 to {classes - 1}, and no class is "
+            "model.config.num_classes, whichever labels are requested.",
         )
         same(
             guided(model, x, t, said, 2.5),
             guide(null, plain, 2.5),
-            "w = 0 and w = 1 are right. Between and beyond them (6) is a straight "
-            "line in w, of the two answers and not of the labels.",
+            "w = 0 and w = 1 are right. For every other w, (6) is linear in w: it "
+            "combines the two answers, not the labels.",
         )
         require(
             torch.equal(said, y),
-            "The labels that came in were changed. Make new ones for no class.",
+            "Your function changed the labels it was given. Make new ones for no "
+            "class.",
         )
 
 
@@ -118,15 +123,15 @@ def best_denoiser(posterior_mean) -> None:
         same(
             posterior_mean(x, t, data),
             wanted,
-            "Check three things: the distance is that of x to (1-t) x0 and is squared, "
-            "the softmax runs over the data, and what is averaged are the images "
+            "Check three things: the distance is from x to (1-t) x0 and is squared, "
+            "the softmax runs over the data, and the average is over the images "
             "themselves.",
             1e-4,
         )
 
 
 class Noticing(nn.Module):
-    """A small model that keeps what it was asked: x (B, C, H, W), t (B,), y (B,)."""
+    """A small model that keeps its inputs: x (B, C, H, W), t (B,), y (B,)."""
 
     class config:
         num_classes = 5
@@ -143,10 +148,10 @@ class Noticing(nn.Module):
 
 
 def _asked_once(model: Noticing, x0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What a step asked, float64; complains about counts and shapes."""
+    """The one call's inputs, float64; a hint if their number or shapes are wrong."""
     require(
         len(model.asked) == 1,
-        f"One step asks the model once; yours asked {len(model.asked)} times.",
+        f"One step calls the model once; yours called it {len(model.asked)} times.",
     )
     (x, t, y) = model.asked.pop()
     require(
@@ -163,14 +168,14 @@ def _start() -> tuple[Noticing, list[Tensor]]:
 
 
 def _same_draws(x: Tensor, x0: Tensor, t: Tensor) -> Tensor:
-    """The noise that was mixed in, (B, C, H, W); complains unless it is noise."""
+    """The noise that was mixed in, (B, C, H, W); a hint unless it is noise."""
     eps = (x - (1 - t) * x0.double()) / t
     mean, spread = eps.mean().item(), eps.std().item()
     match = (eps * x0.double()).mean().abs().item()
     require(
         abs(spread - 1) < 0.1 and abs(mean) < 0.1 and match < 0.1,
-        "What the model saw is no (1-t) x0 + t eps with fresh standard normal noise "
-        f"for every pixel: eps would have the mean {mean:.2f} and the deviation "
+        "The model's input is not (1-t) x0 + t eps with fresh standard normal noise "
+        f"for every pixel: eps would have mean {mean:.2f} and standard deviation "
         f"{spread:.2f}.",
     )
     return eps.float()
@@ -186,7 +191,7 @@ def training_step(step) -> None:
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for _ in range(2):  # the second must not move by the gradient of the first
+        for _ in range(2):  # the first step's gradient must not move the second
             model.asked.clear()
             for p, old in zip(model.parameters(), before, strict=True):
                 p.data.copy_(old)
@@ -198,17 +203,17 @@ def training_step(step) -> None:
     x, t, asked = _asked_once(model, x0)
     require(
         t.min() >= 0 and t.max() <= 1 and t.std() > 0.05,
-        f"The times reach from {t.min():.2f} to {t.max():.2f}; draw one for each "
-        "image, between 0 and 1, and let them differ.",
+        f"The times range from {t.min():.2f} to {t.max():.2f}; draw one for each "
+        "image independently, between 0 and 1.",
     )
     kept, others = (asked == y).double().mean().item(), asked[asked != y]
     require(
         bool((others == 5).all()) and 0.75 < kept < 0.85,
-        f"{kept:.0%} of the labels were kept, and the others became "
-        f"{sorted(set(others.tolist()))}. Replace one label in five, drawn for each "
-        "image, by no class.",
+        f"{kept:.0%} of the labels were kept, and the rest became "
+        f"{sorted(set(others.tolist()))}. Replace each label by no class with "
+        "probability one in five.",
     )
-    told = t > 1e-3  # where the noise can be told
+    told = t > 1e-3  # where the noise can be recovered
     eps = _same_draws(x[told], x0[told], t[told].view(-1, 1, 1, 1))
     now = [p.detach().clone() for p in model.parameters()]
     for p, old in zip(model.parameters(), before, strict=True):
@@ -218,15 +223,15 @@ def training_step(step) -> None:
     value = torch.as_tensor(got).detach().double()
     require(
         value.numel() == 1 and abs(value.item() - loss.item()) < 0.01 * loss.item(),
-        f"The loss that you return is {str(value.tolist())[:20]}; the mean squared "
-        f"error of this model against the velocity is {loss.item():.3f}.",
+        f"You return the loss {str(value.tolist())[:20]}; the mean squared error of "
+        f"this model against the velocity is {loss.item():.3f}.",
     )
     slopes = torch.autograd.grad(loss, [*model.parameters()])
     for new, old, slope in zip(now, before, slopes, strict=True):
         wanted, moved = -0.1 * slope, new - old
         require(
             (moved - wanted).abs() < 0.02 * wanted.abs() + 1e-4,
-            f"A weight moved by {moved.item():.3g}; one step down the gradient of this "
-            f"loss moves it by {wanted.item():.3g}. Were gradients of the step before "
-            "cleared, and was the optimiser asked for one step?",
+            f"A weight moved by {moved.item():.3g}; one step down the gradient of "
+            f"this loss moves it by {wanted.item():.3g}. Did you clear the previous "
+            "step's gradients, and call the optimiser's step once?",
         )

@@ -20,7 +20,7 @@ def cutting(cut) -> None:
         same(
             cut(x, P),
             patchify(x, P),
-            "Give the rows of the grid and the rows inside a patch an axis each, and "
+            "Give the rows of the grid and the rows inside a patch separate axes, and "
             "the columns likewise. The first token holds x[:, :, :P, :P], the second "
             "the patch to its right; inside a token the order is row, column, channel.",
             0.0,
@@ -43,9 +43,9 @@ def where_it_bends(finest) -> None:
         require(
             got == wanted,
             f"For side={side}, D={D} the answer is {wanted}, yours is {got:g}. For "
-            "which N are the two terms of (7) equal? A patch must divide the side, and "
-            "need not be a power of two; where the terms are equal, the pair term is "
-            "not yet larger.",
+            "which N are the two terms of (7) equal? A patch size must divide the "
+            "side but need not be a power of two; equal terms still satisfy the "
+            "condition.",
         )
 
 
@@ -59,8 +59,8 @@ def stretched_grid(places) -> None:
         wanted = coordinates(new, old)[:: new + 1, 0].float()
         got = places(old, new)
         hint = (
-            "Both grids cover the same square, from -1/2 to old - 1/2. A new cell "
-            "has side old/new, and its centre lies in its middle."
+            "Both grids cover the same square, from -1/2 to old - 1/2. A new cell has "
+            "side old/new; take the position of its centre."
         )
         same(got.float() if isinstance(got, torch.Tensor) else got, wanted, hint)
 
@@ -71,7 +71,7 @@ def least_loss_of_a_plane(least_loss) -> None:
     span of the columns of basis (d, k), as a number.
     """
     generator = torch.Generator().manual_seed(0)
-    targets = 2 * torch.randn(50, 6, generator=generator) + 1  # the mean counts, too
+    targets = 2 * torch.randn(50, 6, generator=generator) + 1  # the mean counts too
     for k in (1, 3, 5):
         basis = torch.randn(6, k, generator=generator)
         inside = torch.linalg.qr(basis.double()).Q
@@ -80,10 +80,10 @@ def least_loss_of_a_plane(least_loss) -> None:
         got = number(least_loss(targets, basis), "one number")
         require(
             abs(got / wanted - 1) < 1e-3,
-            f"For {k} directions of 6 the least loss is {wanted:.4f}, yours {got:.4f}. "
-            "An answer is basis @ c with any c: the best one for a target is a problem "
-            "of least squares. The columns are neither orthogonal nor of length 1. "
-            "Average what is missed over all n d values.",
+            f"For {k} directions of 6 the least loss is {wanted:.4f}, yours "
+            f"{got:.4f}. An answer is basis @ c with any c: finding the best c for a "
+            "target is a least-squares problem. The columns are neither orthogonal "
+            "nor of length 1. Average the squared residual over all n d values.",
         )
 
 
@@ -105,7 +105,7 @@ def the_same_bill(same_bill) -> None:
     shape = (config.image_size, config.channels, config.num_classes, config.patch_size)
     require(
         shape == (8, 1, 10, 4),
-        "It should cut 8x8 digits of 10 classes in patches of 4; yours has "
+        "It should cut 8x8 digits of 10 classes into patches of 4; yours has "
         f"(image_size, channels, num_classes, patch_size) = {shape}.",
     )
     ratio = flops(config)["total"].macs / wanted

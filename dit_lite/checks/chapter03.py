@@ -32,10 +32,10 @@ def modulated(modulated) -> None:
     same(
         modulated(x, scale, shift),
         wanted,
-        "Mean and variance are those of each token, over its D channels. The variance "
-        "is divided by D, not by D - 1, and 1e-6 is added to it under the root. A "
-        "scale of zero must leave the normalised token as it is; scale and shift "
-        "(B, D) need an axis for the tokens.",
+        "Take the mean and variance of each token over its D channels. Divide the "
+        "variance by D, not by D - 1, and add 1e-6 to it under the root. A scale of "
+        "zero must leave the normalised token as it is; scale and shift (B, D) need "
+        "an axis for the tokens.",
         1e-4,
     )
 
@@ -59,10 +59,10 @@ def modulation_share(share) -> None:
         wanted = counted["modulation"] / sum(counted.values())
         require(
             abs(got - wanted) < 1e-6,
-            f"For {n} vectors and an MLP ratio of {ratio:g} the blocks of the "
-            f"package say {wanted:.4f}, yours {got:.4f}. Count every matrix of a block "
-            "in units of D^2: what makes the vectors, what attention multiplies by, "
-            "and both layers of the MLP.",
+            f"For {n} vectors and an MLP ratio of {ratio:g} the package's blocks give "
+            f"{wanted:.4f}, you give {got:.4f}. Count every matrix of a block in "
+            "units of D^2: those that make the vectors, those of attention, and both "
+            "layers of the MLP.",
         )
 
 
@@ -95,9 +95,9 @@ def identity_start(prepare) -> None:
     change = (out - x).abs().max().item()
     require(
         change < 1e-6,
-        f"The block still moves its tokens, by up to {change:.3g}. What must a "
-        "branch be fed so that it returns zero, when its biases are zero? "
-        "The order of the four vectors is that of dit_lite.model.Scaled.",
+        f"The block still moves its tokens, by up to {change:.3g}. What must a branch "
+        "be fed so that it returns zero, when its biases are zero? "
+        "dit_lite.model.Scaled gives the order of the four vectors.",
     )
     (out * aim).sum().backward()
     reached = [
@@ -108,7 +108,7 @@ def identity_start(prepare) -> None:
     require(
         any(reached),
         "No gradient reaches the modulation: this block would stay the identity "
-        "for ever.",
+        "forever.",
     )
 
 
@@ -129,20 +129,21 @@ def telling_window(window) -> None:
     right = accuracy_with_class_within(low, high)
     require(
         right >= 0.66,  # 70 % is asked; of 150 images the error is 4 points
-        f"Given the class from t = {high:g} to {low:g} only, the model draws it "
-        f"in {right:.0%} of the images; 70 % are wanted. "
-        "In the figure above, from where on does it not count what was said "
-        "before, and from where on what is said later?",
+        f"Given the class from t = {high:g} to {low:g} only, the model draws it in "
+        f"{right:.0%} of the images; 70 % are wanted. In the figure above, down to "
+        "which t does the class given so far not matter, and below which t does the "
+        "class given afterwards not matter?",
     )
 
 
 @torch.no_grad()
 def accuracy_with_class_within(low: float, high: float, images: int = 150) -> float:
-    """Share of digits judged correct when the class is given only where low <= t <=
-    high, with guidance 2.
+    """Share of digits judged correct when the class is given only for low <= t <= high,
+    with guidance 2.
 
-    Forty steps, so that a window holds about as many wherever it lies. Outside the
-    window both answers of guidance would be that without a class: one call is enough.
+    Forty steps, so that a window holds about the same number wherever it lies. Outside
+    the window both of guidance's answers would be the one without a class: one call is
+    enough.
     """
     from ..evaluation import load_judge
     from ..training import load
@@ -189,8 +190,7 @@ def cheap_modulation(cheap) -> None:
     )
     require(
         own <= full / 3,
-        f"It has {own:,} parameters; a third of those of Modulation(64, 6) are "
-        f"{full // 3:,}.",
+        f"It has {own:,} parameters; a third of Modulation(64, 6) is {full // 3:,}.",
     )
     rise, kept = imitate(cheap)
     require(
@@ -203,11 +203,11 @@ def cheap_modulation(cheap) -> None:
 
 
 def imitate(cheap, steps: int = 150) -> tuple[float, float]:
-    """Teach the modules `cheap(64, 6)` what the modulations of the shipped model say,
-    and put them in their place.
+    """Train modules `cheap(64, 6)` to imitate the shipped model's modulations, and put
+    them in their place.
 
-    Returns by what share the held-out loss rises, and what share of the wrong-label
-    penalty is left.
+    Returns the relative rise of the held-out loss, and the share of the wrong-label
+    penalty that is left.
     """
     from ..evaluation import held_out, mean_loss, mislabelled
     from ..training import load

@@ -18,7 +18,7 @@ NOTHING = "The function returns nothing yet: replace `...` and return the result
 
 @exercise("04.1")
 def attend(attend) -> None:
-    """attend(q, k, v, seen): attention of N queries to M keys, padding unseen."""
+    """attend(q, k, v, seen): attention of N queries to M keys, with padding masked."""
     generator = torch.Generator().manual_seed(0)
     q = 2 * torch.randn(2, 3, 6, 8, generator=generator)
     k = 2 * torch.randn(2, 3, 5, 8, generator=generator)
@@ -37,7 +37,7 @@ def attend(attend) -> None:
 
 @exercise("04.2")
 def confused(captions) -> None:
-    """captions() -> (first, second): the same words, another meaning."""
+    """captions() -> (first, second): the same words with different meanings."""
     got = captions()
     require(got is not None and got is not Ellipsis, NOTHING)
     require(
@@ -49,8 +49,8 @@ def confused(captions) -> None:
     first, second = (one.lower().split() for one in got)
     require(
         sorted(first) == sorted(second),
-        "The mean of the words differs, so one vector can tell these two apart. Use "
-        "the same words in another order.",
+        "The means of their words differ, so one vector can tell these two apart. Use "
+        "the same words in a different order.",
     )
     require(first != second, "These two are the same caption.")
     try:
@@ -60,7 +60,7 @@ def confused(captions) -> None:
     require(
         meanings[0] != meanings[1],
         "These two ask for the same picture, so nothing is lost when they are "
-        "confused. Which word has to change its object?",
+        "confused. Which word has to move to the other object?",
     )
 
 
@@ -79,7 +79,7 @@ def meaning(caption: str) -> tuple:
 @exercise("04.3")
 @torch.no_grad()
 def effect(effect) -> None:
-    """effect(model, x, t, y, j): by how much the answer changes without word j."""
+    """effect(model, x, t, y, j): how much the output changes without word j."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = DiT(
@@ -104,9 +104,9 @@ def effect(effect) -> None:
         same(
             got,
             wanted,
-            "Write 0, which is padding, in column j of a copy of y, and ask the model "
-            "again. Return one number for each picture: the root of the mean of the "
-            "squared difference over channels, rows and columns.",
+            "Write 0, which is padding, in column j of a copy of y, and call the "
+            "model again. Return one number per picture: the root mean square of the "
+            "difference over channels, rows and columns.",
             tolerance=1e-4,
         )
 
@@ -150,9 +150,9 @@ def added(added) -> None:
         require(got is not None and got is not Ellipsis, NOTHING)
         require(
             abs(float(got) - wanted) < 0.5,
-            f"For N = {N}, M = {M} and D = {D} the package counts {wanted:,}, yours "
-            f"{float(got):,.0f}. Four matrices of D x D: two act on N tokens, two on "
-            "M. Then two products of size N x M x D.",
+            f"For N = {N}, M = {M} and D = {D} the package counts {wanted:,}, you "
+            f"count {float(got):,.0f}. Four matrices of D x D: two act on N tokens, "
+            "two on M. Then two products of size N x M x D.",
         )
 
 

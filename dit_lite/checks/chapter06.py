@@ -32,7 +32,7 @@ def _numbers(got, count: int, what: str) -> list[float]:
 
 @exercise("06.1")
 def parameters_of_a_block(parameters) -> None:
-    """parameters(D): of one adaLN-Zero block, with biases."""
+    """parameters(D): the parameters of one adaLN-Zero block, biases included."""
     for width in (8, 32, 96):
         config = DiTConfig(width=width, depth=1, heads=4)
         block = DiT(config).blocks[0]
@@ -40,16 +40,16 @@ def parameters_of_a_block(parameters) -> None:
         (got,) = _numbers(parameters(width), 1, "one number")
         require(
             got == wanted,
-            f"A block of width {width} has {wanted:,} parameters, yours {got:,.0f}. "
-            "A linear map from a to b numbers has (a + 1) b. There are maps from D "
-            "to 3D and D to D in attention, D to 4D and back in the MLP, and D to 6D "
-            "in the modulation; the LayerNorms have none.",
+            f"A block of width {width} has {wanted:,} parameters, yours {got:,.0f}. A "
+            "linear map from a to b numbers has (a + 1) b parameters. There are maps "
+            "from D to 3D and D to D in attention, D to 4D and back in the MLP, and D "
+            "to 6D in the modulation; the LayerNorms have none.",
         )
 
 
 @exercise("06.2")
 def multiply_adds_of_the_blocks(macs) -> None:
-    """macs(N, D, L): of the L blocks, for one image."""
+    """macs(N, D, L): the multiply-adds of L blocks for one image."""
     for side, width, depth in ((4, 32, 2), (16, 64, 4), (32, 16, 3)):
         config = DiTConfig(image_size=2 * side, width=width, depth=depth, heads=4)
         costs = flops(config)
@@ -59,12 +59,12 @@ def multiply_adds_of_the_blocks(macs) -> None:
         require(
             got == wanted,
             f"For N={side**2}, D={width}, L={depth} it is {wanted:,}, yours is "
-            f"{got:,.0f}. Linear maps work once for each token, the modulation's "
-            "once for each image, and the scores take two products of size N N D.",
+            f"{got:,.0f}. Linear maps run once per token, the modulation's once per "
+            "image, and the scores take two products of size N N D.",
         )
 
 
-#: Laws that the exercises are held against.
+#: Laws that the exercises are checked against.
 LAWS = (
     Curve(0.1, 12.0, 0.4, 40.0, 0.5),
     Curve(1.7, 406.0, 0.34, 411.0, 0.28),
@@ -74,7 +74,9 @@ LAWS = (
 
 @exercise("06.3")
 def the_best_size(best) -> None:
-    """best(law, compute, per): the Psi of the lowest loss where per Psi n = compute."""
+    """best(law, compute, per): the Psi with the lowest loss subject to per Psi n =
+    compute.
+    """
     for law in LAWS:
         for compute, per in ((1e12, 6.0), (3e15, 120.0)):
             wanted = law.optimum(compute, per).parameters
@@ -83,7 +85,7 @@ def the_best_size(best) -> None:
                 abs(got / wanted - 1) < 0.02,
                 f"For {compute:g} FLOPs at {per:g} per parameter and image the best "
                 f"size is {wanted:.4g}, yours is {got:.4g}. Put n = compute / (per "
-                "Psi) into the law; where is its derivative by Psi zero, or which of "
+                "Psi) into the law: where is its derivative in Psi zero, or which of "
                 "many sizes has the lowest loss?",
             )
 
@@ -104,8 +106,8 @@ def a_fit_with_a_floor(fit) -> None:
             require(
                 abs(mine / true - 1) < 0.03,
                 f"Points of E={E:g}, A={A:g}, alpha={alpha:g} give {name}={mine:.4g}. "
-                "For a known alpha the law is linear in E and A: solve that by "
-                "np.linalg.lstsq for every alpha of a fine grid, and keep the best.",
+                "For a known alpha the law is linear in E and A: solve for them with "
+                "np.linalg.lstsq at every alpha of a fine grid, and keep the best.",
             )
 
 
@@ -130,34 +132,34 @@ def an_interval_that_covers(interval) -> None:
     share, width = inside / trials, float(np.median(widths))
     require(
         share >= 0.83,
-        f"It held {share:.0%} of {trials} new runs, 90 % are wanted. Two things "
-        "are uncertain: the fitted line, more so away from the sizes that it was "
-        "fitted to, and where a run ends around it.",
+        f"It held {share:.0%} of {trials} new runs; 90 % are wanted. Two things are "
+        "uncertain: the fitted line, more so away from the sizes it was fitted to, "
+        "and how far from the line a run ends.",
     )
     require(
         share <= 0.97 and width < 0.25,
-        f"It held {share:.0%} of {trials} new runs, at a width of {width:.0%}: too "
-        "wide to be of use. 90 % are wanted.",
+        f"It held {share:.0%} of {trials} new runs, but its width is {width:.0%}: too "
+        "wide to be useful. 90 % are wanted.",
     )
 
 
 @exercise("06.6")
 def what_mup_changes(factors) -> None:
-    """factors(fan_in, base_fan_in) -> (of the start's standard deviation, of Adam's
-    rate), both over those at the base width.
+    """factors(fan_in, base_fan_in) -> factors on the initial standard deviation and on
+    Adam's rate, relative to the base width.
     """
     for fan_in, base in ((64, 64), (128, 32), (1152, 72)):
         start, rate = _numbers(factors(fan_in, base), 2, "two numbers: start and rate")
         growth = fan_in / base
         require(
             abs(start * growth**0.5 - 1) < 1e-6,
-            f"From a fan-in of {base} to {fan_in} the start is multiplied by "
-            f"{start:.4g}. A sum of fan-in independent terms must keep its size: by "
-            "what must each weight shrink?",
+            f"From a fan-in of {base} to {fan_in} you multiply the initial standard "
+            f"deviation by {start:.4g}. A sum of fan-in independent terms must keep "
+            "its size: by what factor must each weight shrink?",
         )
         require(
             abs(rate * growth - 1) < 1e-6,
-            f"From a fan-in of {base} to {fan_in} the rate is multiplied by "
+            f"From a fan-in of {base} to {fan_in} you multiply the rate by "
             f"{rate:.4g}. Adam moves every weight by about the rate, in directions "
-            "that agree with the input: such a sum grows with the fan-in itself.",
+            "correlated with the input: such a sum grows in proportion to the fan-in.",
         )

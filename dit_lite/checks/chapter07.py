@@ -50,9 +50,10 @@ def train_step(train_step) -> None:
             require(
                 abs(float(got) - loss.item()) < 1e-5,
                 f"In step {count + 1} the loss should be {loss.item():.4f} and yours "
-                f"is {float(got):.4f}. x_t = (1-t) x0 + t eps, the target is its slope "
-                "eps - x0, and the loss is the mean square; each image has its own t. "
-                "From the second step on, look at what was left in the gradients.",
+                f"is {float(got):.4f}. x_t = (1-t) x0 + t eps, the target is its "
+                "slope eps - x0, and the loss is the mean square; each image has its "
+                "own t. From the second step on, check for gradients left over from "
+                "the step before.",
             )
             gap = max(
                 (a - b).abs().max().item()
@@ -67,8 +68,8 @@ def train_step(train_step) -> None:
 
 @exercise("07.2")
 def in_parts(in_parts) -> None:
-    """in_parts(loss, batch, parts): gradients of the mean over the batch, part by
-    part.
+    """in_parts(loss, batch, parts): the gradient of the mean over the batch, computed
+    part by part.
     """
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(10, 3, generator=generator)
@@ -92,9 +93,9 @@ def in_parts(in_parts) -> None:
         same(
             weight.grad,
             wanted,
-            "The gradient must be that of the mean over the whole batch: weigh the "
-            "mean of each part by its share of the rows, len(part) / len(batch). The "
-            "parts are not all equally long.",
+            "You need the gradient of the mean over the whole batch: weight the mean "
+            "of each part by its share of the rows, len(part) / len(batch). The parts "
+            "are not all equally long.",
         )
 
 
@@ -117,8 +118,8 @@ def clipped(clipped) -> None:
                 one,
                 g * min(1.0, largest / norm),
                 "There is one norm over all gradients together, and one factor, "
-                "min(1, largest / norm): all of them keep their direction, and a "
-                "gradient that is short enough stays as it is.",
+                "min(1, largest / norm): all of them keep their direction, and "
+                "gradients whose norm is small enough stay unchanged.",
             )
 
 
@@ -138,15 +139,15 @@ def share(share) -> None:
                 abs(float(got) - wanted.item()) < 1e-5,
                 f"At step {step} of {steps} with warmup={warmup} the share is "
                 f"{wanted.item():.4f}, yours {float(got):.4f}. First (step + 1) / "
-                "warmup; after it half a cosine from 1 to 0 over the steps that are "
-                "left. Never below zero, and no division by zero without warm-up.",
+                "warmup; then half a cosine from 1 to 0 over the remaining steps. "
+                "Never go below zero, and avoid dividing by zero without warm-up.",
             )
 
 
 @exercise("07.5")
 def largest_batch(largest_batch) -> None:
-    """largest_batch(parameters, image_bytes, memory): images that fit, AdamW in fp32
-    with an average.
+    """largest_batch(parameters, image_bytes, memory): the number of images that fit,
+    for AdamW in fp32 with an EMA.
     """
     cases = (
         (675_000_000, 600_000_000, 80e9),
@@ -160,10 +161,10 @@ def largest_batch(largest_batch) -> None:
         wanted = max(0, int((memory - 20 * parameters) // image_bytes))
         require(
             int(got) == got == wanted,
-            f"For {parameters:,} parameters, {image_bytes:,} bytes an image and "
-            f"{memory:,.0f} bytes, {wanted} images fit; you say {got}. One parameter "
-            "has five numbers of 4 bytes: weight, gradient, two moments, average. "
-            "Images are whole, and never fewer than none.",
+            f"For {parameters:,} parameters, {image_bytes:,} bytes per image and "
+            f"{memory:,.0f} bytes, {wanted} images fit; you say {got}. Each parameter "
+            "takes five numbers of 4 bytes: weight, gradient, two moments, average. "
+            "The answer is a whole number and never negative.",
         )
 
 
@@ -184,7 +185,8 @@ def noise_batch(noise_batch) -> None:
         require(
             abs(float(got) / wanted - 1) < 1e-3,
             f"For {parts} gradients of {size} images each the answer is {wanted:.2f}, "
-            f"yours {float(got):.2f}. The variance of a mean over b images is that of "
-            "one image divided by b; divide by parts - 1 where the mean was estimated; "
-            "and the squared norm of the mean gradient still contains its own noise.",
+            f"yours {float(got):.2f}. The variance of a mean over b images is the "
+            "variance of one image divided by b; divide by parts - 1 because the mean "
+            "is estimated; and the squared norm of the mean gradient still contains "
+            "its own noise.",
         )

@@ -1,5 +1,5 @@
-"""Exercises of chapter 8: what a ring sends, the gradient of uneven parts, images dealt
-to ranks, a ring of one's own, a pipeline's order, error feedback, and a layout.
+"""Exercises of chapter 8: what a ring sends, the gradient of uneven parts, dividing
+images among ranks, writing a ring, a pipeline's order, error feedback, and a layout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ NOTHING = "The function returns nothing yet: replace `...` and return the result
 
 
 def returned(got):
-    """What a function gave back, which must be something."""
+    """A function's result, which must not be None."""
     require(got is not None and got is not Ellipsis, NOTHING)
     return got
 
@@ -35,15 +35,15 @@ def sent(sent) -> None:
                 abs(float(value) - times * ring) < 1e-6 * ring,
                 f"For p = {p} and {psi} parameters you say {float(value):.6g} bytes "
                 f"under {name}. Count the passes around the ring: an all-reduce is a "
-                "reduce-scatter and an all-gather, each of (p-1)/p of 4 Psi bytes. "
-                "Which of them does ZeRO-3 do twice?",
+                "reduce-scatter and an all-gather, each sending (p-1)/p of 4 Psi "
+                "bytes. Which of them does ZeRO-3 do twice?",
             )
 
 
 @exercise("08.2")
 def batch_gradient(combine) -> None:
-    """combine(gradients, images): the gradient of the mean loss of all images, from
-    those of uneven parts.
+    """combine(gradients, images): the gradient of the mean loss over all images, from
+    the gradients of uneven parts.
     """
     generator = torch.Generator().manual_seed(0)
     each = torch.randn(32, 5, generator=generator)  # one per image
@@ -54,12 +54,12 @@ def batch_gradient(combine) -> None:
         same(
             combine(given, counts),
             each.mean(0),
-            f"For parts of {counts} images: a mean of means counts every part alike. "
-            "How many images speak through each?",
+            f"For parts of {counts} images: a mean of means counts every part "
+            "equally. How many images does each part stand for?",
         )
         require(
             all(torch.equal(a, b) for a, b in zip(given, before, strict=True)),
-            "The given gradients were changed; leave them as they are.",
+            "Your function changed the gradients it was given; leave them as they are.",
         )
 
 
@@ -79,9 +79,9 @@ def rows(rows) -> None:
             sizes.append(stop - start)
         require(
             sorted(seen) == list(range(batch)),
-            f"With {batch} images on {world} ranks some images are worked on "
-            f"{len(seen)} times in all instead of {batch}, or by nobody. Every image "
-            "belongs to one rank.",
+            f"With {batch} images on {world} ranks some images are repeated or left "
+            f"out ({len(seen)} are processed in all, {batch} are needed). Every image "
+            "belongs to exactly one rank.",
         )
         require(
             max(sizes) - min(sizes) <= 1,
@@ -93,7 +93,7 @@ def rows(rows) -> None:
 @exercise("08.4")
 def chunk_to_send(chunk) -> None:
     """chunk(rank, round, ranks): which chunk a rank sends to its right neighbour, so
-    that p - 1 rounds leave a whole sum with every rank.
+    that p - 1 rounds leave every rank with one complete sum.
     """
     for p in (2, 3, 5, 8):
         holds = [[1 << rank] * p for rank in range(p)]
@@ -118,7 +118,7 @@ def chunk_to_send(chunk) -> None:
         whole = (1 << p) - 1
         require(
             all(whole in row for row in holds),
-            f"After {p - 1} rounds of {p} ranks not every rank holds a whole sum. "
+            f"After {p - 1} rounds of {p} ranks not every rank holds a complete sum. "
             "Follow one chunk: it has to go all the way round.",
         )
 
@@ -149,7 +149,7 @@ def one_f_one_b(order) -> None:
         require(
             abs(timeline.idle_share - (p - 1) / (m + p - 1)) < 1e-9,
             f"With {p} devices and {m} micro-batches {timeline.idle_share:.1%} of the "
-            f"step is idle; {(p - 1) / (m + p - 1):.1%} can be reached.",
+            f"step is idle; {(p - 1) / (m + p - 1):.1%} is possible.",
         )
         for d, held in enumerate(timeline.held):
             require(
@@ -186,13 +186,13 @@ def with_feedback(compress) -> None:
         require(
             gap < 1e-5,
             f"In step {step} the message and the rest do not add up to the gradient "
-            f"and the old rest; they miss by {gap:.3g}.",
+            f"plus the old rest; they are off by {gap:.3g}.",
         )
         wanted = (gradient + before).abs()
         require(
             wanted[message != 0].min() >= wanted[message == 0].max() - 1e-6,
             "The message does not hold the entries of gradient + rest that are "
-            "largest in size, whatever their sign.",
+            "largest in absolute value.",
         )
         total += gradient
         told += message
@@ -225,12 +225,13 @@ def layout(layout) -> None:
     gigabytes = cost["device_memory"] / 1e9
     require(
         gigabytes <= FILL * 24,
-        f"{chosen} needs {gigabytes:.1f} GB on a device; 24 GB are there, of which "
+        f"{chosen} needs {gigabytes:.1f} GB per device; a device has 24 GB, of which "
         f"{FILL:.0%} may be filled.",
     )
     best = plan(config, 256, 16, **where)[0].cost["layout_seconds"]
     require(
         cost["layout_seconds"] <= 1.1 * best,
-        f"{chosen} takes {cost['layout_seconds']:.2f} s a step; {best:.2f} s can be "
-        "reached. What waits: the pipeline, the tensor collectives, or the gradients?",
+        f"{chosen} takes {cost['layout_seconds']:.2f} s per step; {best:.2f} s is "
+        "possible. What is it waiting for: the pipeline, the tensor collectives, or "
+        "the gradients?",
     )

@@ -1,5 +1,5 @@
-"""Exercises of chapter 9: guidance for a part of the way, a score for infinitely
-many images, an impostor, averages of averages, a cheap sampler, a hole.
+"""Exercises of chapter 9: guidance in an interval of t, a score for infinitely many
+images, an impostor, averages of averages, a cheap sampler, filling a hole.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def guidance_in_an_interval(guided) -> None:
     lies in the interval.
     """
     x, _ = images(seed=3)
-    # times that every type of number holds exactly
+    # times that every float type represents exactly
     t, y = torch.tensor([0.125, 0.25, 0.5, 0.875]), torch.tensor([0, 2, 1, 2])
     model = ByClass()
     plain, null = model(x, t, y), model(x, t, torch.full_like(y, 3))
     everywhere = (
-        "With an interval that holds every t this is (1), guidance as in exercise 4 of "
-        "chapter 1."
+        "With an interval that contains every t this is (1), guidance as in exercise 4 "
+        "of chapter 1."
     )
     same(guided(model, x, t, y, 2.5, 0.0, 1.0), guide(null, plain, 2.5), everywhere)
     same(
@@ -48,7 +48,7 @@ def guidance_in_an_interval(guided) -> None:
     )
     acts = ((t >= 0.25) & (t <= 0.5))[:, None, None, None]
     hint = (
-        "Each image has its own t, so each has a weight of its own: which w is no "
+        "Each image has its own t, so each has its own weight: which w means no "
         "guidance? Both ends belong to the interval."
     )
     same(
@@ -75,7 +75,7 @@ def score_at_infinity(infinite) -> None:
         wanted = at_infinity(Curve(counts, scores, torch.zeros(5))).value
         hint = (
             "The score is a straight line in 1/count: fit it by least squares to all "
-            "points. Where does that line stand for infinitely many images?"
+            "points. What is its value for infinitely many images?"
         )
         require(
             abs(got - wanted) < 1e-4 * max(1, abs(wanted)),
@@ -97,7 +97,7 @@ def one_number(got) -> float:
 
 @exercise("09.3")
 def fool_the_frechet_distance(impostor) -> None:
-    """impostor(features): as many other points, at Fréchet distance 0 and with
+    """impostor(features): equally many other points, at Fréchet distance 0 and with
     nothing in common.
     """
     generator = torch.Generator().manual_seed(0)
@@ -122,17 +122,17 @@ def fool_the_frechet_distance(impostor) -> None:
     )
     require(
         max(score) < 0.05,
-        f"Precision is {score.precision:.2f} and recall {score.recall:.2f}: too "
-        "near to the features, or too widely scattered. Below 0.05 is wanted of "
-        "both. "
-        "A covariance is of second order: what of the centred points does it not see?",
+        f"Precision is {score.precision:.2f} and recall {score.recall:.2f}: too near "
+        "to the features, or too widely scattered. Both should be below 0.05. A "
+        "covariance is of second order: which property of the centred points does it "
+        "not see?",
     )
 
 
 @exercise("09.4")
 def average_of_averages(weights) -> None:
-    """weights(tracked, wanted): how to add averages of profiles t^gamma so as to
-    come nearest to another profile.
+    """weights(tracked, wanted): how to combine averages with profiles t^gamma to come
+    closest to another profile.
     """
     grid = (torch.arange(20000, dtype=torch.float64) + 0.5) / 20000
 
@@ -151,8 +151,8 @@ def average_of_averages(weights) -> None:
             profiles(gammas), profiles(torch.tensor([wanted], dtype=torch.float64))
         ).solution[:, 0]
         hint = (
-            "Least squares between functions: the difference to the wanted profile "
-            "must be at right angles to each tracked one, where the product of two "
+            "Least squares between functions: the difference from the wanted profile "
+            "must be orthogonal to each tracked one, where the inner product of two "
             "functions is the integral of p_i p_j from 0 to 1. That is n linear "
             "equations for n weights."
         )
@@ -190,26 +190,27 @@ def twelve_calls(settings) -> None:
         )
     except (TypeError, ValueError) as error:
         raise CheckFailed(
-            f"These settings cannot be: {error}. Return them in this order, {example}."
+            f"These settings are not valid: {error}. Return them in this order, "
+            f"{example}."
         ) from error
     require(
         guidance > 1 and calls > unguided,
         f"No step is guided: w = {guidance:g} acts in {calls - unguided} of "
         f"{unguided} calls. (Without guidance the task has a surprising answer of its "
-        "own; the solution says which.) Here w is above 1 and the interval holds at "
-        "least one time at which the sampler asks.",
+        "own; the solution gives it.) Here w must be above 1 and the interval must "
+        "hold at least one time at which the sampler calls the network.",
     )
     require(
         calls <= 12,
-        f"It costs {calls} network calls an image; 12 are allowed. Count what a step "
+        f"It costs {calls} network calls per image; 12 are allowed. Count what a step "
         "of your sampler costs inside the interval and outside of it.",
     )
     accuracy, recall = judged(model, *got)
     require(
         accuracy >= 0.98 and recall >= 0.68,
         f"With {calls} calls {accuracy:.1%} are judged correct and the recall is "
-        f"{recall:.3f}; 98.0% and 0.680 are wanted. Where on the way is guidance "
-        "needed, and where does it only cost calls and recall?",
+        f"{recall:.3f}; 98.0% and 0.680 are wanted. At which t is guidance needed, "
+        "and at which does it only cost calls and recall?",
     )
 
 
@@ -234,8 +235,8 @@ def judged(
 
 @exercise("09.6")
 def fill_a_hole(fill) -> None:
-    """fill(velocity, x0, known, noise, steps): Euler's steps that hold the known
-    pixels on their path.
+    """fill(velocity, x0, known, noise, steps): Euler's steps that keep the known pixels
+    on their path.
     """
     x0, noise = images(seed=5)
     known = torch.zeros(4, 4, dtype=torch.bool)
@@ -244,7 +245,7 @@ def fill_a_hole(fill) -> None:
 
     def velocity(x: Tensor, t: float) -> Tensor:
         seen.append((float(t), x.clone()))
-        return torch.tanh(x.flip(-1)) + float(t)  # the filling depends on what is known
+        return torch.tanh(x.flip(-1)) + float(t)  # the hole depends on known pixels
 
     got = fill(velocity, x0, known, noise, 5)
     require(got is not None and got is not Ellipsis, NOTHING)
@@ -256,20 +257,20 @@ def fill_a_hole(fill) -> None:
     require(
         len(times) == 5
         and all(abs(t - (1 - i / 5)) < 1e-6 for i, t in enumerate(times)),
-        f"The velocity was asked at t = {', '.join(f'{t:.3g}' for t in times)}; "
-        "five steps ask at 1, 0.8, 0.6, 0.4, 0.2.",
+        f"The velocity was evaluated at t = {', '.join(f'{t:.3g}' for t in times)}; "
+        "five steps evaluate it at 1, 0.8, 0.6, 0.4, 0.2.",
     )
     for t, x in seen:
         hint = (
             f"At t = {t:.1f} the model must see the known pixels on the path from the "
-            "given noise to x0, whatever the steps before have made of them."
+            "given noise to x0, whatever the earlier steps have made of them."
         )
         same(x[..., known], ((1 - t) * x0 + t * noise)[..., known], hint)
     same(
         got[..., known],
         x0[..., known],
-        "In the end the known pixels are the given ones: put them back after the "
-        "last step too.",
+        "The result must have the known pixels as given: put them back after the last "
+        "step too.",
     )
     x = noise
     for i in range(5):
@@ -279,6 +280,6 @@ def fill_a_hole(fill) -> None:
     same(
         got,
         torch.where(known, x0, x),
-        "The known pixels are right. In the hole this is Euler's sampler of exercise 3 "
-        "of chapter 1, which begins at the noise.",
+        "The known pixels are right. Inside the hole use the Euler sampler of "
+        "exercise 3 of chapter 1, starting from the noise.",
     )

@@ -1,4 +1,4 @@
-"""Claims of the source text, judged: a cell measures, and `claim` holds the
+"""Claims of the source text, judged: a cell measures, and `claim` checks the
 measurement against the verdict.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..files.environment import resource
 from ..widgets.card import note
 
-#: The verdicts, each with the colour of its cards.
+#: The verdicts, each with its card colour.
 ACCENT = {
     "right": "green",
     "imprecise": "amber",
@@ -38,8 +38,8 @@ class ClaimError(AssertionError):
 
 
 class ClaimCard:
-    """A claim and its verdict on one line, which opens to what is right and what was
-    measured; a line of text where there is no page.
+    """A claim and its verdict on one line, which expands to the right statement and the
+    measurement; plain text where HTML is not shown.
     """
 
     def __init__(self, name: str, entry: dict, value: float | None):
@@ -73,8 +73,8 @@ class ClaimCard:
 
 
 def typeset(text: str) -> str:
-    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t with
-    its index lowered. A name of code, class_id say, stays.
+    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t with its
+    index lowered. Names from code, such as class_id, stay as they are.
     """
     text = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
     text = re.sub(r"\^\(([^()]*)\)", r"<sup>\1</sup>", text)
@@ -82,7 +82,7 @@ def typeset(text: str) -> str:
 
 
 def expected(condition: str) -> str:
-    """An expectation in the signs of mathematics, which do not part from their
+    """An expectation in mathematical signs, which no line break separates from their
     numbers: "&lt;\N{NO-BREAK SPACE}0.02".
     """
     for code, sign in (
@@ -133,13 +133,13 @@ def holds(expect: str, value: float) -> bool:
 
 
 def claim(name: str, value: float | None = None) -> ClaimCard:
-    """Hold a measured `value` against the claim `name` of book/claims.yml; without one,
-    show a claim that has nothing to measure.
+    """Check a measured `value` against the claim `name` of book/claims.yml; without a
+    value, show a claim that has nothing to measure.
 
     Returns a card to display. The value is recorded, as a line of JSON, in the file
-    that DIT_LITE_CLAIMS names. Raises ValueError for an unknown claim, a value for one
-    without an expectation or none for one that has it, and ClaimError when the value
-    contradicts the verdict.
+    that DIT_LITE_CLAIMS names. Raises ValueError for an unknown claim, for a value
+    where the claim has no expectation, or for no value where it has one, and ClaimError
+    when the value contradicts the verdict.
     """
     if name not in claims():
         raise ValueError(f"claim {name!r} is not in book/claims.yml")
@@ -152,8 +152,8 @@ def claim(name: str, value: float | None = None) -> ClaimCard:
         return ClaimCard(name, entry, None)
     if "expect" not in entry:
         raise ValueError(
-            f"claim {name} has no expectation to hold a value against; add "
-            "`measure` and `expect` to book/claims.yml"
+            f"claim {name} has no expectation to check a value against; add `measure` "
+            "and `expect` to book/claims.yml"
         )
     value = float(value)
     if record := os.environ.get("DIT_LITE_CLAIMS"):

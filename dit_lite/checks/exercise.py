@@ -19,11 +19,11 @@ CHECKS: dict[str, Callable[[Callable], None]] = {}
 
 
 class CheckFailed(AssertionError):
-    """The answer to an exercise is not right; the message holds a hint."""
+    """The answer to an exercise is not right; the message is a hint."""
 
 
 class Verdict:
-    """What an exercise says to an answer: a hint, or nothing when it is right."""
+    """An exercise's verdict on an answer: a hint, or nothing when it is right."""
 
     def __init__(self, name: str, hint: str = ""):
         self.name, self.hint = name, hint
@@ -71,8 +71,8 @@ def verify(name: str, answer: Callable) -> None:
     choose("exercise", name, CHECKS)
     if not callable(answer):
         raise CheckFailed(
-            f"Exercise {name} wants a function, and got {type(answer).__name__}: "
-            "pass its name, without brackets."
+            f"Exercise {name} expects a function and got {type(answer).__name__}: pass "
+            "its name, without parentheses."
         )
     try:
         CHECKS[name](answer)
@@ -119,7 +119,7 @@ def same(got, wanted: Tensor, hint: str, tolerance: float = 1e-5) -> None:
 
 
 def number(got, what: str = "a number") -> float:
-    """A number that a function returned: of Python, of NumPy, or a tensor of one
+    """A number that a function returned: a Python or NumPy number, or a tensor with one
     value. Raises CheckFailed for anything else.
     """
     require(
@@ -146,11 +146,11 @@ def images(
 
 
 class ByClass:
-    """A model to test with, whose answer (B, C, H, W) depends on the image, the time
-    and the class; "no class" has the number after the last, `classes`.
+    """A test model whose output (B, C, H, W) depends on the image, the time and the
+    class; "no class" is the number after the last class, `classes`.
 
-    It is quadratic in the class: were it affine, guiding the label would do as well as
-    guiding the answer.
+    It is quadratic in the class: if it were affine, guiding the label would work as
+    well as guiding the output.
     """
 
     def __init__(self, classes: int = 3):

@@ -1,4 +1,4 @@
-"""What the text of a section says, held against its numbers: one call for a section."""
+"""A section's statements, checked against its numbers: one call per section."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..widgets.card import card
 
 
 class StatementError(AssertionError):
-    """A sentence of the text that its numbers contradict."""
+    """A sentence of the text that the numbers contradict."""
 
 
 class Statements:
@@ -40,8 +40,8 @@ class Statements:
 
 
 def statements(said: Mapping[str, object]) -> Statements:
-    """Hold sentences of the text against conditions: `said` is {sentence: condition},
-    a condition being true or false, or an array of such that must all be true.
+    """Check sentences of the text against conditions: `said` is {sentence: condition},
+    where a condition is a boolean, or an array of booleans that must all be true.
 
     Raises StatementError with every sentence that does not hold.
     """

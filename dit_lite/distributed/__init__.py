@@ -1,3 +1,1 @@
-"""Many devices: how they exchange what they know, and how a model is split over
-them.
-"""
+"""Many devices: how they exchange data, and how a model is split over them."""

@@ -1,5 +1,5 @@
-"""The averaged weights of a model that is spread over devices: each averages what it
-has.
+"""The averaged weights of a model that is spread over devices: each averages its own
+part.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from ..wrappers import parameters
 
 
 def local(tensor: Tensor) -> Tensor:
-    """What this device holds of a tensor."""
+    """This device's part of a tensor."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 class Average:
-    """An exponential moving average of the parameters that a device has, by the names
-    of the whole model; as `training.ema.EMA`, which has a model of its own.
+    """An exponential moving average of a device's parameters, under their names in the
+    whole model; like `training.ema.EMA`, which has a model of its own.
     """
 
     def __init__(self, model: nn.Module, decay: float):
@@ -42,5 +42,5 @@ class Average:
         return self.averaged | {"updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
-        """The tensors were read where they lie."""
+        """The tensors were loaded in place."""
         self.updates = state["updates"]

@@ -1,7 +1,7 @@
-"""Ten bugs that raise no error and leave no trace in a loss that falls; each is a
-trainer that does one thing wrong.
+"""Ten bugs that raise no error and do not show in the falling loss; each is a trainer
+that does one thing wrong.
 
-tests/distributed/test_bugs.py finds every one, by comparing with one process or by
+tests/distributed/test_bugs.py detects every one, by comparing with one process or by
 counting bytes. Nothing here is used to train.
 """
 
@@ -19,8 +19,8 @@ from .trainer import ParallelTrainer, gather
 
 
 class SameNoise(ParallelTrainer):
-    """Every rank seeds its noise alike and draws only its own: images of different
-    ranks get the same noise.
+    """Every rank uses the same noise seed but draws only for its own images: images on
+    different ranks get the same noise.
     """
 
     def backward(self, x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
@@ -29,8 +29,8 @@ class SameNoise(ParallelTrainer):
 
 
 class OwnOrder(ParallelTrainer):
-    """Every rank shuffles with a seed of its own: an epoch sees some images twice and
-    some never.
+    """Every rank shuffles with its own seed: an epoch sees some images twice and others
+    never.
     """
 
     def _make(self, *args, **kwargs) -> None:
@@ -73,7 +73,7 @@ class AverageBeforeStep(ParallelTrainer):
 
 
 class LocalNorm(ParallelTrainer):
-    """Gradients are clipped by the norm of what a rank holds of them."""
+    """Gradients are clipped by the norm of each rank's own part."""
 
     def clip(self) -> Tensor:
         gradients = [local(p.grad) for p in self.model.parameters()]
@@ -85,7 +85,7 @@ class LocalNorm(ParallelTrainer):
 
 
 class SameDrops(ParallelTrainer):
-    """Labels are dropped for the same places of every rank's part of the batch."""
+    """Labels are dropped at the same places in every rank's part of the batch."""
 
     def drop_labels(self, y: Tensor) -> Tensor:
         rows = self.loader.rows
@@ -97,8 +97,8 @@ class SameDrops(ParallelTrainer):
 
 
 class OwnStatistics(ParallelTrainer):
-    """Images are standardised by the mean and deviation of a rank's part, as
-    BatchNorm does it without synchronisation.
+    """Images are standardised by the mean and standard deviation of a rank's part, as
+    in BatchNorm without synchronisation.
     """
 
     def backward(self, x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class OwnStatistics(ParallelTrainer):
 
 
 class ForgottenLoader(ParallelTrainer):
-    """A resumed run begins the epoch again."""
+    """A resumed run restarts the epoch."""
 
     @property
     def state(self) -> dict[str, Stateful]:
@@ -114,8 +114,8 @@ class ForgottenLoader(ParallelTrainer):
 
 
 class StaleShards(ParallelTrainer):
-    """The gathered model is put together while other ranks still hold shards of the
-    step before.
+    """The gathered model is assembled while other ranks still hold shards from the
+    previous step.
     """
 
     def clip(self) -> Tensor:

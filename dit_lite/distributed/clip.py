@@ -1,4 +1,4 @@
-"""One norm over all gradients, wherever their parts lie."""
+"""One norm over all gradients, wherever their parts are."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from torch.distributed.tensor import DTensor, Replicate
 def global_norm(
     parameters: Iterable[nn.Parameter], stages: dist.ProcessGroup | None = None
 ) -> Tensor:
-    """The norm of the gradient of the whole model: squares are summed over the devices
-    that hold parts of a tensor, once where they hold copies, and over `stages`.
+    """The norm of the whole model's gradient: squares are summed over the devices that
+    hold parts of a tensor, counted once where they hold copies, and summed over
+    `stages`.
     """
     squares: dict[tuple, Tensor] = {}
     for p in parameters:
@@ -60,8 +61,8 @@ def clip(
     limit: float,
     stages: dist.ProcessGroup | None = None,
 ) -> Tensor:
-    """Scale all gradients by min(1, limit / norm) with the one norm of all of them, and
-    return it (Pascanu et al. 1211.5063).
+    """Scale all gradients by min(1, limit / norm) with their global norm, and return it
+    (Pascanu et al. 1211.5063).
     """
     parameters = list(parameters)
     norm = global_norm(parameters, stages)

@@ -1,9 +1,9 @@
-"""All-reduce written out: who sends which chunk to whom, round by round.
+"""All-reduce written out: which rank sends which chunk to which, round by round.
 
-An algorithm is a list of rounds of messages. `all_reduce` carries it out with real
-point-to-point calls, one process a rank; `simulate` carries it out in one process, for
-any number of ranks; `traffic` counts its bytes and hops. All three read the same
-messages, so what is counted is what is sent.
+An algorithm is a list of rounds of messages. `all_reduce` runs it with real
+point-to-point calls, one process per rank; `simulate` runs it in one process, for any
+number of ranks; `traffic` counts its bytes and hops. All three read the same messages,
+so what is counted is what is sent.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..config import ConfigError
 
 @dataclass(frozen=True)
 class Message:
-    """`source` sends a chunk to `target`, which adds it to its own or replaces its own;
-    chunk None is the whole tensor.
+    """`source` sends a chunk to `target`, which adds it to its own chunk or replaces
+    it; chunk None is the whole tensor.
     """
 
     source: int
@@ -42,8 +42,8 @@ class Algorithm:
 
 
 def naive(ranks: int) -> Algorithm:
-    """Everyone sends everything to rank 0, which sends the sum back: what a central
-    parameter server does.
+    """Every rank sends everything to rank 0, which sends the sum back, like a central
+    parameter server.
     """
     others = range(1, ranks)
     return Algorithm(
@@ -58,8 +58,8 @@ def naive(ranks: int) -> Algorithm:
 
 
 def tree(ranks: int) -> Algorithm:
-    """Halves of a binary tree are summed upwards, the sum goes back down: 2 log2(p)
-    rounds of the whole tensor.
+    """Sums go up a binary tree and the total comes back down: 2 log2(p) rounds of the
+    whole tensor.
     """
     up, step = [], 1
     while step < ranks:
@@ -92,10 +92,11 @@ def ring(ranks: int, order: Sequence[int] | None = None) -> Algorithm:
 
 def hierarchical(ranks: int, per_node: int) -> Algorithm:
     """Rings inside every node, then rings between the nodes, one for each chunk, then
-    rings inside again: 2(n-1) hops over the slow links instead of 2(p-1).
+    rings inside the nodes again: 2(n-1) hops over the slow links instead of 2(p-1).
 
     A node holds `per_node` consecutive ranks. Rank `local` of each node ends the first
-    phase with a chunk of its own, and meets only its like in other nodes.
+    phase with its own chunk, and then exchanges only with the ranks `local` of other
+    nodes.
     """
     if per_node < 1 or ranks % per_node:
         raise ConfigError(
@@ -109,8 +110,8 @@ def hierarchical(ranks: int, per_node: int) -> Algorithm:
     across = [list(peers) for peers in zip(*inside, strict=True)]
 
     def beside(rings: list[list[int]], phase: Callable, pick: Callable) -> list:
-        """The rounds of several rings at once; a chunk of a ring is made of those
-        chunks of the whole that `pick` gives.
+        """The rounds of several rings at once; `pick` gives the chunks of the whole
+        tensor that make up a chunk of a ring.
         """
         rounds: list[list[Message]] = []
         for number, order in enumerate(rings):
@@ -178,14 +179,14 @@ def all_reduce(
     rank, world = dist.get_rank(), dist.get_world_size()
     if world != algorithm.ranks:
         raise ConfigError(
-            f"the algorithm is for ranks={algorithm.ranks}, the group has {world}; "
+            f"the algorithm is for ranks={algorithm.ranks}, but the group has {world}; "
             f"make it with {algorithm.name}({world})"
         )
     counter = counter or Counter()
     chunks = _chunks(tensor, algorithm)
     for messages in algorithm.rounds:
         mine = [m for m in messages if rank in (m.source, m.target)]
-        # what arrives waits in a buffer: a chunk may be sent and received at once
+        # received data go to a buffer: a chunk may be sent and received at once
         arriving = [
             (m, torch.empty_like(chunks[m.chunk or 0]))
             for m in mine
@@ -216,7 +217,7 @@ def simulate(
     algorithm: Algorithm,
     look: Callable[[int, list[Message]], None] | None = None,
 ) -> None:
-    """Carry out an algorithm on one tensor a rank, in place, in this process.
+    """Run an algorithm on one tensor per rank, in place, in this process.
 
     `look(round, messages)` is called after every round.
     """
@@ -230,10 +231,10 @@ def simulate(
 
 
 def _chunks(tensor: Tensor, algorithm: Algorithm) -> list[Tensor]:
-    """Views of the tensor's values, as equal as whole numbers allow."""
+    """Views of the tensor's values, as equal in size as possible."""
     if not tensor.is_contiguous():
         raise ConfigError(
-            f"a tensor of strides {tensor.stride()} cannot be cut in place; pass "
+            f"a tensor with strides {tensor.stride()} cannot be cut in place; pass "
             "tensor.contiguous()"
         )
     return list(tensor.view(-1).tensor_split(algorithm.chunks))
@@ -248,8 +249,8 @@ def _receive(own: Tensor, arrived: Tensor, add: bool) -> None:
 
 @dataclass
 class Traffic:
-    """What an algorithm sends: bytes out of each rank, into each rank, hops in a row,
-    and the part of it that crosses between nodes.
+    """What an algorithm sends: bytes out of each rank, into each rank, consecutive
+    hops, and the part that crosses between nodes.
     """
 
     sent: list[int]

@@ -2,9 +2,8 @@
 entries, or send a product of two thin matrices.
 
 `TopK(share=0.01).attach(model)` replaces DDP's all-reduce of every bucket of gradients.
-What a lossy message leaves out is kept and added to the next
-gradient (error feedback, 1809.07599); `feedback=False` throws it away, so that the harm
-can be seen.
+What a lossy message leaves out is kept and added to the next gradient (error feedback,
+1809.07599); `feedback=False` discards it, to show the harm.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from ..config import ConfigError
 
 @dataclass
 class Compression:
-    """What every hook keeps: the bytes that this rank handed to collectives, those of
-    the gradients they stand for, and what was left out of each bucket.
+    """What every hook keeps: the bytes that this rank passed to collectives, the bytes
+    of the original gradients, and what was left out of each bucket.
     """
 
     feedback: bool = True
@@ -52,7 +51,7 @@ class Compression:
     def exchange(
         self, wanted: Tensor, bucket: dist.GradBucket
     ) -> tuple[Tensor, Tensor]:
-        """The mean over ranks of what was sent, and what this rank's message says."""
+        """The mean over ranks of what was sent, and this rank's message decoded."""
         raise NotImplementedError
 
     def mean(self, value: Tensor) -> Tensor:
@@ -71,8 +70,8 @@ def _hook(state, bucket):
 
 @dataclass
 class Rounded(Compression):
-    """Every value in 16 bits: "fp16" or "bf16". Divided before the sum, which fp16
-    could not hold.
+    """Every value in 16 bits: "fp16" or "bf16". Values are divided before the sum,
+    which could overflow in fp16.
     """
 
     dtype: torch.dtype = torch.bfloat16
@@ -88,10 +87,10 @@ class Rounded(Compression):
 
 @dataclass
 class TopK(Compression):
-    """The `share` of the entries that are largest, with their places.
+    """The largest entries, a `share` of all, with their indices.
 
-    Each rank keeps others, so messages are gathered and not summed on the way: p - 1 of
-    them arrive at every rank.
+    Each rank picks different entries, so messages are gathered and not summed on the
+    way: p - 1 of them arrive at every rank.
     """
 
     share: float = 0.01
@@ -99,7 +98,7 @@ class TopK(Compression):
     def __post_init__(self):
         if not 0 < self.share <= 1:
             raise ConfigError(
-                f"share={self.share} must lie in (0, 1], the share of the entries sent"
+                f"share={self.share} must be in (0, 1], the share of the entries sent"
             )
 
     def exchange(self, wanted, bucket):
@@ -122,7 +121,8 @@ class TopK(Compression):
 @dataclass
 class PowerSGD(Compression):
     """A matrix (n, m) as a product of thin ones, r (n + m) numbers instead of n m; both
-    factors can be summed by an all-reduce (1905.13727, algorithm 1). Vectors go whole.
+    factors can be summed by an all-reduce (1905.13727, algorithm 1). Vectors are sent
+    whole.
 
     The right factor of the last step starts the next power iteration.
     """

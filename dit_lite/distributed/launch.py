@@ -1,4 +1,4 @@
-"""Many processes: joining those that torchrun started, and starting torchrun from
+"""Many processes: joining the ones that torchrun started, and starting torchrun from
 Python.
 """
 
@@ -18,19 +18,19 @@ from torch.distributed.rendezvous import rendezvous
 
 from ..config import ConfigError
 
-#: How long ranks wait for each other before a run is given up, in seconds; the
+#: How long ranks wait for each other before a run is aborted, in seconds; the
 #: environment variable changes it.
 WAIT, WAIT_VARIABLE = 600, "DIT_LITE_TIMEOUT"
 
 
 class LaunchError(RuntimeError):
-    """Processes that could not be started, or ended with an error; the message says
-    what they said last.
+    """Processes that could not be started, or ended with an error; the message has
+    their last output.
     """
 
 
 def world_size() -> int:
-    """How many processes torchrun started with this one, 1 where it started none."""
+    """How many processes torchrun started, including this one; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -45,8 +45,8 @@ def waiting_time() -> float:
 
 
 def local_device(name: str) -> str:
-    """The device of this process where `name` is asked for: one GPU each. Raises
-    ConfigError when there are fewer GPUs than processes here.
+    """This process's device where `name` is requested: one GPU each. Raises ConfigError
+    when there are fewer GPUs than processes here.
     """
     kind = "cuda" if name == "auto" and torch.cuda.is_available() else name
     if kind != "cuda":
@@ -62,16 +62,16 @@ def local_device(name: str) -> str:
 
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[dist.Store | None]:
-    """Inside, this process is one of the group that torchrun describes, or alone in a
-    group where there is no torchrun. Gives a store for what is not training.
+    """Inside, this process belongs to the group that torchrun describes, or is alone in
+    a group without torchrun. Yields a store for everything but training.
 
-    Every attempt of an elastic job has keys of its own in the store, which outlives the
-    processes: ranks that find the addresses of dead ones wait for ever.
+    Every attempt of an elastic job has its own keys in the store, which outlives the
+    processes: ranks that find the addresses of dead processes wait forever.
     """
     if dist.is_initialized():
         yield None
         return
-    # twice as long as a watch waits, which then says more
+    # twice as long as a watch waits, whose report says more
     wait = datetime.timedelta(seconds=2 * waiting_time())
     backend = "nccl" if device.type == "cuda" else "gloo"
     beside = None
@@ -103,8 +103,8 @@ def if_several(device: torch.device) -> contextlib.AbstractContextManager:
 
 
 def together(check: Callable[[], object]) -> object:
-    """check() on every rank. If it fails on any, all raise what the first of them did,
-    so that no rank is left waiting for one that has gone.
+    """check() on every rank. If it fails on any, all raise the first failing rank's
+    error, so that no rank is left waiting for one that has exited.
     """
     try:
         result, error = check(), None
@@ -140,17 +140,17 @@ def same_everywhere(values: dict) -> None:
                 )
 
 
-#: What torchrun says when it cannot begin, and what it means.
+#: torchrun's messages when it cannot start, and what they mean.
 KNOWN = {
     r"EADDRINUSE|address already in use": (
-        "the port is in use; leave --master-port out, or choose another"
+        "the port is in use; omit --master-port, or choose another"
     ),
     r"RendezvousTimeoutError|RendezvousConnectionError": (
         "the machines did not find each other; check --rdzv-endpoint and that all were "
         "started"
     ),
 }
-#: Lines that tell a reader nothing.
+#: Lines without information for the reader.
 NOISE = re.compile(
     r"^\s*$|^\*+$|OMP_NUM_THREADS|Setting OMP|^W\d{4}|^\[W\d|socket\.cpp|Redirects are"
 )
@@ -167,10 +167,10 @@ def run_ranks(
     timeout: float | None = None,
 ) -> list[str]:
     """`torchrun --nproc-per-node RANKS -m dit_lite ARGUMENTS` as a subprocess; its
-    lines are shown as they come, and returned.
+    lines are shown as they arrive, and returned.
 
-    A notebook can call it. Every rank gets its share of the processor cores. Raises
-    LaunchError with the lines of the first rank that failed, or after `timeout`
+    Can be called from a notebook. Every rank gets its share of the processor cores.
+    Raises LaunchError with the lines of the first rank that failed, or after `timeout`
     seconds.
     """
     if ranks < 1:
@@ -207,7 +207,7 @@ def run_ranks(
 
 
 def _lines(process: subprocess.Popen, timeout: float | None) -> Iterator[str]:
-    """The lines of a process, which is ended after `timeout` seconds."""
+    """The lines of a process, which is stopped after `timeout` seconds."""
     import threading
 
     late = threading.Event()
@@ -226,7 +226,7 @@ def _lines(process: subprocess.Popen, timeout: float | None) -> Iterator[str]:
         if timer:
             timer.cancel()
     if late.is_set():
-        raise LaunchError(f"stopped after {timeout:g} s without an end")
+        raise LaunchError(f"stopped after {timeout:g} s without finishing")
 
 
 def _why(lines: list[str], status: int) -> str:

@@ -1,4 +1,4 @@
-"""Devices in rows and columns: which ranks hold copies, which hold parts."""
+"""Devices in a grid: which ranks hold copies, and which hold parts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .strategy import Strategy
 @dataclass(frozen=True)
 class Mesh:
     """The devices of a run. `mesh` has the dimensions "stage", "replica", "data",
-    "tensor" and "sequence", those of size one left out but for "data".
+    "tensor" and "sequence", those of size one omitted except "data".
 
-    Ranks of a tensor or sequence group are neighbours, since they talk most; stages are
-    furthest apart.
+    Ranks of a tensor or sequence group are neighbours, since they communicate most;
+    stages are furthest apart.
     """
 
     strategy: Strategy
@@ -33,7 +33,9 @@ class Mesh:
         return self.mesh.get_local_rank(name) if name in names else 0
 
     def group(self, name: str) -> dist.ProcessGroup | None:
-        """The ranks along a dimension with this one among them, if there are others."""
+        """The group of ranks along a dimension that includes this one, if there are
+        others.
+        """
         names = self.mesh.mesh_dim_names
         return self.mesh.get_group(name) if name in names else None
 
@@ -61,7 +63,7 @@ def make_mesh(strategy: Strategy, device_type: str = "cpu") -> Mesh:
     """
     replicas = strategy.replicas(dist.get_world_size())
     shards = strategy.shards if strategy.shards > 1 else replicas
-    # copies of models whose layers are cut: groups of FSDP with one member
+    # copies of models whose layers are split: FSDP groups with one member
     if strategy.tensor > 1 and strategy.data == "ddp":
         shards = 1
     dimensions = {

@@ -1,5 +1,5 @@
-"""A model that knows nothing of devices, applied to many: the one place where it is
-wrapped, sharded, cut or staged.
+"""Spreading a device-agnostic model over many devices: the one place where it is
+wrapped, sharded, split or staged.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .tensor import split_layers
 
 
 def parallelize(model: DiT, mesh: Mesh, checkpointing: str = "none") -> nn.Module:
-    """The model as this rank trains it: `mesh` says how.
+    """The model as this rank trains it, as `mesh` specifies.
 
-    First what a replica is made of is split, then blocks are made to recompute, then
-    replicas share their gradients (DDP) or their whole state (FSDP2). Parameters keep
-    their names. With stages the result is this rank's `Stage`.
+    First each replica is split, then blocks are set to recompute, then replicas share
+    their gradients (DDP) or their whole state (FSDP2). Parameters keep their names.
+    With stages the result is this rank's `Stage`.
     """
     strategy = mesh.strategy
     if strategy.data == "fsdp" and checkpointing == "sqrt":
@@ -43,12 +43,12 @@ def parallelize(model: DiT, mesh: Mesh, checkpointing: str = "none") -> nn.Modul
     checkpoint_blocks(model, checkpointing)
     sharded = strategy.data == "fsdp" or strategy.tensor > 1
     if sharded and mesh.data_world * mesh.size("sequence") > 1:
-        # weights that every micro-batch needs stay, once they have been gathered
+        # weights that every micro-batch needs stay gathered
         once = strategy.stages > 1
         if mesh.size("replica") > 1:
             return shard(part, mesh.mesh["replica", "data"], once)
         return shard(part, mesh.flat("data", "sequence"), once)
-    # to whoever averages gradients, parts of the tokens are parts of the batch
+    # for averaging gradients, parts of the tokens count as parts of the batch
     copies = mesh.flat("data", "sequence")
     if copies.size() == 1:
         return part
@@ -70,8 +70,8 @@ def replicate(model: nn.Module, mesh: DeviceMesh, device: torch.device) -> nn.Mo
 
 def shard(model: nn.Module, mesh: DeviceMesh, once: bool = False) -> nn.Module:
     """Weights, gradients and optimiser state in equal parts; a block's weights are
-    whole only while it is at work (ZeRO-3 1910.02054, FSDP 2304.11277), or with `once`
-    from the first forward pass of a step to the last backward pass. A mesh of two
+    whole only while it runs (ZeRO-3 1910.02054, FSDP 2304.11277), or with `once` from
+    the first forward pass of a step to the last backward pass. A mesh with two
     dimensions holds copies of such groups.
     """
     inside = model.module if isinstance(model, Stage) else model

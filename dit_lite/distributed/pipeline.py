@@ -1,7 +1,7 @@
 """Pipeline parallelism: consecutive blocks on different devices, a batch in parts.
 
-What travels from stage to stage is the tokens and what else the blocks are told that
-gradients flow through; times and labels are known to every stage.
+The tokens travel from stage to stage, with the other block inputs that gradients flow
+through; every stage has the times and labels.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SCHEDULES = {"1f1b": Schedule1F1B, "gpipe": ScheduleGPipe}
 
 
 def layers_of(depth: int, stages: int) -> list[range]:
-    """Consecutive layers for each stage, the first ones a layer more where it is
-    needed.
+    """Consecutive layers for each stage; the first stages get one more where the depth
+    does not divide.
     """
     each, more = divmod(depth, stages)
     bounds = [i * each + min(i, more) for i in range(stages + 1)]
     return [range(a, b) for a, b in pairwise(bounds)]
 
 
-#: What of a Context the blocks and the last layer of each conditioning read, and
-#: gradients therefore flow through.
+#: The fields of a Context that the blocks and the last layer of each conditioning read,
+#: and through which gradients therefore flow.
 READ = {
     "additive": (),
     "in_context": (),
@@ -43,17 +43,17 @@ READ = {
     "adaln_shared": ("vector", "shared"),
     "adaln_zero_cross": ("vector", "tokens"),
 }
-#: Tokens before those of the image, where the condition enters as tokens: time, label.
+#: Tokens before the image tokens, where the condition enters as tokens: time, label.
 PREFIX = {"in_context": 2}
 
 
 class Stage(nn.Module):
-    """A part of a model with the names of the whole: `module` is the model without what
-    belongs to other stages.
+    """A part of a model with the whole model's parameter names: `module` is the model
+    without the parts of other stages.
 
-    The first stage takes images (B, C, H, W), the others what the stage before returns:
-    tokens and what their blocks read of the Context. The last returns the prediction.
-    `t` and `y` are those of the same images.
+    The first stage takes images (B, C, H, W), the others the previous stage's output:
+    tokens and the fields of the Context that their blocks read. The last returns the
+    prediction. `t` and `y` belong to the same images.
     """
 
     def __init__(self, model: DiT, index: int, stages: int):
@@ -66,7 +66,7 @@ class Stage(nn.Module):
         model.blocks = nn.ModuleDict({str(i): model.blocks[i] for i in self.layers})
         if not self.first:
             if any(True for _ in model.position.parameters()):
-                model.position = Position(config)  # it was added by the first stage
+                model.position = Position(config)  # added by the first stage
             del model.embed, model.condition, model.shared
         if not self.last:
             del model.final
@@ -87,11 +87,11 @@ class Stage(nn.Module):
         for name in self.read:
             value = getattr(context, name)
             values += value if name == "shared" else [value]
-        # a stage may not return the very tensor that it was given
+        # a stage must not return the very tensor that it received
         return tuple(value.contiguous().view_as(value) for value in values)
 
     def go_on(self, given: tuple[Tensor, ...]) -> tuple[Tensor, Context]:
-        """The tokens and the context of the stage before."""
+        """The tokens and the context from the previous stage."""
         model, (tokens, *rest) = self.module, given
         context = Context(None, tokens[:, :0])
         for name in self.read:
@@ -103,7 +103,7 @@ class Stage(nn.Module):
 
 
 class Pipeline:
-    """A stage with its schedule; `step` does what forward, loss and backward do."""
+    """A stage with its schedule; `step` does forward, loss and backward."""
 
     def __init__(
         self,
@@ -124,10 +124,10 @@ class Pipeline:
     def step(
         self, x: Tensor, t: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
     ) -> Tensor:
-        """Forward and backward of one batch; its loss, on every stage.
+        """Forward and backward pass of one batch; returns its loss, on every stage.
 
         `loss(output, rows)` is the mean loss of the images `rows` of the batch, given
-        what the model says of them.
+        the model's output for them.
         """
         losses: list[Tensor] = []
         self.loss = loss

@@ -1,5 +1,5 @@
-"""Pipelines before they are run: what each device does when, its idle time, and how
-many activations it holds.
+"""Simulated pipelines: what each device does when, its idle time, and how many
+activations it holds.
 
 A plan gives every device an order of tasks; `simulate` starts each as soon as its
 device is free and what it needs has arrived. Stage s of p v stages lives on device s
@@ -39,7 +39,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Durations:
-    """Time of a whole device's share of the model on one micro-batch, and of sending
+    """Time for a device's whole share of the model on one micro-batch, and for sending
     its output on. A backward pass costs two forward passes, half of it for the weights.
     """
 
@@ -103,7 +103,7 @@ def one_f_one_b(devices: int, micro_batches: int) -> list[list[Task]]:
 
 def interleaved(devices: int, micro_batches: int, chunks: int = 2) -> list[list[Task]]:
     """`chunks` thin stages per device, visited in turn: the bubble shrinks by `chunks`,
-    messages multiply by it (2104.04473, sec. 2.2).
+    the number of messages grows by it (2104.04473, sec. 2.2).
     """
     p, total = devices, micro_batches * chunks
     if chunks > 1 and micro_batches % p:
@@ -134,8 +134,8 @@ def interleaved(devices: int, micro_batches: int, chunks: int = 2) -> list[list[
 
 
 def zero_bubble(devices: int, micro_batches: int) -> list[list[Task]]:
-    """1F1B with the weights' gradients put off into the gaps, holding at most p
-    micro-batches as it does: ZB-H1 (2401.10241, sec. 2), a third of its bubble.
+    """1F1B with the weights' gradients deferred into the gaps, also holding at most p
+    micro-batches: ZB-H1 (2401.10241, sec. 2), with a third of 1F1B's bubble.
     """
     plan: list[list[Task]] = []
     for d, order in enumerate(one_f_one_b(devices, micro_batches)):
@@ -178,7 +178,7 @@ def pipeline(
 def simulate(plan: list[list[Task]], durations: Durations | None = None) -> Timeline:
     """Start every task as early as its device's order and its inputs allow.
 
-    Raises ConfigError for a plan in which tasks wait for each other for ever.
+    Raises ConfigError for a plan in which tasks wait for each other forever.
     """
     durations = durations or Durations()
     p = len(plan)
@@ -221,15 +221,17 @@ def simulate(plan: list[list[Task]], durations: Durations | None = None) -> Time
             stuck = [
                 order[i] for order, i in zip(plan, place, strict=True) if i < len(order)
             ]
-            raise ConfigError(f"this plan never ends; waiting for each other: {stuck}")
+            raise ConfigError(
+                f"this plan never ends; these tasks wait for each other: {stuck}"
+            )
     work = sum(length[task.kind] for task in plan[0]) / chunks
     held = [_held(events, d, WEIGHTS if split else BACKWARD) / chunks for d in range(p)]
     return Timeline(sorted(events, key=lambda e: e.start), p, max(free), work, held)
 
 
 def _held(events: list[Event], device: int, last: str) -> int:
-    """Most micro-batches at once between the start of F and the end of their last
-    task.
+    """The most micro-batches at any time between the start of F and the end of their
+    last task.
     """
     changes = [
         (e.start, 1) if e.task.kind == FORWARD else (e.end, -1)
@@ -245,8 +247,8 @@ def _held(events: list[Event], device: int, last: str) -> int:
 
 def drawn(timeline: Timeline) -> dict:
     """A timeline in numbers, as `dit_lite.widgets.pipeline_explorer` takes it: events
-    (n, 6) of device, kind (0 F, 1 B, 2 W), stage, micro, start and end, and what the
-    timeline says of itself.
+    (n, 6) of device, kind (0 F, 1 B, 2 W), stage, micro, start and end, and the
+    timeline's own figures.
     """
     kinds = {FORWARD: 0, BACKWARD: 1, WEIGHTS: 2}
     return {

@@ -1,9 +1,9 @@
-"""Which way to split a model over a cluster: every layout of data, tensor and pipeline
-parallelism with its memory and its time, by term, before anything is rented.
+"""How to split a model over a cluster: every layout of data, tensor and pipeline
+parallelism with its memory and time, by term, before anything is rented.
 
-`dit_lite.analysis.training_cost` gives what one device does alone; layout_formulas.json
-says how splitting changes it, and the book's planner reads the same file. These rules
-give it:
+`dit_lite.analysis.training_cost` gives the costs of a single device;
+layout_formulas.json says how splitting changes them, and the book's planner reads the
+same file. It follows these rules:
 
 - Tensor parallelism divides the maps of attention, MLP and modulations, and what the
   first two keep; tokens, normalisations and embeddings are whole on every device. A
@@ -16,7 +16,8 @@ give it:
 - Ranks of a tensor group sit next to each other, then those of a data group: the
   slowest link inside a group is the one that counts.
 
-Counted is the device with most to do. Ends of the model count as part of every stage.
+The costs are those of the busiest device. The ends of the model count as part of every
+stage.
 """
 
 from __future__ import annotations
@@ -35,17 +36,18 @@ from ..config import ConfigError, DiTConfig, choose
 
 FILE = Path(__file__).with_name("layout_formulas.json")
 
-#: What a published run can lie apart from its prediction: the share of the peak that
-#: products reach, and how much of the communication hides, low and high.
+#: Ranges behind the intervals around a prediction: the share of the peak that products
+#: reach, and how much of the communication is hidden, low and high.
 SHARES, OVERLAPS = (30, 55), (50, 95)
-#: Micro-batches have as many tokens at least, and memory is filled to this share.
+#: The least number of tokens in a micro-batch, and the share of memory that may be
+#: filled.
 LEAST_TOKENS, FILL = 4096, 0.9
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Devices of a layout: `data` replicas of `stages` times `tensor` devices, their
-    states shared as `split` says, a replica's batch in `micro_batches` parts.
+    """A layout of devices: `data` replicas of `stages` times `tensor` devices, with
+    states sharded as `split` says and a replica's batch in `micro_batches` parts.
     """
 
     data: int = 1
@@ -80,7 +82,7 @@ def layout_formulas() -> dict:
 
 
 def planner_rules() -> dict:
-    """What the planner assumes beside its formulas: {"shares", "overlaps",
+    """What the planner assumes besides its formulas: {"shares", "overlaps",
     "least_tokens", "fill"}.
     """
     return {
@@ -108,11 +110,11 @@ def layout_cost(
     """Memory (bytes), time (seconds) and traffic (bytes sent per device and step) of
     one step, {formula: number}.
 
-    `frozen_parameters` and `frozen_macs` (per image) are those of an autoencoder that
-    runs beside the training; "sampled_seconds" is one image in `sampling_steps`, with
-    twice the calls if `guided`, on one device. `link` and `network` are GB/s inside a
-    machine and between machines; other `changes` go to `training_cost`. Raises
-    ConfigError for a layout that does not divide heads, layers or batch.
+    `frozen_parameters` and `frozen_macs` (per image) describe an autoencoder that runs
+    during training; "sampled_seconds" is one image in `sampling_steps`, with twice the
+    calls if `guided`, on one device. `link` and `network` are GB/s inside a machine and
+    between machines; other `changes` go to `training_cost`. Raises ConfigError for a
+    layout that does not divide heads, layers or batch.
     """
     check_layout(config, layout, batch)
     table = cost_formulas()
@@ -182,7 +184,7 @@ def check_layout(config: DiTConfig, layout: Layout, batch: int) -> None:
 
 
 def layouts(config: DiTConfig, batch: int, devices: int) -> Iterator[Layout]:
-    """Every layout of so many devices that divides heads, layers and batch."""
+    """Every layout of `devices` devices that divides heads, layers and batch."""
     for tensor in _divisors(math.gcd(devices, config.heads)):
         for stages in _divisors(math.gcd(devices // tensor, config.depth)):
             data = devices // tensor // stages
@@ -201,8 +203,8 @@ def _divisors(n: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Plan:
-    """A layout with its costs, and the seconds of a step that the known errors of the
-    model leave open, low and high.
+    """A layout with its costs, and the range of step times in seconds, low and high,
+    given the known errors of the model.
     """
 
     layout: Layout
@@ -218,10 +220,10 @@ def plan(
     least_tokens: int = LEAST_TOKENS,
     **options,
 ) -> list[Plan]:
-    """The layouts that fit into memory, the fastest first; empty if none does.
+    """The layouts that fit into memory, fastest first; empty if none fits.
 
     Micro-batches of fewer than `least_tokens` tokens are left out where they are a
-    choice: products of so few rows do not reach the share of the peak that is assumed.
+    choice: products with so few rows do not reach the assumed share of the peak.
     `options` go to `layout_cost`. The batch stays as it is: it is a matter of quality
     (training.critical_batch), not of speed.
     """
@@ -257,8 +259,8 @@ def interval(
 def split_table(
     config: DiTConfig, devices: int = 8, batch: int = 256, **options
 ) -> dict[str, dict[str, float]]:
-    """What each way of using `devices` costs a device: weights, gradients, moments, EMA
-    and activations in bytes, bytes sent and idle share, {way: {column: number}}.
+    """What each way of using `devices` costs per device: weights, gradients, moments,
+    EMA and activations in bytes, bytes sent and idle share, {way: {column: number}}.
 
     The rows are one device, data parallelism, ZeRO-1, 2 and 3, tensor and pipeline
     parallelism; ZeRO-3 sends 3 Psi, half as much again as the others (1910.02054,

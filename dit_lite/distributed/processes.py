@@ -1,8 +1,8 @@
-"""A function on several processes of this machine, called from one: what tests,
-experiments and chapters use where a run of `torchrun` would be too much.
+"""Running a function in several processes on this machine: what tests, experiments and
+chapters use where `torchrun` would be too much.
 
-A server process imports what is slow once, and every rank is forked from it, so a call
-with two ranks takes half a second and threads of the parent do no harm.
+A server process does the slow imports once, and every rank is forked from it, so a call
+with two ranks takes half a second and the parent's threads do no harm.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ PRELOAD = [
 
 
 class RankError(RuntimeError):
-    """What one rank raised, with its traceback."""
+    """An error raised by one rank, with its traceback."""
 
 
 def run(
     world: int, function, *args, timeout: float = 120, group: bool = True
 ) -> list[Any]:
-    """function(*args) in `world` processes of one group; the results by rank. Without
-    `group` they know nothing of each other.
+    """Run function(*args) in `world` processes of one group; returns the results by
+    rank. Without `group` the processes are independent.
 
-    `function` stands in a module, not in a notebook. Every rank has one thread; they
-    talk through gloo. Raises RankError for the first rank that fails, or when none
-    answers within `timeout` seconds.
+    `function` must be in a module, not in a notebook. Every rank has one thread; ranks
+    communicate through gloo. Raises RankError for the first rank that fails, or when
+    none answers within `timeout` seconds.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
@@ -100,7 +100,7 @@ def _rank(
     torch.set_num_threads(1)
     # where a crash in native code leaves its stack
     faulthandler.enable((directory / f"stack-{rank}").open("w"))
-    # warnings of torch about itself say nothing about what is run
+    # torch's warnings about itself are irrelevant to what is run
     warnings.simplefilter("ignore")
     try:
         if group:

@@ -1,5 +1,5 @@
-"""Images on many devices: the batches of one process dealt out, and the two answers of
-guidance asked for at the same time.
+"""Sampling on many devices: the batches of one process are divided among them, and
+guidance's two predictions are computed at the same time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def sample_together(
     progress: bool = False,
     **options,
 ) -> Tensor:
-    """The images of `dit_lite.sample`, on every rank; each makes every p-th batch.
+    """The images of `dit_lite.sample`, on every rank; each rank makes every p-th batch.
 
     Arguments and errors as in `sample`.
     """
@@ -47,10 +47,10 @@ def sample_together(
 
 class Halves(nn.Module):
     """A model whose batches are split over a group: with guidance one of two ranks
-    answers with the condition, the other without it. All ranks get all answers.
+    predicts with the condition, the other without it. All ranks get all predictions.
 
-    `sample` and `Denoiser` take it in the place of the model it wraps. Batches that do
-    not divide are answered whole by every rank.
+    `sample` and `Denoiser` accept it in place of the model it wraps. Batches that do
+    not divide are computed whole on every rank.
     """
 
     def __init__(self, model: nn.Module, group: dist.ProcessGroup | None = None):

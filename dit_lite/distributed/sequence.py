@@ -1,5 +1,5 @@
-"""Sequence parallelism: every device works on its own tokens, and on some heads while
-they look at each other (Ulysses, 2309.14509).
+"""Sequence parallelism: every device works on its own tokens, and on a subset of the
+heads during attention (Ulysses, 2309.14509).
 
 Before attention an all-to-all trades tokens for heads, afterwards another trades them
 back: 4 N D / p values per image, block and device, however many devices there are.
@@ -18,9 +18,9 @@ def split_tokens(model: nn.Module, group: dist.ProcessGroup) -> nn.Module:
     """Split the tokens of a model over a group, in place. Every device returns the
     whole image.
 
-    Each device's gradients come from its own tokens, as many times too large as there
-    are devices; so their mean over the group, which data parallelism takes anyway, is
-    the gradient.
+    Each device's gradients come from its own tokens and are too large by a factor of
+    the number of devices; so their mean over the group, which data parallelism takes
+    anyway, is the gradient.
     """
     tokens = Tokens(group)
     model.enter = Entry(model.enter, tokens)
@@ -32,7 +32,7 @@ def split_tokens(model: nn.Module, group: dist.ProcessGroup) -> nn.Module:
 
 
 class Tokens:
-    """The tokens (B, N, D) of a batch, contiguous parts on the devices of a group."""
+    """The tokens (B, N, D) of a batch, in contiguous parts on a group's devices."""
 
     def __init__(self, group: dist.ProcessGroup):
         self.group = group
@@ -67,7 +67,7 @@ class Tokens:
 
 
 class Exchange(torch.autograd.Function):
-    """An all-to-all; its gradient goes the same way back."""
+    """An all-to-all; its gradient takes the reverse path."""
 
     @staticmethod
     def forward(ctx, x: Tensor, group: dist.ProcessGroup) -> Tensor:

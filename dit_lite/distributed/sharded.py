@@ -1,10 +1,10 @@
-"""Checkpoints in shards: every rank writes what it holds, and any number of ranks reads
-it (torch.distributed.checkpoint).
+"""Checkpoints in shards: every rank writes its own part, and any number of ranks can
+read them (torch.distributed.checkpoint).
 
 DIR/checkpoints/step-00000040 holds the shards, and about.json with their checksums and
-what is not a tensor. It gets its name when it is whole, and the last two are kept, so
-that there is always one to go back to. Their index is pickled: only directories that a
-run itself wrote are read.
+everything that is not a tensor. It gets its name once it is complete, and the last two
+are kept, so that there is always one to fall back on. Their index is pickled: only
+directories that a run itself wrote are read.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FOLDER, ABOUT, PART, KEPT = "checkpoints", "about.json", ".part", 2
 
 
 def save(directory: Path, step: int, tensors: dict[str, Tensor], about: dict) -> None:
-    """Write the tensors that this rank has, whole or not at all, with all other ranks;
-    `about` is rank 0's.
+    """Write this rank's tensors, atomically and together with all other ranks; `about`
+    is taken from rank 0.
     """
     place = directory / FOLDER / f"step-{step:08d}"
     part = place.with_name(place.name + PART)
@@ -54,7 +54,7 @@ def save(directory: Path, step: int, tensors: dict[str, Tensor], about: dict) ->
 
 
 def complete(directory: Path) -> list[Path]:
-    """The checkpoints in a directory, the newest first."""
+    """The checkpoints in a directory, newest first."""
     return sorted(
         (p.parent for p in (directory / FOLDER).glob(f"step-????????/{ABOUT}")),
         reverse=True,
@@ -62,14 +62,14 @@ def complete(directory: Path) -> list[Path]:
 
 
 def intact(directory: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint whose files are what was written, None without any; and
-    what is wrong with newer ones, in words. All ranks get the answer of rank 0.
+    """The newest checkpoint whose files are intact, None if there is none; and what is
+    wrong with newer ones, in words. All ranks get rank 0's answer.
     """
     answer: list = [None, []]
     if _rank() == 0:
         for place in complete(directory):
             if problem := _problem(place):
-                answer[1].append(f"{place} is damaged ({problem}) and is left out")
+                answer[1].append(f"{place} is damaged ({problem}) and is skipped")
             else:
                 answer[0] = place
                 break
@@ -90,13 +90,13 @@ def _problem(place: Path) -> str | None:
 
 
 def read_about(place: Path) -> dict:
-    """What is not a tensor, of an intact checkpoint."""
+    """The part of an intact checkpoint that is not tensors."""
     return json.loads((place / ABOUT).read_text())
 
 
 def load(place: Path, tensors: dict[str, Tensor]) -> None:
-    """Fill `tensors` in place, each rank what it holds, however many ranks wrote them.
-    Raises CheckpointError for a tensor that is not there or of another shape.
+    """Fill `tensors` in place, each rank its own part, however many ranks wrote them.
+    Raises CheckpointError for a tensor that is missing or has another shape.
     """
     try:
         dcp.load(tensors, checkpoint_id=place, no_dist=not dist.is_initialized())
@@ -104,7 +104,7 @@ def load(place: Path, tensors: dict[str, Tensor]) -> None:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{place} does not fit this run ({why}); resume with the model and the "
-            "optimiser that it began with"
+            "optimiser that the run began with"
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""Waiting less: replicas that average now and then, and gradients that come late.
+"""Waiting less: replicas that average only occasionally, and delayed gradients.
 
 Neither makes a message smaller. Local SGD sends the same parameters less often;
-asynchronous SGD sends every gradient, and takes it from weights that have since moved.
+asynchronous SGD sends every gradient, computed at weights that have since moved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class LocalSGD:
     """Every `every` calls of `step`, replace the parameters by their mean over all
     ranks (1805.09767, algorithm 1). With every=1 and SGD it is data parallelism.
 
-    `bytes` counts what this rank handed to all-reduces.
+    `bytes` counts what this rank passed to all-reduces.
     """
 
     def __init__(self, parameters: Iterable[Tensor], every: int):
@@ -32,9 +32,7 @@ class LocalSGD:
 
     @torch.no_grad()
     def step(self) -> bool:
-        """To be called after every step of the optimiser; True when ranks were
-        averaged.
-        """
+        """Call after every optimiser step; True when ranks were averaged."""
         self.steps += 1
         if self.steps % self.every:
             return False
@@ -46,8 +44,8 @@ class LocalSGD:
 
 
 class Delayed:
-    """Give an optimiser the gradients of `delay` steps ago, as one worker of many sees
-    them under asynchronous SGD; the first `delay` steps change nothing.
+    """Give an optimiser the gradients from `delay` steps ago, as under asynchronous SGD
+    with many workers; the first `delay` steps change nothing.
     """
 
     def __init__(self, parameters: Iterable[Tensor], delay: int):
@@ -58,8 +56,8 @@ class Delayed:
         self.queue: deque[list[Tensor | None]] = deque()
 
     def exchange(self) -> bool:
-        """Between backward and the optimiser's step; False while the first gradients
-        are still on their way, when the parameters have none.
+        """Call between backward and the optimiser's step; False while the first
+        gradients are still on their way and the parameters have none.
         """
         self.queue.append([p.grad for p in self.parameters])
         ready = len(self.queue) > self.delay
@@ -73,8 +71,8 @@ def stable_rate(delay: int) -> float:
     """Largest rate times curvature at which gradient descent with gradients `delay`
     steps old does not diverge on a quadratic: 2 sin(pi / (2 (2 delay + 1))).
 
-    The roots of z^(delay+1) - z^delay + rate leave the unit circle there; 2 without
-    delay, about pi / (2 delay + 1) for a long one.
+    The roots of z^(delay+1) - z^delay + rate leave the unit circle there; it is 2
+    without delay, about pi / (2 delay + 1) for a long one.
     """
     if delay < 0:
         raise ConfigError(f"delay={delay} must be at least 0 steps")
@@ -89,8 +87,8 @@ def largest_stable(
     """
     if diverges(low) or not diverges(high):
         raise ConfigError(
-            f"the limit does not lie between low={low:g} and high={high:g}; low must "
-            "be stable and high must diverge"
+            f"the limit is not between low={low:g} and high={high:g}; low must be "
+            "stable and high must diverge"
         )
     while high / low > 1 + digits:
         middle = (low * high) ** 0.5

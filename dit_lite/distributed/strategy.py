@@ -1,4 +1,4 @@
-"""What `--parallel` says: how many devices split what, in one line of text."""
+"""The value of `--parallel`: how many devices split what, in one line of text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ NUMBERS = {
 class Strategy:
     """A way to use many devices; `Strategy.parse("fsdp,tp=2")`.
 
-    `data` says what devices do that are not needed for the rest: "ddp" keeps a whole
-    replica on each, "fsdp" shares weights, gradients and optimiser among them, or in
-    groups of `shards` ("fsdp=4": hybrid, replicas of such groups). Inside a replica
-    `tensor` devices split every layer, or `sequence` devices the tokens, or `stages`
-    devices the depth, whose batch goes through in `micro_batches` parts, in the order
-    of `schedule`.
+    `data` says how the remaining devices are used: "ddp" keeps a whole replica on each,
+    "fsdp" shards weights, gradients and optimiser over them, or in groups of `shards`
+    ("fsdp=4": hybrid, replicas of such groups). Inside a replica `tensor` devices split
+    every layer, or `sequence` devices the tokens, or `stages` devices the depth; with
+    stages the batch goes through in `micro_batches` parts, in the order of `schedule`.
     """
 
     data: str = "ddp"
@@ -39,8 +38,8 @@ class Strategy:
 
     @classmethod
     def parse(cls, text: str) -> Strategy:
-        """The strategy of "ddp", "fsdp", "tp=2", "sp=2", "pp=2", or of several with
-        commas; beside pp "micro=4" and "schedule=gpipe". Raises ConfigError.
+        """The strategy for "ddp", "fsdp", "tp=2", "sp=2", "pp=2", or several joined by
+        commas; with pp also "micro=4" and "schedule=gpipe". Raises ConfigError.
         """
         values: dict = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
@@ -84,19 +83,19 @@ class Strategy:
 
     @property
     def inside(self) -> int:
-        """Devices of one replica, were nothing shared: tensor, sequence or stages."""
+        """Devices of one replica before any sharding: tensor, sequence or stages."""
         return self.tensor * self.sequence * self.stages
 
     def replicas(self, world: int) -> int:
-        """How many parts the batch has in a world of so many devices. Raises
-        ConfigError for a world that cannot be divided so.
+        """How many parts the batch has in a world of `world` devices. Raises
+        ConfigError for a world that cannot be divided in this way.
         """
         if world % (self.inside * self.shards):
             need = self.inside * self.shards
             raise ConfigError(
-                f"--parallel {self} needs a multiple of {need} processes, and there "
-                f"are {world}; start {need * max(1, world // need)} "
-                "(torchrun --nproc-per-node)"
+                f"--parallel {self} needs a multiple of {need} processes, but there "
+                f"are {world}; start {need * max(1, world // need)} (torchrun "
+                "--nproc-per-node)"
             )
         return world // self.inside
 
@@ -146,7 +145,7 @@ class Strategy:
             refused += ["mlp='swiglu'"]
         if refused:
             raise ConfigError(
-                f"--parallel {self} does not know {refused[0]}; use ddp or fsdp for "
+                f"--parallel {self} does not support {refused[0]}; use ddp or fsdp for "
                 "this model"
             )
 

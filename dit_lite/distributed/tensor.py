@@ -1,9 +1,9 @@
-"""Tensor parallelism: every layer's heads and hidden units are dealt to several devices
-(Megatron, 1909.08053 sec. 3).
+"""Tensor parallelism: every layer's heads and hidden units are divided among several
+devices (Megatron, 1909.08053 sec. 3).
 
-The first map of a branch is cut by columns, the last by rows, so that a branch needs
-one sum forward and one backward. Modulations are cut by columns and their vectors
-gathered: a third of the parameters of an adaLN-Zero model are theirs.
+The first map of a branch is split by columns, the last by rows, so that a branch needs
+one sum forward and one backward. Modulations, which have a third of an adaLN-Zero
+model's parameters, are split by columns and their vectors gathered.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch.distributed.tensor.parallel import (
 
 
 def tensor_plan(model: nn.Module) -> dict[str, ParallelStyle]:
-    """How each module is cut, {name: style}. Fused projections are laid out head by
-    head, so that a cut by columns gives whole heads to a device.
+    """How each module is split, {name: style}. Fused projections are laid out head by
+    head, so that splitting by columns gives whole heads to a device.
     """
 
     def gathered() -> ParallelStyle:
@@ -54,7 +54,7 @@ def tensor_plan(model: nn.Module) -> dict[str, ParallelStyle]:
 
 
 def split_layers(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
-    """Cut the layers of a model over a one-dimensional mesh, in place. Every device
+    """Split the layers of a model over a one-dimensional mesh, in place. Every device
     computes the same output from the same input.
     """
     return parallelize_module(model, mesh, tensor_plan(model))

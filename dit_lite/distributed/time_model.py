@@ -1,5 +1,5 @@
-"""How long a step takes on p devices: latency and bandwidth, what hides behind
-computing, and the laws of Amdahl and Gustafson.
+"""How long a step takes on p devices: latency and bandwidth, overlap with computing,
+and the laws of Amdahl and Gustafson.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..config import ConfigError
 @dataclass(frozen=True)
 class Link:
     """A link in the alpha-beta model: a message of n bytes takes alpha + n / bandwidth
-    seconds (alpha in seconds, bandwidth in bytes a second of one direction).
+    seconds (alpha in seconds, bandwidth in bytes per second in one direction).
     """
 
     alpha: float
     bandwidth: float
 
     def ring(self, bytes_: float, ranks: int) -> float:
-        """Seconds of a ring all-reduce: 2(p-1) hops of a p-th of the bytes."""
+        """Seconds of a ring all-reduce: 2(p-1) hops, each with a p-th of the bytes."""
         return 2 * (ranks - 1) * (self.alpha + bytes_ / ranks / self.bandwidth)
 
     def half_ring(self, bytes_: float, ranks: int) -> float:
@@ -35,10 +35,11 @@ class Link:
 
 
 def bus_bandwidth(bytes_: float, ranks: int, seconds: float) -> float:
-    """What NCCL's tests call busbw of an all-reduce, bytes a second: 2(p-1)/p n / T.
+    """What NCCL's tests call the busbw of an all-reduce, in bytes per second: 2(p-1)/p
+    n / T.
 
-    It equals a link's speed only for a ring with no latency; where a switch adds the
-    numbers up it may lie above the speed of every link.
+    It equals a link's speed only for a ring with no latency; where a switch does the
+    summation it may exceed the speed of every link.
     """
     return 2 * (ranks - 1) / ranks * bytes_ / seconds
 
@@ -46,18 +47,19 @@ def bus_bandwidth(bytes_: float, ranks: int, seconds: float) -> float:
 def fit_link(
     bytes_: Sequence[float], ranks: Sequence[int], seconds: Sequence[float]
 ) -> Link:
-    """The link whose ring times are nearest to measured ones in relative error (least
-    squares; neither number below zero). Needs two sizes at least.
+    """The link whose ring times are nearest to measured ones in relative error
+    (non-negative least squares). Needs at least two sizes.
     """
     n, p, T = (np.asarray(values, float) for values in (bytes_, ranks, seconds))
     if len({*zip(n, p, strict=True)}) < 2 or (p < 2).any() or (T <= 0).any():
         raise ConfigError(
-            "a fit needs times above zero of at least two sizes, on two ranks or more; "
-            f"got {len(n)} times at bytes={sorted(set(n))}, ranks={sorted(set(p))}"
+            "a fit needs times above zero for at least two sizes, on two ranks or "
+            f"more; got {len(n)} times at bytes={sorted(set(n))}, "
+            f"ranks={sorted(set(p))}"
         )
     hops = 2 * (p - 1)
     A = np.stack([hops, hops / p * n], 1) / T[:, None]
-    # columns of very different size: scaled before they are solved for
+    # the columns differ greatly in scale: normalised before solving
     scale = np.linalg.norm(A, axis=0)
     alpha, slope = np.linalg.lstsq(A / scale, np.ones(len(T)), rcond=None)[0] / scale
     if alpha < 0:
@@ -70,10 +72,11 @@ def fit_link(
 def step_seconds(
     compute: float, communication: float, overlap: float = 1.0, hideable: float = 2 / 3
 ) -> float:
-    """A step whose communication hides behind the part `hideable` of its computing, as
-    well as `overlap` says: the sum of both for 0; for 1 what is left over shows.
+    """Seconds of a step whose communication is hidden behind the part `hideable` of its
+    computing, to the degree `overlap`: for 0 the sum of both; for 1 only the excess
+    adds to the time.
 
-    Gradients can only hide behind the backward pass, two thirds of computing
+    Gradients can only be hidden behind the backward pass, two thirds of computing
     (2006.15704, sec. 3.2), so max(compute, communication) is a bound, not the time.
     """
     for name, value in dict(overlap=overlap, hideable=hideable).items():
@@ -85,8 +88,8 @@ def step_seconds(
 def overlap_of(
     step: float, compute: float, communication: float, hideable: float = 2 / 3
 ) -> float:
-    """The overlap that explains a measured step, not clipped: below 0 the step took
-    longer than the sum.
+    """The overlap that explains a measured step, not clipped: below 0 means that the
+    step took longer than the sum.
     """
     return (compute + communication - step) / min(communication, hideable * compute)
 
@@ -99,14 +102,14 @@ def amdahl(p: float, serial: float) -> float:
 
 
 def gustafson(p: float, serial: float) -> float:
-    """Speed-up of a problem that grows with the devices, `serial` the share of time on
-    p devices that is not split (Gustafson 1988).
+    """Speed-up of a problem that grows with the number of devices, where `serial` is
+    the share of time on p devices that is not split (Gustafson 1988).
     """
     return serial + (1 - serial) * p
 
 
 def serial_share(p: float, speed_up: float) -> float:
-    """The share that explains a measured speed-up in Amdahl's law."""
+    """The serial share that explains a measured speed-up by Amdahl's law."""
     if p <= 1 or speed_up <= 0:
         raise ConfigError(
             f"p={p} and speed_up={speed_up}; give at least two devices and a speed-up "
@@ -116,5 +119,7 @@ def serial_share(p: float, speed_up: float) -> float:
 
 
 def imbalance(seconds: Sequence[float]) -> float:
-    """The slowest device's time over the mean: by this factor a step waits."""
+    """The slowest device's time over the mean: the factor by which a step is slowed
+    down.
+    """
     return max(seconds) * len(seconds) / sum(seconds)

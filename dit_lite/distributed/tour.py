@@ -1,5 +1,5 @@
 """Every way to split a run, one after the other in the same processes: the loss curve
-and the bytes of a step, to be held against one process and the formulas.
+and the bytes per step, for comparison with one process and the formulas.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from .wire import Wire
 
 
 def losses_alone(config: TrainConfig) -> list[float]:
-    """The loss of every step of a run of one process."""
+    """The loss at every step of a run with one process."""
     one = Trainer(config)
     return [one.train_step()[0].item() for _ in range(config.steps)]
 
 
 def tour(config: TrainConfig, ways: list[str]) -> dict[str, dict]:
-    """What a rank sees of each way, {way: {"losses", "sent"}}; to be called on every
+    """What a rank measures for each way, {way: {"losses", "sent"}}; call it on every
     rank of a group, `processes.run(2, tour, config, ways)`.
 
-    "sent" are the bytes by kind of call in the last step.
+    "sent" is the bytes by kind of call in the last step.
     """
     found = {}
     for way in ways:
@@ -35,10 +35,10 @@ def tour(config: TrainConfig, ways: list[str]) -> dict[str, dict]:
 
 
 def predicted_bytes(way: str, model: DiTConfig, batch: int, world: int) -> float:
-    """Bytes that a rank sends in a step of fp32, by the planner's formulas; with
-    stages one at an end of the pipeline.
+    """Bytes that a rank sends in an fp32 step, by the planner's formulas; with stages,
+    a rank at an end of the pipeline.
 
-    Sequence parallelism, which the planner leaves out, trades four token tensors per
+    Sequence parallelism, which the planner leaves out, exchanges four token tensors per
     block and direction (2309.14509, sec. 3.2), gathers the tokens once, and averages
     the gradients.
     """

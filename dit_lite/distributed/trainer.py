@@ -1,5 +1,5 @@
-"""The trainer on many devices: what each step of it means when a model, its
-gradients and its average lie on several.
+"""The trainer on many devices: each of its steps when a model, its gradients and its
+average are spread over several.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def train(
 ) -> Run:
     """`dit_lite.train` on the processes that torchrun started; call it on each of them.
 
-    `config.parallel` says how the work is split; the loss curve is that of one process.
-    Raises what `dit_lite.train` raises, on every rank.
+    `config.parallel` says how the work is split; the loss curve is the same as with one
+    process. Raises what `dit_lite.train` raises, on every rank.
     """
     config = dataclasses.replace(config, device=launch.local_device(config.device))
     with launch.joined(pick_device(config.device)) as store:
@@ -71,7 +71,7 @@ def watching(store: dist.Store | None) -> contextlib.AbstractContextManager:
 
 
 class ParallelTrainer(Trainer):
-    """A Trainer in each of several processes, which are one run."""
+    """A Trainer in each of several processes that form one run."""
 
     def __init__(
         self,
@@ -116,15 +116,15 @@ class ParallelTrainer(Trainer):
             )
             if self.strategy.stages > 1 and self.config.accumulate > 1:
                 raise ConfigError(
-                    f"accumulate={self.config.accumulate} is for whole models; with "
+                    f"accumulate={self.config.accumulate} is for unsplit models; with "
                     f"stages write --parallel pp={self.strategy.stages},micro=N"
                 )
             if self.config.optimiser == "muon" and (
                 self.strategy.data == "fsdp" or self.strategy.tensor > 1
             ):
                 raise ConfigError(
-                    f"optimiser='muon' needs whole matrices, and --parallel "
-                    f"{self.strategy} cuts them; use adamw, or ddp"
+                    "optimiser='muon' needs whole matrices, but --parallel "
+                    f"{self.strategy} splits them; use adamw, or ddp"
                 )
 
         launch.together(prepare)
@@ -133,7 +133,7 @@ class ParallelTrainer(Trainer):
         return ShardedDirectory(path, dist.get_rank() == 0)
 
     def recomputing(self, model: DiT) -> DiT:
-        return model  # parallelize sees to it, when stages have their blocks
+        return model  # parallelize does this once stages have their blocks
 
     def make_average(self) -> Average:
         return Average(self.model, self.config.ema_decay)
@@ -177,7 +177,7 @@ class ParallelTrainer(Trainer):
         return clip(self.model.parameters(), self.config.clip, self.mesh.group("stage"))
 
     def stopping(self, asked: bool) -> bool:
-        """Whether any rank was asked to stop; ranks agree when a line is due."""
+        """Whether any rank was asked to stop; ranks agree when a log line is due."""
         if self.step % self.config.log_every and self.step < self.config.steps:
             return False
         return self._any(asked)
@@ -212,7 +212,7 @@ class ParallelTrainer(Trainer):
 
 
 def gather(tensors: dict[str, Tensor], mesh: Mesh) -> dict[str, Tensor]:
-    """Tensors that are spread over devices, whole and in main memory, on every rank."""
+    """Tensors that are spread over devices, gathered in main memory on every rank."""
     whole = {
         name: (t.full_tensor() if hasattr(t, "full_tensor") else t).detach().cpu()
         for name, t in tensors.items()
@@ -225,7 +225,7 @@ def gather(tensors: dict[str, Tensor], mesh: Mesh) -> dict[str, Tensor]:
 
 
 class Shards:
-    """Tensors that are saved and restored in place, each rank what it holds."""
+    """Tensors that are saved and restored in place, each rank its own part."""
 
     def __init__(self, tensors: dict[str, Tensor]):
         self.tensors = {name: t.detach() for name, t in tensors.items()}
@@ -234,7 +234,7 @@ class Shards:
         return dict(self.tensors)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing: they were read where they lie."""
+        """Nothing to do: they were loaded in place."""
 
 
 class OptimiserShards:
@@ -268,8 +268,8 @@ class OptimiserShards:
 
 
 class ShardedDirectory(RunDirectory):
-    """The directory of a run of several processes: its states are sharded checkpoints,
-    everything else is as ever.
+    """The directory of a run with several processes: its states are sharded
+    checkpoints, everything else is unchanged.
     """
 
     place: Path | None = None
@@ -292,8 +292,8 @@ class ShardedDirectory(RunDirectory):
         if self.place is None:
             if problems:
                 raise CheckpointError(
-                    f"no checkpoint in {self.path} is intact: {problems[0]}; put a "
-                    "copy back, or begin again in another directory"
+                    f"no checkpoint in {self.path} is intact: {problems[0]}; restore a "
+                    "copy, or start again in another directory"
                 )
             return super().read()
         about = sharded.read_about(self.place)

@@ -1,5 +1,5 @@
-"""Which rank hangs: a thread that looks on, and says where every rank stands
-when a step takes too long.
+"""Which rank hangs: a thread that watches, and reports where every rank is when a step
+takes too long.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch.distributed as dist
 
 
 class Watch:
-    """A context around training. `begin(step)` is called when a step, counted from one,
-    has its batch, and only computing is left, in which ranks wait for each other.
+    """A context around training. Call `begin(step)` when a step, counted from one, has
+    its batch and only computing is left, during which ranks wait for each other.
 
-    When nothing moves for `seconds`, every rank's watch puts into the store how far its
-    rank came and where its main thread stands; the rank that is behind all others is
-    the one they wait for. It names itself with its stack, and `give_up` is called on
+    When nothing progresses for `seconds`, every rank's watch writes to the store how
+    far its rank got and where its main thread is; the rank furthest behind is the one
+    the others wait for. It reports itself with its stack, and `give_up` is called on
     all.
     """
 
@@ -76,27 +76,27 @@ class Watch:
             print(
                 describe(found, self.world, self.seconds), file=sys.stderr, flush=True
             )
-        # until whoever reports has reported
+        # until the reporting rank has reported
         time.sleep(0.5)
 
 
 def describe(found: dict[int, dict], world: int, seconds: float) -> str:
-    """What is known of a run that stands still, in words."""
+    """What is known about a run that has stopped progressing, in words."""
     silent = [rank for rank in range(world) if rank not in found]
     if silent:
         return (
-            f"no progress for {seconds:g} s: rank {silent[0]} does not answer at all "
+            f"no progress for {seconds:g} s: rank {silent[0]} does not respond at all "
             f"(others wait in step {max(x['step'] for x in found.values())})"
         )
     least = min(x["step"] for x in found.values())
     behind = [rank for rank, x in found.items() if x["step"] == least]
     most = max(x["step"] for x in found.values())
     if least == most:
-        text = f"no progress for {seconds:g} s: all ranks stand in step {least}"
+        text = f"no progress for {seconds:g} s: all ranks are in step {least}"
     else:
         names = ", ".join(map(str, behind))
         text = (
             f"no progress for {seconds:g} s: rank {names} has not begun step "
             f"{least + 1}, for which the others wait"
         )
-    return f"{text}. Rank {behind[0]} stands at\n{found[behind[0]]['stack']}"
+    return f"{text}. Rank {behind[0]} is at\n{found[behind[0]]['stack']}"

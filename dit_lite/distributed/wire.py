@@ -1,4 +1,4 @@
-"""What really goes over the wire: a counter of every collective call and its bytes."""
+"""What actually goes over the wire: all collective calls and their bytes, counted."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PARTS = {
     "broadcast": lambda p: (p - 1) / p,
     "send": lambda p: 1.0,
 }
-#: The operators of torch's two interfaces: what each is, and which argument is the
-#: whole tensor (None: what it returns).
+#: The operators of torch's two interfaces: what each does, and which argument is the
+#: whole tensor (None: its return value).
 OPERATORS = {
     "c10d::allreduce_": ("all_reduce", 0),
     "c10d::allreduce_coalesced_": ("all_reduce", 0),
@@ -45,7 +45,7 @@ OPERATORS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call: what, over how many ranks, and the bytes of the whole tensor (for a
+    """One call: its kind, its number of ranks, and the bytes of the whole tensor (for a
     send, of the message).
     """
 
@@ -60,8 +60,8 @@ class Call:
 
 
 class Wire(TorchDispatchMode):
-    """While open, `calls` grows by every collective call of this process over more than
-    one rank. Scalars are left out: norms, losses and the sizes of messages.
+    """While open, records in `calls` every collective call of this process over more
+    than one rank. Scalars are left out: norms, losses and the sizes of messages.
     """
 
     def __init__(self):
@@ -95,7 +95,7 @@ class Wire(TorchDispatchMode):
 
 def _group(args: tuple) -> dist.ProcessGroup:
     """The process group among the arguments of an operator: an object in one interface,
-    the last word in the other.
+    the last string in the other.
     """
     for arg in args:
         if isinstance(arg, torch.ScriptObject) and "ProcessGroup" in str(arg._type()):

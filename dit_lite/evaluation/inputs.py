@@ -16,13 +16,13 @@ from ..config.arguments import checked
 def feature_pair(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
     """Features of two sets of images, (n, d) and (m, d), in float64 on one device.
 
-    Raises ValueError when their sizes differ, or one of them holds NaN or infinity.
+    Raises ValueError when their sizes differ or either contains NaN or infinity.
     """
     real, made = torch.as_tensor(real), torch.as_tensor(made)
     if real.ndim != 2 or made.ndim != 2 or real.shape[1] != made.shape[1]:
         raise ValueError(
             f"features have shapes {tuple(real.shape)} and {tuple(made.shape)}; "
-            "expected (n, F) and (m, F) of one extractor"
+            "expected (n, F) and (m, F) from one extractor"
         )
     real, made = real.to(made.device, torch.float64), made.double()
     for name, values in (("real", real), ("made", made)):
@@ -37,24 +37,24 @@ def class_probabilities(probabilities: Tensor) -> Tensor:
     p = torch.as_tensor(probabilities).double()
     if p.ndim != 2 or len(p) < 1 or p.shape[1] < 2:
         raise ValueError(
-            f"probabilities have shape {tuple(p.shape)}; expected (n, K), a row "
-            "an image, with at least two classes"
+            f"probabilities have shape {tuple(p.shape)}; expected (n, K), one row per "
+            "image, with at least two classes"
         )
     _refuse_not_finite("probabilities", p)
     if p.min() < 0 or (p.sum(1) - 1).abs().max() > 1e-3:
         raise ValueError(
-            f"probabilities of an image lie in [{p.min():.3g}, {p.max():.3g}] "
-            "and do not sum to 1; pass logits.softmax(1)"
+            f"an image's probabilities lie in [{p.min():.3g}, {p.max():.3g}] and do "
+            "not sum to 1; pass logits.softmax(1)"
         )
     return p / p.sum(1, keepdim=True)
 
 
 def image_batch(images: Tensor) -> Tensor:
-    """Images (n, C, H, W), floats in [-1,1]; values that are not finite are let
-    through, since `finite` counts them.
+    """Images (n, C, H, W), floats in [-1,1]; non-finite values are let through, since
+    `finite` counts them.
 
-    Raises TypeError for bytes and ValueError for another shape or range; warns when
-    nothing is below 0, which is how images in [0,1] look.
+    Raises TypeError for bytes and ValueError for another shape or range; warns when no
+    value is below 0, as for images in [0,1].
     """
     images = torch.as_tensor(images)
     if not images.is_floating_point():
@@ -92,10 +92,10 @@ def class_labels(labels: Tensor, images: int, num_classes: int | None = None) ->
     """
     labels = torch.as_tensor(labels)
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise TypeError(f"labels are {labels.dtype}; pass the numbers of the classes")
+        raise TypeError(f"labels are {labels.dtype}; pass class numbers")
     if labels.shape != (images,):
         raise ValueError(
-            f"labels have shape {tuple(labels.shape)}; expected ({images},), one an "
+            f"labels have shape {tuple(labels.shape)}; expected ({images},), one per "
             "image"
         )
     wrong = labels[(labels < 0) | (labels >= (num_classes or torch.inf))]
@@ -108,8 +108,8 @@ def class_labels(labels: Tensor, images: int, num_classes: int | None = None) ->
 
 
 class Finite(NamedTuple):
-    """The rows that hold numbers only: `kept` (n,) bool says which, `lost` counts
-    the others. A report prints `lost`.
+    """The rows without NaN or infinity: `kept` (n,) bool says which, `lost` counts the
+    rest. A report prints `lost`.
     """
 
     kept: Tensor
@@ -117,8 +117,8 @@ class Finite(NamedTuple):
 
 
 def finite(values: Tensor) -> Finite:
-    """Which images or features (n, ...) are free of NaN and infinity. Raises
-    ValueError when none is.
+    """Which images or features (n, ...) are free of NaN and infinity. Raises ValueError
+    when there are none.
     """
     kept = torch.as_tensor(values).flatten(1).isfinite().all(1)
     if not kept.any():
@@ -131,16 +131,16 @@ def finite(values: Tensor) -> Finite:
 
 @checked
 def require_classes(labels: Tensor, reference: Tensor, num_classes: int) -> None:
-    """Raise ValueError when `labels` (n,) ask for a class that is not one of
-    `num_classes`, or of which `reference` (m,) holds no image.
+    """Raise ValueError when `labels` (n,) contain a class outside the `num_classes`, or
+    one of which `reference` (m,) has no image.
     """
     labels, reference = torch.as_tensor(labels), torch.as_tensor(reference)
     for name, given in (("labels", labels), ("reference labels", reference)):
         wrong = given[(given < 0) | (given >= num_classes)]
         if len(wrong):
             raise ValueError(
-                f"{name} hold {wrong[0].item()}, which is none of the "
-                f"{num_classes} classes; they count from 0"
+                f"{name} hold {wrong[0].item()}, which is not one of the {num_classes} "
+                "classes; they count from 0"
             )
     if absent := sorted(set(labels.tolist()) - set(reference.tolist())):
         some = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
@@ -154,7 +154,7 @@ def _refuse_not_finite(name: str, values: Tensor) -> None:
     lost = int((~values.isfinite().all(1)).sum())
     if lost:
         raise ValueError(
-            f"{name} hold NaN or infinity in {lost} of {len(values)} rows; look "
-            "at the images they were taken from, "
-            "and leave them out with `finite`, which counts them for the report"
+            f"{name} hold NaN or infinity in {lost} of {len(values)} rows; inspect the "
+            "images they come from, and leave them out with `finite`, which counts "
+            "them for the report"
         )

@@ -1,4 +1,4 @@
-"""The engine of recorded results: experiments, their parts, what is recorded."""
+"""The engine behind recorded results: experiments, their parts, and their records."""
 
 from .archive import archive_results, check_archive
 from .budget import BUDGETS, OutOfTime, TimeLimit, at_budget

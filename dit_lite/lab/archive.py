@@ -1,6 +1,4 @@
-"""One file with the results made here, to be unpacked at the top of another
-checkout.
-"""
+"""One file with the results made here, to be unpacked at another checkout's root."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from .budget import RECORDED
 
 
 def check_archive(file: Path, budget: str) -> None:
-    """Raise ConfigError, before hours of work, for a name or a budget of which no
+    """Raise ConfigError, before hours of work, for a file name or a budget for which no
     archive can be made.
     """
     choose("the budget of an archive", budget, RECORDED)
@@ -30,8 +28,8 @@ def check_archive(file: Path, budget: str) -> None:
 
 
 def archive_results(file: Path, budget: str) -> list[str]:
-    """Pack every result at `budget` that git does not hold yet, finished parts
-    included; returns their names, relative to the checkout.
+    """Pack every result at `budget` that is not yet in git, finished parts included;
+    returns their names, relative to the checkout.
 
     Without git every result at `budget` is packed. When there is none, no file is
     written.
@@ -54,8 +52,8 @@ def archive_results(file: Path, budget: str) -> list[str]:
 
 
 def _new_to_git(root: Path) -> set[str] | None:
-    """Files of results that are not in the last commit as they stand, or None
-    without git.
+    """Result files that differ from the last commit or are not in it, or None without
+    git.
     """
     if not (root / ".git").exists():
         return None

@@ -1,5 +1,5 @@
-"""Training an arm of a comparison, and looking at its averaged weights or at its
-gradients on the way.
+"""Training an arm of a comparison, and evaluating its averaged weights or its gradients
+along the way.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..training.precision import pick_device, preferred
 
 
 def compiled() -> bool:
-    """Whether the arms of a comparison by time are compiled: where their device
-    prefers it, all of them, however many steps each takes.
+    """Whether the arms of a timed comparison are compiled: all of them where the device
+    prefers it, however many steps each takes.
     """
     return preferred(pick_device("auto"))[1]
 
@@ -33,10 +33,9 @@ def train_arm(
     """Train, and collect `look(averaged model)` after each number of steps in `at`,
     which ends at config.steps.
 
-    `prepare(trainer)` may change the trainer before the first step; `data` takes the
-    place of the data set that the run names. Returns the averaged model on the CPU and
-    the list. Raises DivergedError when the loss is not
-    finite.
+    `prepare(trainer)` may change the trainer before the first step; `data` replaces the
+    run's data set. Returns the averaged model on the CPU and the list. Raises
+    DivergedError when the loss is not finite.
     """
     trainer = Trainer(config, data=data)
     if prepare:
@@ -56,9 +55,7 @@ def train_arm(
 
 
 def gradient_norms(trainer: Trainer) -> dict[str, float]:
-    """One training step, and the norm of the gradient of each group of parameters in
-    it.
-    """
+    """One training step; returns its gradient norm for each group of parameters."""
     seen: dict[str, float] = {}
 
     def remember(*_) -> None:

@@ -17,11 +17,11 @@ from ..training.precision import DEVICE
 
 T = TypeVar("T")
 BUDGETS = ("smoke", "cpu", "gpu")
-RECORDED = BUDGETS[1:]  # a result at smoke shows that the code runs, not what is true
+RECORDED = BUDGETS[1:]  # a result at smoke shows only that the code runs
 
 
 def at_budget(smoke: T, cpu: T) -> T:
-    """The value for a live cell: `cpu` as a rule, `smoke` where
+    """The value for a live cell: normally `cpu`, but `smoke` where
     DIT_LITE_BUDGET=smoke, as in the tests of the notebooks.
     """
     stay_on_cpu()
@@ -31,8 +31,8 @@ def at_budget(smoke: T, cpu: T) -> T:
 
 
 def stay_on_cpu() -> None:
-    """From here on "auto" is the CPU, also where there is a GPU, unless
-    DIT_LITE_DEVICE says otherwise: live cells are written for a CPU.
+    """From here on "auto" is the CPU, even where there is a GPU, unless DIT_LITE_DEVICE
+    says otherwise: live cells are written for a CPU.
     """
     os.environ.setdefault(DEVICE, "cpu")
 
@@ -46,14 +46,14 @@ def need_device(budget: str) -> None:
     """Raise ConfigError when this machine lacks the device of a budget."""
     if device_of(budget) == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            f"budget={budget!r} needs a CUDA device, and there is none; choose "
-            "cpu or smoke"
+            f"budget={budget!r} needs a CUDA device, but there is none; choose cpu or "
+            "smoke"
         )
 
 
 @contextlib.contextmanager
 def on_device(name: str) -> Iterator[None]:
-    """Inside, and in the processes started there, the device "auto" is this one."""
+    """Inside, and in processes started there, the device "auto" means `name`."""
     before = os.environ.get(DEVICE)
     os.environ[DEVICE] = name
     try:
@@ -65,14 +65,14 @@ def on_device(name: str) -> Iterator[None]:
 
 
 class OutOfTime(Exception):
-    """The next part would pass the time limit. What is finished is kept; the message
-    says how much that is and how to continue.
+    """The next part would exceed the time limit. Finished parts are kept; the message
+    says how many there are and how to continue.
     """
 
 
 @dataclass
 class TimeLimit:
-    """Seconds that a command may take, counted from when this is made. Raises
+    """Seconds that a command may take, counted from the creation of this object. Raises
     ConfigError below one second.
     """
 

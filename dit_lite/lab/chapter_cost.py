@@ -8,8 +8,8 @@ from .results import read_result
 
 
 def chapter_cost(chapter: str, gpu: str = "none needed") -> str:
-    """One line of Markdown for the top of a chapter: read, CPU, GPU, as measured.
-    The live cells that follow run on the CPU, as `at_budget` says.
+    """One line of Markdown for the top of a chapter: reading time, CPU and GPU costs,
+    as measured. The live cells that follow run on the CPU, as `at_budget` says.
     """
     stay_on_cpu()
     name = "chapter_costs"

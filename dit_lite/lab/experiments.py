@@ -18,8 +18,8 @@ from .results import Result, ResultError, read_result, save_result
 
 @dataclass(frozen=True)
 class Experiment:
-    """One recorded result of the book: the question, how it is answered, and the
-    settings (keyword arguments of `run`) at each budget.
+    """One recorded result of the book: the question, the function that answers it, and
+    the settings (keyword arguments of `run`) at each budget.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Experiment:
     maps: int = 1  # how many times `run` calls Parts.map
 
     def full_settings(self, budget: str) -> dict:
-        """The settings at a budget together with the recipe they build on, as
-        recorded: a changed recipe makes a result stale.
+        """The settings at a budget together with their recipe, as recorded: a changed
+        recipe makes a result stale.
         """
         if self.recipe is None:
             return self.settings[budget]
         recipe = TrainConfig(data=self.recipe)
-        # what GPUs prefer differs: the provenance says it
+        # what GPUs prefer differs: the provenance records it
         recipe = (recipe if budget == "gpu" else recipe.on(*CPU)).to_dict()
         return self.settings[budget] | {
             "recipe": recipe | {"model": PRESETS[RECIPES[self.recipe]["preset"]]}
@@ -69,8 +69,8 @@ EXPERIMENTS: dict[str, Experiment] = {}
 
 
 def all_experiments() -> dict[str, Experiment]:
-    """Every experiment by its name: those registered so far, and those of the files
-    under dit_lite/experiments.
+    """Every experiment by name: those registered so far, and those in the files under
+    dit_lite/experiments.
     """
     room = importlib.import_module("..experiments", __package__)
     for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
@@ -85,12 +85,12 @@ def experiment(
     maps: int = 1,
     **settings: dict,
 ) -> Callable:
-    """Register a function of its `Parts` as the experiment of its name; `settings` are
-    its other arguments at smoke, cpu and gpu.
+    """Register a function of `Parts` as the experiment with the function's name;
+    `settings` are its other arguments at smoke, cpu and gpu.
 
-    `recipe` names the data set whose training recipe it follows, `seconds` what it is
-    expected to take at a budget where nothing is recorded, `maps` how many times it
-    calls `Parts.map`:
+    `recipe` names the data set whose training recipe it follows, `seconds` the expected
+    time at a budget where nothing is recorded, `maps` how many times it calls
+    `Parts.map`:
 
         @experiment("Do averaged weights help?", recipe="digits", smoke=dict(seeds=[0],
         steps=5), cpu=dict(seeds=[0, 1, 2], steps=None))
@@ -130,13 +130,13 @@ def run_experiment(
     limit: TimeLimit | None = None,
     restart: bool = False,
 ) -> Result:
-    """Run an experiment, or what is left of it, and record it under data/results (at
-    smoke nothing is recorded).
+    """Run an experiment, or its unfinished parts, and record it under data/results
+    (nothing is recorded at smoke).
 
-    Everything runs on the device of the budget. Parts that an earlier run finished are
-    taken from disk, unless `restart`. Raises OutOfTime when `limit` ends it early,
+    Everything runs on the budget's device. Parts that an earlier run finished are read
+    from disk, unless `restart`. Raises OutOfTime when `limit` ends it early,
     ConfigError for an unknown experiment, a limit shorter than one part, or an
-    experiment that another process runs, ResultError when the finished parts are of
+    experiment that another process is running, ResultError when the finished parts have
     other settings or other hardware.
     """
     chosen, settings = find(name, budget)
@@ -180,6 +180,6 @@ def load_result(name: str) -> Result:
         ):
             return result
     raise ResultError(
-        f"nothing is recorded of {name!r}; run: python -m dit_lite experiment "
-        f"run {name} --budget cpu"
+        f"nothing is recorded for {name!r}; run: python -m dit_lite experiment run "
+        f"{name} --budget cpu"
     )

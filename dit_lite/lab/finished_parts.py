@@ -1,6 +1,4 @@
-"""The finished parts of a result that is not complete yet, kept beside it until it
-is.
-"""
+"""The finished parts of an incomplete result, kept next to it until it is complete."""
 
 from __future__ import annotations
 
@@ -25,14 +23,14 @@ from .results import (
 
 @dataclass
 class FinishedParts:
-    """Finished parts of one experiment at one budget; each of `runs` is what one run
-    of the command made, {"provenance", "parts": {key: {"seconds", "value"}}}.
+    """Finished parts of one experiment at one budget; each of `runs` is the output of
+    one run of the command, {"provenance", "parts": {key: {"seconds", "value"}}}.
     """
 
     name: str
     budget: str
     settings: dict
-    total: int = 0  # parts of the whole experiment, 0 while that is not known
+    total: int = 0  # parts of the whole experiment, 0 while unknown
     runs: list[dict] = field(default_factory=list)
 
     @property
@@ -46,8 +44,8 @@ class FinishedParts:
         return sum(part["seconds"] for part in self.parts.values())
 
     def check(self, settings: dict, hardware: str) -> None:
-        """Raise ResultError unless these parts and new ones of `settings` on
-        `hardware` can make one result.
+        """Raise ResultError unless these parts can be combined with new ones made with
+        `settings` on `hardware`.
         """
         if not self.runs:
             return
@@ -61,8 +59,8 @@ class FinishedParts:
         for one in self.runs:
             if (there := one["provenance"]["hardware"]) != hardware:
                 raise ResultError(
-                    f"{made} on {there}, and this is {hardware}; a result has "
-                    f"one hardware: continue there, or {way_out}"
+                    f"{made} on {there}, but this is {hardware}; a result must come "
+                    f"from one kind of hardware: continue there, or {way_out}"
                 )
 
 
@@ -81,18 +79,18 @@ def changes(old: dict, new: dict) -> str:
 
 
 def tally(done: int, total: int) -> str:
-    """Finished parts in words; `total` is 0 where it is not known."""
+    """Finished parts in words; `total` is 0 where it is unknown."""
     return f"{done} of {total} parts" if total else f"{done} part{'s' * (done != 1)}"
 
 
 @contextlib.contextmanager
 def alone(name: str, budget: str) -> Iterator[None]:
-    """Inside, no other process runs this experiment in this checkout, where the
-    system has locks. Raises ConfigError when one does.
+    """Inside, no other process runs this experiment in this checkout, provided the
+    system has file locks. Raises ConfigError when one does.
     """
     try:
         import fcntl
-    except ImportError:  # Windows has none of these
+    except ImportError:  # not on Windows
         yield
         return
     folder = place(name, budget).parent
@@ -100,13 +98,13 @@ def alone(name: str, budget: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"no result can be kept in {folder} ({error.strerror}); run this in "
-            "a checkout that can be written"
+            f"no result can be written to {folder} ({error.strerror}); run this in a "
+            "writable checkout"
         ) from None
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            # the system gives it back when the process ends, however it ends
+            # the system releases it when the process ends, however it ends
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
@@ -124,7 +122,7 @@ def parts_file(name: str, budget: str) -> Path:
 
 
 def save_parts(finished: FinishedParts) -> None:
-    """Write the finished parts, whole or not at all."""
+    """Write the finished parts atomically."""
     content = (
         {"schema": SCHEMA}
         | vars(finished)
@@ -155,6 +153,6 @@ def read_parts(name: str, budget: str) -> FinishedParts | None:
             one["provenance"]["date"] <= result.provenance["date"]
             for one in finished.runs
         ):
-            # left over from a result that has been completed since, here or elsewhere
+            # left over from a result that has since been completed, here or elsewhere
             return None
     return finished

@@ -1,5 +1,5 @@
-"""An experiment is a list of independent parts. They are done one by one, kept as
-they finish, and continued where they stopped.
+"""An experiment is a list of independent parts. They run one by one, are saved as they
+finish, and resume where they stopped.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .provenance import now, provenance
 
 
 class Parts:
-    """The parts of one experiment at one budget; `map` does those that are not yet on
+    """The parts of one experiment at one budget; `map` runs those that are not yet on
     disk.
 
-    `keep` says whether finished parts are written beside the result. `planned` is the
+    `keep` says whether finished parts are saved next to the result. `planned` is the
     time of the whole experiment in seconds, if known, and `maps` how many times it
-    calls `map`: with more than one, `planned` does not say what a part takes, and parts
-    are counted up to the last. Raises ResultError when parts are on disk that were made
-    with other settings or on other hardware.
+    calls `map`: with more than one, `planned` does not tell how long a part takes, and
+    parts are counted up to the last. Raises ResultError when the parts on disk were
+    made with other settings or on other hardware.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Parts:
         )
         self.planned, self.maps, self.reached = planned, maps, 0
         self.began = time.monotonic()
-        # what this run adds
+        # parts added by this run
         self.here = {"provenance": provenance(0.0, device_of(budget)), "parts": {}}
         self.finished = (read_parts(name, budget) if keep else None) or FinishedParts(
             name, budget, settings
@@ -63,13 +63,13 @@ class Parts:
         cost: Callable[[dict], float] = lambda arguments: 1.0,
         **shared,
     ) -> list:
-        """What `part(**arguments, **shared)` returns for every arguments in `parts`, in
-        their order.
+        """The results of `part(**arguments, **shared)` for all arguments in `parts`, in
+        order.
 
-        A part returns plain JSON values, and depends on its arguments alone.
-        `cost(arguments)` is proportional to the time that a part takes, where parts are
-        not alike. Raises OutOfTime before the part that would pass the time limit,
-        going by the slowest part of this function so far, and ConfigError when the
+        A part returns plain JSON values, and depends only on its arguments.
+        `cost(arguments)` is proportional to the time that a part takes, where parts
+        differ. Raises OutOfTime before the part that would exceed the time limit,
+        judging by the slowest part of this function so far, and ConfigError when the
         limit is shorter than one part.
         """
         calls = {_key(part, one | shared): one | shared for one in parts}
@@ -96,11 +96,10 @@ class Parts:
             value = part(**arguments)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{self._progress()}, and the one that was interrupted is lost; "
-                f"{self._again()}"
+                f"{self._progress()}, and the interrupted one is lost; {self._again()}"
             ) from None
         try:
-            # the same value now as when it is read back
+            # the same value as when it is read back
             value = json.loads(to_json(value))
         except TypeError as error:
             raise TypeError(
@@ -145,8 +144,8 @@ class Parts:
         )
         bar.set_postfix_str(more)
         left = self.limit.left()
-        # A part of which nothing is known is done when it is the first of a command, or
-        # when half of the time is left.
+        # A part of unknown duration runs if it is the command's first, or if half of
+        # the time is left.
         if (
             slowest * costs[key] < left
             if known
@@ -172,12 +171,12 @@ class Parts:
         return (
             "run the same command again to continue"
             if self.keep
-            else "they are not kept here, so the next run begins again"
+            else "they are not kept here, so the next run starts again"
         )
 
     def provenance(self) -> dict:
-        """Where the finished result comes from: as of its last run, with the
-        seconds of all; several runs are listed.
+        """Where the finished result comes from: the provenance of its last run, with
+        the seconds of all runs; several runs are listed.
         """
         runs = []
         for one in self.finished.runs:

@@ -45,7 +45,7 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
-        # else git would answer for a repository that merely holds this copy
+        # else git would answer for a repository that merely contains this copy
         if (root / ".git").exists():
             return git("rev-parse", "HEAD") + (
                 "+"
@@ -57,7 +57,7 @@ def commit() -> str:
     if given := os.environ.get("DIT_LITE_COMMIT"):
         if not re.fullmatch(r"[0-9a-f]{7,40}\+?", given):
             raise ConfigError(
-                f"DIT_LITE_COMMIT={given!r} is no commit; set it to what `git "
+                f"DIT_LITE_COMMIT={given!r} is not a commit; set it to what `git "
                 "rev-parse HEAD` prints"
             )
         return given
@@ -72,9 +72,9 @@ def now() -> str:
 
 
 def provenance(seconds: float, device: str = "cpu") -> dict:
-    """Where a number comes from: date (UTC), commit, hardware, versions, wall time
-    in seconds; of a GPU also the arithmetic of runs that leave it open, and whether
-    long ones of them are compiled.
+    """Where a number comes from: date (UTC), commit, hardware, versions, wall time in
+    seconds; on a GPU also the precision of runs that leave it open, and whether long
+    runs among them are compiled.
     """
     precision, compiler = preferred(torch.device(device))
     return {

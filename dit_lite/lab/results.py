@@ -1,4 +1,4 @@
-"""Results on disk: what was measured, and where, when, by which code and with which
+"""Results on disk: what was measured, where, when, by which code and with which
 settings.
 """
 
@@ -17,7 +17,7 @@ from .budget import RECORDED
 from .rows import Rows
 
 SCHEMA = 1
-#: What older versions called an experiment, a key of a recorded result,
+#: Older versions' names for experiments, for keys of a recorded result,
 FORMER_NAMES = {
     "deep_zero_init": "deep",
     "loss_beside_linear": "shipped",
@@ -30,7 +30,7 @@ FORMER_KEYS = {
     "told_one": "given",
     "by_time": "loss_by_time",
 }
-#: and a kind of row in it.
+#: and for kinds of its rows.
 FORMER_KINDS = {"belief": "x0_pred", "walk": "trajectory"}
 
 
@@ -42,7 +42,7 @@ class ResultError(ValueError):
 
 @dataclass(frozen=True)
 class Result:
-    """A recorded result. `values` is what the experiment returned; `stale` says that
+    """A recorded result. `values` is the experiment's return value; `stale` says that
     its settings have changed since.
     """
 
@@ -59,16 +59,16 @@ class Result:
         return self.part("rows")
 
     def part(self, name: str) -> Rows:
-        """The rows of another part of the values."""
+        """The rows under another key of the values."""
         return Rows(self.values[name])
 
     def select(self, **fields) -> Rows:
-        """The rows in which every field has the given value, see `Rows.select`."""
+        """The rows in which every field has the given value; see `Rows.select`."""
         return self.rows.select(**fields)
 
     def __str__(self) -> str:
         p = self.provenance
-        runs = p.get("runs", [p])  # made in one go, or in several
+        runs = p.get("runs", [p])  # made in one run or in several
         dates = sorted({one["date"][:10] for one in runs})
         commits, torches = (
             [*dict.fromkeys(one[key] for one in runs)] for key in ("commit", "torch")
@@ -90,9 +90,7 @@ class Result:
 
 
 def settings_hash(settings: dict) -> str:
-    """A short hash of an experiment's settings, by which a stale result is
-    recognised.
-    """
+    """A short hash of an experiment's settings, which identifies stale results."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[
         :12
     ]
@@ -105,7 +103,7 @@ def place(name: str, budget: str) -> Path:
 
 
 def save_result(result: Result) -> Path:
-    """Write a result, whole or not at all, and return its path."""
+    """Write a result atomically, and return its path."""
     path = place(result.name, result.budget)
     content = {
         "schema": SCHEMA,
@@ -123,8 +121,8 @@ def save_result(result: Result) -> Path:
 
 
 def read_result(name: str, budget: str, settings: dict | None = None) -> Result | None:
-    """The result recorded at `budget`, or None; it is stale when `settings` are
-    given and differ. Raises ResultError for a foreign file.
+    """The result recorded at `budget`, or None; it is stale when `settings` are given
+    and differ. Raises ResultError for a file of another format.
     """
     path = place(name, budget)
     if not path.exists():
@@ -171,7 +169,7 @@ def _with_todays_names(value):
 
 
 def read_content(path: Path, keys: set[str], way_out: str) -> dict:
-    """The content of a file of ours under data/results. Raises ResultError, with
+    """The content of a results file under data/results. Raises ResultError, with
     `way_out`, unless it is JSON of this schema with these keys.
     """
     try:
@@ -187,7 +185,7 @@ def read_content(path: Path, keys: set[str], way_out: str) -> dict:
             if missing
             else f"its schema is {content['schema']}, not {SCHEMA}"
         )
-        raise ResultError(f"{path} is no result of this version: {why}; {way_out}")
+        raise ResultError(f"{path} is not a result of this version: {why}; {way_out}")
     if (content["name"], content["budget"]) != (
         path.parent.name,
         path.name.split(".")[0],
@@ -200,9 +198,9 @@ def read_content(path: Path, keys: set[str], way_out: str) -> dict:
 
 
 def _known_then(settings: dict, recorded: dict) -> dict:
-    """Settings without the fields of the recipe that did not exist when a result was
-    recorded: a new one starts at what was done before. Those that touch no number are
-    as they were.
+    """Settings without those recipe fields that did not exist when a result was
+    recorded: a new field's default is the earlier behaviour. Fields that affect no
+    number keep their recorded values.
     """
     if not (
         isinstance(settings.get("recipe"), dict)

@@ -1,6 +1,4 @@
-"""The rows of a recorded result: one per run, selected by their fields and read by the
-column.
-"""
+"""The rows of a recorded result: one per run, selected by field and read by column."""
 
 from __future__ import annotations
 
@@ -43,14 +41,14 @@ class Rows(list):
         return Rows(sorted(self, key=lambda row: read(row, field)))
 
     def column(self, field: str) -> Tensor:
-        """The values of a field, (rows, ...): one per row, in their order; NaN where
-        nothing was measured.
+        """The values of a field, (rows, ...): one per row, in order; NaN where nothing
+        was measured.
         """
         values = [read(row, field) for row in self]
         return torch.tensor([math.nan if value is None else value for value in values])
 
     def distinct(self, field: str) -> list:
-        """The values that a field takes, in the order of their appearance."""
+        """The distinct values of a field, in order of appearance."""
         values = []
         for row in self:
             if (value := read(row, field)) not in values:
@@ -58,8 +56,8 @@ class Rows(list):
         return values
 
     def over(self, field: str, column: str) -> tuple[list, Tensor]:
-        """The values of `field`, sorted (V,), and for each the values of `column` in
-        its rows (V, runs): a curve with its seeds.
+        """The sorted values of `field` (V,), and for each the values of `column` in its
+        rows (V, runs): a curve with one value per seed.
         """
         values = sorted(self.distinct(field))
         return values, torch.stack(
@@ -68,9 +66,7 @@ class Rows(list):
 
 
 def read(row: dict, field: str):
-    """A field of a row, or of a dict inside it. Raises ConfigError for one that is not
-    there.
-    """
+    """A field of a row, or of a dict inside it. Raises ConfigError if it is missing."""
     value = row
     for part in field.split("."):
         if not isinstance(value, dict) or part not in value:

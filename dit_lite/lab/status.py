@@ -1,4 +1,4 @@
-"""What is recorded, what is not, what that would cost, and doing it."""
+"""What is recorded, what is not, what recording it would cost, and running it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .results import Result, ResultError, read_result
 
 @dataclass(frozen=True)
 class Status:
-    """How an experiment stands at a budget."""
+    """The status of an experiment at a budget."""
 
     name: str
     budget: str
     state: str  # recorded, stale, pending, "k of n parts", or unusable
-    # that recording took, or that are planned to finish it; None when nothing is known
+    # taken by recording, or planned to finish it; None when unknown
     seconds: float | None
-    # the hardware, or where the plan comes from, or what is wrong with the file
+    # the hardware, the source of the plan, or what is wrong with the file
     note: str
     question: str
 
@@ -42,7 +42,7 @@ class Status:
 
 
 def all_status() -> list[Status]:
-    """Every experiment at every budget that is recorded."""
+    """Every experiment at every recorded budget."""
     return [
         _status(one, budget)
         for one in all_experiments().values()
@@ -84,8 +84,8 @@ def _status(chosen: Experiment, budget: str) -> Status:
 def _planned(
     chosen: Experiment, budget: str, stale: Result | None
 ) -> tuple[float | None, str]:
-    """Seconds of a whole run and where that figure comes from: declared, this budget
-    with older settings, another budget.
+    """Seconds of a whole run and the source of that figure: declared, this budget with
+    older settings, or another budget.
     """
     if budget in chosen.seconds:
         return chosen.seconds[budget], "declared"
@@ -118,8 +118,8 @@ def print_status() -> None:
 def run_pending(
     budget: str, limit: TimeLimit | None = None, restart: bool = False
 ) -> list[str]:
-    """Run what is not recorded at `budget`, the cheapest first, until the time is over;
-    returns what went wrong, a line each.
+    """Run what is not recorded at `budget`, cheapest first, until the time is up;
+    returns what went wrong, one line each.
 
     An experiment that fails does not stop the others. Raises ConfigError at smoke, and
     where the budget's device is missing.
@@ -138,7 +138,7 @@ def run_pending(
     ):
         try:
             if one.state == "unusable" and not restart:
-                # it may be of a newer version: only a person may replace it
+                # it may come from a newer version: only a person may replace it
                 raise ResultError(one.note)
             run_experiment(one.name, budget, limit=limit, restart=restart)
         except OutOfTime as stop:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 
 def best_setting(rows: Iterable[dict], of: Sequence[str] = ("lr",), **arm) -> dict:
     """Among the runs of `arm`: the values of `of` whose runs have the lowest mean
-    `loss`, that loss, and whether each value is `bracketed`, neither the lowest nor the
-    highest that was tried.
+    `loss`, that loss, and whether each value is `bracketed`, that is, neither the
+    lowest nor the highest tried.
 
-    A run whose loss is None diverged, and its setting comes last.
+    A run whose loss is None has diverged, and its setting ranks last.
     """
     losses: dict[tuple, list[float]] = defaultdict(list)
     for row in rows:

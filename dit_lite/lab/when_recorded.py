@@ -1,4 +1,6 @@
-"""A result that a page shows once it is recorded, and says so until then."""
+"""A result that a page shows once it is recorded; until then the page says that it is
+not.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from .results import Result, read_result
 
 
 class Pending:
-    """One line of Markdown in the place of a result that is not recorded yet."""
+    """One line of Markdown in place of a result that is not recorded yet."""
 
     def __init__(self, name: str, question: str):
         self.name, self.question = name, question
@@ -27,9 +29,9 @@ class Pending:
 
 
 def when_recorded(name: str, show: Callable[[Result], object]) -> object:
-    """What `show` makes of the best recorded result of an experiment, or a line that
-    says that there is none yet. Raises ConfigError for an unknown experiment,
-    ResultError for a record that cannot be read.
+    """`show` applied to an experiment's best recorded result, or a line saying that
+    there is none yet. Raises ConfigError for an unknown experiment, ResultError for a
+    record that cannot be read.
     """
     question = all_experiments()[name].question if name in all_experiments() else ""
     if question and not any(read_result(name, budget) for budget in RECORDED):

@@ -1,5 +1,5 @@
-"""Explorers that answer in the static page, and one style for every figure. They
-take arrays and know nothing of models.
+"""Explorers that respond in the static page, and one style for every figure. They take
+arrays and do not depend on models.
 """
 
 from .arrays import to_pixels

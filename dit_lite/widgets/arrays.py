@@ -62,7 +62,7 @@ def check_number(
 
 
 def check_text(name: str, value, inline: bool = True, empty: bool = False) -> str:
-    """Text for the page. With `inline`, <em>, <code> and <sub> are allowed, anything
+    """Text for the page. With `inline`, <em>, <code> and <sub> are allowed; anything
     else that looks like a tag is refused.
     """
     if not isinstance(value, str):
@@ -132,8 +132,8 @@ def check_images(name: str, images) -> np.ndarray:
 
 
 def check_axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
-    """The choices {name: values} as [(name, texts)]: at least one value on each axis
-    and none twice.
+    """The choices {name: values} as [(name, texts)]: at least one value per axis and no
+    duplicates.
     """
     if not isinstance(axes, Mapping):
         raise TypeError(
@@ -158,8 +158,8 @@ def check_axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
 
 
 def check_start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[int]:
-    """Where on each axis of `check_axes` the values of start = {axis: value} lie;
-    the first value of an axis that start leaves out.
+    """The index on each axis of `check_axes` of the values start = {axis: value}; 0 for
+    an axis that start leaves out.
     """
     if not isinstance(start, Mapping):
         raise TypeError(

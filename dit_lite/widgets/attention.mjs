@@ -1,9 +1,9 @@
 // Where a patch looks: its row of an attention map over the picture, for every layer,
-// head and time; who looks at it; and the words it hears. state: shown { images uint8
-// (T, H, W[, 3]); times; columns of the grid; weights uint8 (T, L, h, N, N) in parts of
-// peaks float32 (T, L, h, N); entropy, distance, received float32 (T, L, h+1, N), the
-// last "head" being the mean; words; cross { weights, peaks, entropy, received } or
-// null }; inputs { name, values } or null; input; t; patch; layer; head, h for the
+// head and time; who looks at it; and the words it looks at. state: shown { images
+// uint8 (T, H, W[, 3]); times; columns of the grid; weights uint8 (T, L, h, N, N) in
+// parts of peaks float32 (T, L, h, N); entropy, distance, received float32 (T, L, h+1,
+// N), the last "head" being the mean; words; cross { weights, peaks, entropy, received
+// } or null }; inputs { name, values } or null; input; t; patch; layer; head, h for the
 // mean; view "from", "to" or "word"; word
 
 const FEW = 8; // times that are shown as pictures; more become a slider
@@ -51,8 +51,8 @@ function maps(packed) {
   };
 }
 
-/** Cells in a grid, one of them chosen: by a click, by a finger, by the arrow keys.
- *  `preview` is told what the mouse is over, and null when it leaves. */
+/** Cells in a grid, one of them chosen: by mouse, touch or arrow keys. `preview` is
+ *  called with what the mouse is over, and with null when it leaves. */
 function board({ label, columns, names, choose, preview = () => {} }) {
   const cells = names.map((name, i) =>
     h("div", {
@@ -103,7 +103,7 @@ function board({ label, columns, names, choose, preview = () => {} }) {
   return { node, cells, set };
 }
 
-/** Text that stands out from its ground, black or white: on a light page it changes
+/** Text that contrasts with its background, black or white: on a light page it changes
  *  near full strength, on a dark one in the middle. */
 const ink = ({ classList }, strength) => (
   classList.toggle("dit-gaze-strong", strength > 0.55),
@@ -487,7 +487,7 @@ function render({ model, el }) {
           support > 0.9 * N
             ? `looks almost equally at all ${N} patches`
             : support < 1.5
-              ? "looks almost only at one patch"
+              ? "looks almost exclusively at one patch"
               : `spreads its attention over ${support.toFixed(1)} of ${N} patches`;
         const reach =
           distance < 0.9 * near

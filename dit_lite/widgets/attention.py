@@ -1,5 +1,5 @@
 """The attention explorer: where a patch looks, by layer, head and time; who looks at
-it; and which words it hears.
+it; and which words it looks at.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def attention_explorer(
     time, or who looks at it.
 
     images (T, H, W) or (T, H, W, C) uint8 are what the model saw at `times` (T,);
-    attention (T, L, h, N, N) what `record_attention` gave there, stacked: rows that sum
-    to 1, one for each of the N square patches, line by line. `cross` (T, L, h, N, M)
-    with M `words` adds what the patches ask of condition tokens. `patch`, `time`,
-    `layer` and `head`, counted from 0, are seen first: by default a patch and a time in
-    the middle, and the mean over heads (head=None). With a kernel, `on={"t": f}` makes
-    the time a slider from 0 to 1, and `on={"input": f}` offers the choices `inputs` =
-    {name: values}, of which number `start` is shown. The functions read `widget.t` and
-    `widget.input` (a place among the values) and set `widget.shown =
+    attention (T, L, h, N, N) is what `record_attention` returned there, stacked: rows
+    that sum to 1, one for each of the N square patches, row by row. `cross` (T, L, h,
+    N, M) with M `words` adds the patches' attention to condition tokens. `patch`,
+    `time`, `layer` and `head`, counted from 0, are shown first: by default a patch and
+    a time in the middle, and the mean over heads (head=None). With a kernel, `on={"t":
+    f}` makes the time a slider from 0 to 1, and `on={"input": f}` offers the choices
+    `inputs` = {name: values}, of which number `start` is shown. The functions read
+    `widget.t` and `widget.input` (an index into the values) and set `widget.shown =
     pack_attention(...)`. Raises ValueError or TypeError, naming the argument, before
     anything is drawn.
     """
@@ -66,10 +66,10 @@ def attention_explorer(
 def pack_attention(
     images, attention, times, cross=None, words: Sequence[str] | None = None
 ) -> dict:
-    """What `attention_explorer` shows, checked and made small: the value of
-    `widget.shown`. Arguments and errors as there.
+    """What `attention_explorer` shows, checked and compressed: the value of
+    `widget.shown`. Arguments and errors as in `attention_explorer`.
 
-    Weights travel as bytes, each row scaled by its largest weight, which is kept: a
+    Weights are stored as bytes, each row scaled by its largest weight, which is kept: a
     weight is off by at most 1/510 of it, 0.2 percentage points. Entropy in bits, mean
     distance in patches and the attention received are computed from the exact weights,
     for each head and for the mean over heads (the last): (T, L, h+1, N). A word
@@ -99,8 +99,8 @@ def pack_attention(
         or len(np.unique(times)) < T
     ):
         raise ValueError(
-            f"times has shape {times.shape} and dtype {times.dtype}; expected "
-            f"{T} finite numbers, one an image and none twice"
+            f"times has shape {times.shape} and dtype {times.dtype}; expected {T} "
+            "finite numbers, one per image, all different"
         )
     attention = _weights("attention", attention)
     if (
@@ -224,7 +224,7 @@ def _inputs(inputs: Inputs | None) -> dict | None:
 
 def _height(shown: dict, inputs: dict | None) -> tuple[str, str]:
     """Room for the controls, the pictures, the strip of maps, the numbers and the
-    words, on a page of 7 and of 3.5 hundred pixels.
+    words, on pages 700 and 350 pixels wide.
     """
     T, L, h, N = shown["weights"].shape[:4]
     tall, maps = N / shown["columns"] ** 2, h + 1  # of a picture, relative to its width

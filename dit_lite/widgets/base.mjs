@@ -1,5 +1,5 @@
-// Shared by the explorers and written in front of each of them, so that every fragment
-// stands alone.
+// Shared by the explorers and prepended to each of them, so that every fragment is
+// self-contained.
 
 const SVG = Object.assign(document.createElement("div"), { innerHTML: "<svg></svg>" })
   .firstChild.namespaceURI;
@@ -19,8 +19,7 @@ const h = (tag, attributes = {}, ...children) =>
   build(document.createElement(tag), attributes, children);
 const svg = (tag, attributes = {}, ...children) =>
   build(document.createElementNS(SVG, tag), attributes, children);
-/** Text with <em>, <code>, <sub>: Python has checked that there is nothing else in
- *  it. */
+/** Text with <em>, <code>, <sub>: Python has checked that it contains nothing else. */
 const markup = (tag, attributes, html) =>
   Object.assign(h(tag, attributes), { innerHTML: html });
 /** A symbol with an index, as in formulas. */
@@ -261,7 +260,7 @@ function plot({ title, x, y, xTicks, yTicks, series }) {
     { class: "dit-plot", "aria-hidden": "true" },
     title && h("div", { class: "dit-title" }, title),
     area,
-  ); // its numbers stand in text
+  ); // its numbers are in text
   const mark = (px, values) => (
     (rule.style.left = left(px) + "%"),
     dots.forEach((dot, i) => put(dot, px, values[i]))

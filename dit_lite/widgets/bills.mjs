@@ -1,6 +1,6 @@
 // Numbers with their units, and bars of what a sum is made of. Needs base.
 
-/** Three digits and the first unit that is small enough: units [[from, size, name]]. */
+/** Three digits with the largest unit that fits: units [[from, size, name]]. */
 function scaled(value, units, digits = 3) {
   const [, size, unit] = units.find(([from]) => value >= 0.9995 * from) ?? units.at(-1);
   return `${number(value / size, digits)} ${unit}`.trim();

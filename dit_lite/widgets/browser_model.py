@@ -1,4 +1,4 @@
-"""What a page needs of a model that runs in it: sizes and weights, checked before
+"""What a page needs from a model that runs in it: sizes and weights, checked before
 anything is drawn.
 """
 
@@ -31,8 +31,8 @@ def check_whole(name: str, value, low: int, high: float) -> int:
 def check_config(
     config: Mapping, sizes: tuple[str, ...], others: tuple[str, ...]
 ) -> dict:
-    """`sizes` and the two numbers of the data's scale, checked; `others` must be there
-    too.
+    """`sizes` and the two numbers of the data's scale, checked; `others` must be
+    present too.
     """
     if not isinstance(config, Mapping):
         raise TypeError(
@@ -69,8 +69,8 @@ def check_config(
 def weight_shapes(
     config: dict, hidden: int, condition: dict, branch: dict
 ) -> dict[str, tuple[int, ...]]:
-    """The shape of every weight: `condition` has the tables of the condition, `branch`
-    the layers that a block has besides the paper's.
+    """The shape of every weight: `condition` has the condition's tables, `branch` the
+    layers that a block has in addition to the paper's.
     """
     D, token = config["width"], config["patch_size"] ** 2 * config["channels"]
     layers = {
@@ -100,7 +100,7 @@ def pack_weights(
     weights: Mapping, config: dict, limit: int, condition: dict, branch: dict
 ) -> dict[str, np.ndarray]:
     """Each weight as the bytes of its float16 values, uint8 (*shape, 2): at most
-    `limit` bytes of them, of the shapes that `weight_shapes` gives.
+    `limit` bytes in all, in the shapes that `weight_shapes` gives.
     """
     if not isinstance(weights, Mapping):
         raise TypeError(

@@ -1,7 +1,8 @@
 // Spend a compute budget on runs, see only what was bought, predict a larger run.
 // state: runs [{ patch, width, seed, sizes: [Psi, FLOPs per image], losses }]; images,
 // held; budget in FLOPs, lengths (places in images that can be bought), from; bought
-// [[width, length], ...], judged, scores; signs, squares, picks: the luck of refits
+// [[width, length], ...], judged, scores; signs, squares, picks: the random numbers of
+// the refits
 
 function render({ model, el }) {
   const body = frame(model, el);
@@ -105,7 +106,7 @@ function render({ model, el }) {
     h(
       "div",
       { class: "dit-game-gauge" },
-      h("span", { class: "dit-name" }, "left of the budget"),
+      h("span", { class: "dit-name" }, "budget left"),
       h("div", { class: "dit-game-bar" }, gauge),
       left,
     ),

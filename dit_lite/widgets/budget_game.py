@@ -14,19 +14,19 @@ def budget_game(
     lengths: Sequence[int] | None = None, fit_from: int | None = None,
     size: str = "parameters",
 ):  # fmt: skip
-    """Buy recorded runs with a budget of compute, see only those, and predict the last
-    loss of width `held`; the score is the error of the prediction.
+    """Buy recorded runs with a compute budget, see only those, and predict the last
+    loss of width `held`; the score is the prediction's error.
 
-    rows: those of one patch_size, one per loss, with width, seed, images, loss,
-    flops_per_image and `size`, which is Psi. `budget` is in FLOPs: half of what one run
-    of every other width costs, unless it is said. `lengths` are the numbers of images
-    that can be bought, `fit_from` the fewest of a point that is fitted. Raises
+    rows: all of one patch_size, one per loss, with width, seed, images, loss,
+    flops_per_image and `size`, which is Psi. `budget` is in FLOPs, by default half of
+    what one run of every other width costs. `lengths` are the numbers of images that
+    can be bought, `fit_from` the fewest images of a point that is fitted. Raises
     ValueError or TypeError, naming the argument, before anything is drawn.
     """
     runs, images = curves(rows, [size, "flops_per_image"])
     if len(patches := {run["patch"] for run in runs}) > 1:
         raise ValueError(
-            f"rows have the patch sizes {sorted(patches)}; select those of one"
+            f"rows have the patch sizes {sorted(patches)}; select one of them"
         )
     widths = sorted({run["width"] for run in runs})
     if held not in widths or len(widths) < 4:

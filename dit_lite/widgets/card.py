@@ -1,5 +1,5 @@
-"""Cards: small pieces of HTML that carry their style, so that they look alike on the
-page, in JupyterLab and in Colab, light and dark.
+"""Cards: small pieces of HTML that carry their own style, so that they look the same on
+the page, in JupyterLab and in Colab, light and dark.
 """
 
 from __future__ import annotations

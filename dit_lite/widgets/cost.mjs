@@ -1,8 +1,8 @@
 // What a model and its training cost: inputs in three groups, and bars of
 // multiply-adds, memory and time. state: table { inputs, choices, formulas, machines }
 // as in cost_formulas.json; sizes { name: [width, depth, heads] }; patches; run: what
-// is chosen { name: option or number }; numbers of the machine stand in it only where
-// they are not the machine's own
+// is chosen { name: option or number }; it holds a machine's numbers only where the
+// reader changed them
 
 const MARK = "#cost:";
 
@@ -137,7 +137,7 @@ function render({ model, el }) {
     ],
     duration,
   );
-  /** What would make it fit, the least trouble first. */
+  /** What would make it fit, the simplest remedy first. */
   function remedy(run, room) {
     const fits = change => cost({ ...run, ...change }).total_memory <= room;
     const parts = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
@@ -245,7 +245,7 @@ function render({ model, el }) {
       );
       const run = { ...free, ...given },
         back = (...names) => names.forEach(name => (run[name] = first[name]));
-      // numbers that do not fit each other are those of the first state
+      // numbers that contradict each other fall back to the first state
       if (run.width % run.heads) back("width", "depth", "heads");
       if (!model.get("patches").includes(run.patch_size) || wrong(table, run))
         back("space", "image_size", "patch_size");

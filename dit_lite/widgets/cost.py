@@ -47,8 +47,8 @@ def cost_calculator(table: Mapping, sizes: Mapping[str, tuple[int, int, int]], *
 
     table is `dit_lite.analysis.cost_formulas()`: ranges of inputs, options, formulas
     and machines. sizes {name: (width, depth, heads)} are the presets. `first` changes
-    what is seen first: any name of FIRST, and peak, share, memory, link, latency or
-    price in place of the machine's own. In a page the state stands in its address after
+    what is shown first: any name of FIRST, and peak, share, memory, link, latency or
+    price in place of the machine's own. A page keeps the state in its address after
     "#cost:", and opening that address restores it. Raises ValueError or TypeError,
     naming the argument, before anything is drawn.
     """
@@ -58,7 +58,7 @@ def cost_calculator(table: Mapping, sizes: Mapping[str, tuple[int, int, int]], *
     sizes = {name: _size(name, size) for name, size in sizes.items()}
     if unknown := sorted(set(first) - set(FIRST) - set(MACHINE)):
         raise ValueError(
-            f"{unknown[0]} is not a value of the calculator; choose from: "
+            f"{unknown[0]} is not an input of the calculator; choose from: "
             f"{', '.join((*FIRST, *MACHINE))}"
         )
     run = {name: _value(name, value, table) for name, value in (FIRST | first).items()}
@@ -83,9 +83,7 @@ def cost_calculator(table: Mapping, sizes: Mapping[str, tuple[int, int, int]], *
 
 
 def _check_table(table) -> None:
-    """Everything that a formula reads is there, and everything that the calculator
-    shows.
-    """
+    """Check that everything that a formula reads or the calculator shows is there."""
     for key in ("inputs", "choices", "formulas", "machines"):
         if (
             not isinstance(table, Mapping)
@@ -116,7 +114,8 @@ def _check_table(table) -> None:
             word for word in re.findall(r"[A-Za-z_]\w*", formula) if word not in known
         ]:
             raise ValueError(
-                f"the formula {name} reads {missing[0]}, which is not known before it"
+                f"the formula {name} reads {missing[0]}, which no earlier formula "
+                "defines"
             )
         known.add(name)
     if missing := [name for name in RESULTS if name not in table["formulas"]]:

@@ -35,8 +35,8 @@ function layerNorm(x, D) {
   return y;
 }
 
-/** The exponentials of a row over a temperature, divided by their sum, in place. What
- *  `seen` has as false gets no weight. */
+/** The exponentials of a row over a temperature, divided by their sum, in place.
+ *  Entries with `seen` false get no weight. */
 function softmax(row, temperature, seen) {
   let most = -Infinity,
     sum = 0;
@@ -47,7 +47,7 @@ function softmax(row, temperature, seen) {
   for (let j = 0; j < row.length; j++) row[j] /= sum;
 }
 
-/** What a softmax over those that are `seen` would have made of a row of weights. */
+/** What a softmax over the `seen` entries alone would have made of a row of weights. */
 function share(row, seen) {
   let sum = 0;
   for (let j = 0; j < row.length; j++) sum += row[j] *= seen[j];
@@ -75,16 +75,16 @@ function timeFeatures(t) {
   return Float32Array.from([...angle.map(Math.cos), ...angle.map(Math.sin)]);
 }
 
-/** The network with these weights, {name in PyTorch: Float32Array}. Returns a
- *  function of (x, t, conditions): one image x (C·H·W) under each of B conditions at
- *  one time -> output [B](C·H·W) and attention [L][B][h](N·N), whose rows say where
- *  a token looks; with captions also cross [L][B][h](N·M), where it looks among words.
+/** The network with these weights, {name in PyTorch: Float32Array}. Returns a function
+ *  of (x, t, conditions): one image x (C·H·W) under each of B conditions at one time ->
+ *  output [B](C·H·W) and attention [L][B][h](N·N), whose rows say where a token looks;
+ *  with captions also cross [L][B][h](N·M), where it looks among words.
  *
  *  A condition is a label (adaLN-Zero), or a caption (adaLN-Zero with cross-attention):
  *  a row of word ids with 0 for padding, nothing but 0 for none, or { words, seen,
- *  factor, maps }: `seen` [M], false for a word that is taken away, before the softmax;
- *  `factor` [M], of its weights after it (2208.01626 sec. 3.2, re-weighting); `maps`
- *  [L][h](N·M), to be used instead of its own (the same, word swap). */
+ *  factor, maps }: `seen` [M], false for a word that is removed before the softmax;
+ *  `factor` [M], multiplies its weights after it (2208.01626 sec. 3.2, re-weighting);
+ *  `maps` [L][h](N·M), used in place of its own (same source, word swap). */
 function dit(
   { image_size: size, channels: C, patch_size: P, width: D, depth: L, heads, ...rest },
   weights,
@@ -190,8 +190,8 @@ function dit(
 
   const KEPT = 32, // captions whose keys and values are kept
     kept = new Map();
-  /** What no step of a walk changes: keys, transposed (dh, M), and values (M, dh) of a
-   *  caption, [L][h]. */
+  /** What stays the same at every step of a walk: keys, transposed (dh, M), and values
+   *  (M, dh) of a caption, [L][h]. */
   function read(words) {
     const name = words.join(" "),
       M = words.length;
@@ -216,7 +216,8 @@ function dit(
     kept.set(name, found);
     return found;
   }
-  /** A caption in full: padding is not seen, and of no caption only the first token. */
+  /** A caption in full: padding is not seen, and "no caption" is its first token
+   *  alone. */
   function caption(condition) {
     const { words, seen, factor, maps } = condition.words
       ? condition
@@ -226,7 +227,7 @@ function dit(
         none ? m === 0 : id !== 0 && (seen?.[m] ?? true),
       );
     if (!shown.includes(true))
-      throw new RangeError("every word is taken away; ask with the empty caption");
+      throw new RangeError("every word is removed; use the empty caption instead");
     return { words, seen: shown, factor, maps };
   }
   function cross(x, l, asked, maps) {

@@ -8,7 +8,7 @@
 const VALUE = 0,
   LOW = 1,
   HIGH = 2;
-const ROOM = [320, 250]; // pixels of the plot's area, the least that a phone has
+const ROOM = [320, 250]; // pixels of the plot's area on the smallest phone
 const joined = words =>
   words.length < 3
     ? words.join(" and ")
@@ -106,8 +106,8 @@ function places(items, lines) {
     .filter(Boolean);
 }
 
-/** A plot that is drawn anew; pick(i) is called with the setting nearest to a click
- *  or a finger. */
+/** A plot that can be redrawn; pick(i) is called with the setting nearest to a click or
+ *  touch. */
 function chart(pick) {
   const area = h("div", { class: "dit-area dit-eval-area", role: "img" });
   let points = [];

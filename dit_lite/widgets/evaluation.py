@@ -28,11 +28,11 @@ def evaluation_explorer(
     runs; further axes choose among curves. scores {name: array (*axes, 3)} are 2 to 12
     scores, each a value with the low and high end of its interval, NaN in all three
     where it was not measured. better {score: "higher" or "lower"} says which way is
-    better; real {score: (value, low, high)} is the row of real images against real
-    ones, a score of which may be missing. samples uint8 (*axes, n, H, W) or (*axes, n,
-    H, W, 3) are n images made at each setting (`to_pixels` makes them), best from the
-    same seeds and labels everywhere. `x` and `y` are the scores plotted first; score
-    `by` (default: y) chooses the first setting, or start {axis: value} does. Raises
+    better; real {score: (value, low, high)} are the scores of real images against real
+    ones; some may be missing. samples uint8 (*axes, n, H, W) or (*axes, n, H, W, 3) are
+    n images made at each setting (`to_pixels` makes them), ideally from the same seeds
+    and labels everywhere. `x` and `y` are the scores plotted first; score `by`
+    (default: y) chooses the first setting, or start {axis: value} does. Raises
     ValueError or TypeError, naming the argument, before anything is drawn.
     """
     choices = check_axes(axes)
@@ -107,8 +107,8 @@ def _scores(
 
 
 def _intervals(label: str, array: np.ndarray) -> np.ndarray:
-    """float32, once every last axis is low <= value <= high in the order value, low,
-    high, or three times NaN.
+    """float32, after checking that every last axis holds value, low, high with low <=
+    value <= high, or three NaN.
     """
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{label} has dtype {array.dtype}; expected numbers")
@@ -127,7 +127,7 @@ def _intervals(label: str, array: np.ndarray) -> np.ndarray:
 
 
 def _directions(better: Mapping[str, str], names: list[str]) -> list[bool]:
-    """For each score, whether less of it is better."""
+    """For each score, whether lower is better."""
     if not isinstance(better, Mapping):
         raise TypeError(
             f"better has type {type(better).__name__}; expected a dict {{score: "
@@ -175,8 +175,8 @@ def _known(key: str, name: str, names: list[str]) -> int:
 
 
 def _columns(count: int) -> tuple[int, int]:
-    """Columns of the samples on a wide page and on a phone, in full rows if there is
-    a number nearby that makes them.
+    """Columns of the samples on a wide page and on a phone, with full rows if a nearby
+    number gives them.
     """
 
     def near(about: int) -> int:
@@ -198,8 +198,8 @@ def _height(
     shape: tuple[int, ...],
     columns: tuple[int, int],
 ) -> tuple[str, str]:
-    """Room for the controls, the plot, the samples and a row for each score, on a
-    page of 7 and of 3.5 hundred pixels.
+    """Room for the controls, the plot, the samples and a row for each score, on pages
+    700 and 350 pixels wide.
     """
     count, ratio = shape[0], shape[1] / shape[2]
     more = 52 * (len(choices) - 1)

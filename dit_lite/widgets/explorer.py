@@ -1,5 +1,5 @@
-"""An explorer is one ES module with anywidget's `render({ model, el })`, and lives in
-two homes.
+"""An explorer is one ES module with anywidget's `render({ model, el })`, and works in
+two environments.
 
 In the static book it is an HTML fragment that carries everything it needs: style,
 module, state. In a notebook with a kernel it is an anywidget, and Python functions
@@ -57,8 +57,8 @@ def text(name: str) -> str:
 
 
 def look(name: str) -> str:
-    """The style of an explorer: what all of them share, and the files of its own and
-    of what it needs, where they have one.
+    """The style of an explorer: the shared style, its own file and those of the modules
+    it needs, where they exist.
     """
     files = [f"{part}.css" for part in (*NEEDS.get(name, ()), name)]
     own = "".join(text(file) for file in files if (HERE / file).exists())
@@ -66,7 +66,7 @@ def look(name: str) -> str:
 
 
 def module(name: str) -> str:
-    """The module of an explorer, behind those that it needs, less comment lines and
+    """The module of an explorer, after those that it needs, without comment lines and
     indentation.
     """
     parts = ("base", *NEEDS.get(name, ()), name)
@@ -86,10 +86,10 @@ def explorer(
     """Show the explorer `name` with a first state of JSON values and of uint8 or
     float32 arrays, also inside lists and dicts.
 
-    `label` says what it is to those who cannot see it; `height` reserves room on (a
-    wide page, a phone), so that nothing moves when it starts: two sums of CSS lengths,
-    in which 1cqi is a hundredth of the width; `limit` is how many bytes of arrays may
-    travel, where an explorer has reason for more than others. `on` = {key of the state:
+    `label` describes it for screen readers; `height` reserves room on (a wide page, a
+    phone), so that nothing moves when it starts: two sums of CSS lengths, in which 1cqi
+    is a hundredth of the width; `limit` is how many bytes of arrays are allowed, for
+    explorers that need more than the default. `on` = {key of the state:
     function(widget)} recomputes in Python when the reader changes that value; the
     function reads and sets the state as attributes. Returns `Html` when the environment
     says DIT_LITE_STATIC=1 (as the book's build does) or anywidget is not installed,
@@ -137,8 +137,8 @@ def explorer(
 
 
 def _arrays(key: str, value):
-    """The arrays in a value; raises where something is neither an array that travels
-    nor JSON.
+    """The arrays in a value; raises where something is neither JSON nor an array of an
+    allowed dtype.
     """
     if isinstance(value, np.ndarray):
         if value.dtype not in (np.uint8, np.float32):
@@ -228,7 +228,7 @@ def _recompute(widget, function: Callable) -> None:
     widget.status = "Computing …"
     try:
         function(widget)
-    # shown to the reader: an error in a widget's callback reaches nobody else
+    # shown to the reader: an error in a widget's callback appears nowhere else
     except Exception as error:
         widget.status = f"{type(error).__name__}: {error}"
         raise
@@ -236,8 +236,8 @@ def _recompute(widget, function: Callable) -> None:
 
 
 def rows_of(groups: list[int], room: int, gap: int) -> int:
-    """How many rows these groups of controls take, each as wide as it says and `gap`
-    from the next, in a room of so many pixels.
+    """How many rows these groups of controls take, each with the given width and `gap`
+    from the next, in `room` pixels.
     """
     count, left = 0, 0
     for group in groups:

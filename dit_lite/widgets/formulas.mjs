@@ -61,7 +61,7 @@ function parsed(text) {
   return place < words.length ? fail() : whole;
 }
 
-/** The numbers that a machine of the table sets at a precision and for so many
+/** The numbers that a machine of the table sets for a precision and a number of
  *  devices. */
 const machineNumbers = (machine, precision, devices) => ({
   peak: machine.peak[precision],
@@ -90,7 +90,7 @@ function calculator({ choices, formulas, machines }) {
   };
 }
 
-/** What is wrong with a number, or with two together; "" if nothing is. */
+/** What is wrong with a number or a pair of numbers; "" if nothing is. */
 function wrong({ inputs, choices }, run, key = "") {
   const words = { image_size: "The image's side", width: "D", depth: "L", heads: "h" };
   for (const name of key ? [key] : Object.keys(run)) {
@@ -109,15 +109,14 @@ function wrong({ inputs, choices }, run, key = "") {
   if (run.image_size % (downsampling * run.patch_size))
     return downsampling > 1 && run.image_size % downsampling
       ? `A latent needs a side that is a multiple of ${downsampling}.`
-      : `A patch of ${run.patch_size} does not cut this image evenly.`;
+      : `A patch of ${run.patch_size} does not divide this image evenly.`;
   if (run.width % run.heads)
     return `h = ${run.heads} heads do not divide D = ${run.width}.`;
   return "";
 }
 
 const toAddress = (mark, run) => mark + new URLSearchParams(run);
-/** The run that an address holds, what cannot be there left out; null if it holds
- *  none. */
+/** The run that an address holds, without invalid entries; null if it holds none. */
 function fromAddress(mark, hash, { inputs, choices, machines }, first) {
   if (!hash.startsWith(mark)) return null;
   const given = {};

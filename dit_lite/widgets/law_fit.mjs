@@ -275,8 +275,8 @@ function trueSize(residual, slopes, run, power) {
   return errors;
 }
 
-/** Laws of resampled losses, whose signs and sizes are given: signs(draw) 0 or 1 and
- *  squares(draw) a running sum of squared normal numbers, one for each run. */
+/** Laws fitted to resampled losses, whose signs and sizes are given: signs(draw) 0 or 1
+ *  and squares(draw) a running sum of squared normal numbers, one for each run. */
 function refits(law, run, draws, signs, squares) {
   const { design, logLoss, theta, delta } = law;
   const { value, slopes } = lawModel(design, theta);

@@ -25,8 +25,8 @@ function render({ model, el }) {
     now = () => model.get("step");
   let seen; // the pass on view
 
-  /** What the network says of the state x at a step, asked with the class and the
-   *  guidance of this moment. */
+  /** The network's output for the state x at a step, with the current class and
+   *  guidance. */
   function ask(x, step) {
     const y = model.get("y");
     return {

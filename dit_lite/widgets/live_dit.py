@@ -25,7 +25,7 @@ def live_dit_explorer(
 
     `to_browser(model)` of dit_lite.model gives both arguments: config has the sizes of
     the model, its class_names, data_mean and data_std; weights {name in PyTorch:
-    float16 array}, at most 1 MB. What is seen first: class `y` (num_classes: no class),
+    float16 array}, at most 1 MB. Shown first: class `y` (num_classes: no class),
     `guidance` from 0 to 4, `steps` from 4 to 50, `seed` of the page's own noise from 0
     to 99, and the attention of one `layer`, `head` and `patch`, by default one in the
     middle. Raises ValueError or TypeError, naming the argument, before anything is
@@ -64,6 +64,6 @@ def _config(config: Mapping) -> dict:
     if len(names) != checked["num_classes"]:
         raise ValueError(
             f"config['class_names'] has {len(names)} names; expected "
-            f"{checked['num_classes']}, one a class"
+            f"{checked['num_classes']}, one per class"
         )
     return checked | {"class_names": names}

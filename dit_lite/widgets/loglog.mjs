@@ -1,5 +1,5 @@
-// Points, lines and bands over two logarithmic axes, drawn anew by draw(). What they
-// say stands in text beside them.
+// Points, lines and bands over two logarithmic axes, redrawn by draw(). The text beside
+// them says what they show.
 
 const decade = value => Math.floor(Math.log10(value) + 1e-9);
 

@@ -1,4 +1,4 @@
-// Matrix products in WebAssembly SIMD (matmul.wat, whose bytes stand here in base64), or
+// Matrix products in WebAssembly SIMD (matmul.wat, whose bytes are here in base64), or
 // in plain loops where a browser lacks it. A matrix is a Float32Array, row by row.
 
 const MATMUL = "MATMUL_WASM";

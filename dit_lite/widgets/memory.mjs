@@ -130,7 +130,7 @@ function render({ model, el }) {
     const state = total - known.activations_memory;
     tell(
       story,
-      `DiT-${size}/2 needs ${inBytes(total)} of the ${inBytes(room)} of ${run.machine}: ` +
+      `DiT-${size}/2 on ${run.machine} needs ${inBytes(total)} of ${inBytes(room)}: ` +
         `${inBytes(state)} at any batch size, and ${inBytes(known.activations_memory)} for ` +
         `the activations of ${number(known.micro_batch, 6)} ` +
         `${known.micro_batch === 1 ? "image" : "images"}. ` +

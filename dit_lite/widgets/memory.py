@@ -1,4 +1,4 @@
-"""The memory of a training step by term, with every switch that saves some."""
+"""The memory of a training step by term, with every switch that reduces it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def memory_explorer(
 
     table is `dit_lite.analysis.cost_formulas()`, sizes {name: (width, depth, heads)}.
     `size`, `batch` (one of BATCHES) and the switches in `first` (those of SWITCHES, and
-    `machine`) are seen first. Raises ValueError or TypeError, naming the argument,
+    `machine`) are shown first. Raises ValueError or TypeError, naming the argument,
     before anything is drawn.
     """
     _check_table(table)

@@ -48,7 +48,7 @@ const COLUMNS = {
   v: { head: () => [symbol("v")], note: "aε − sx₀", mix: (a, s) => [-s, a] },
   flow: { head: () => ["flow"], note: "dx/dt", mix: (a, s, da, ds) => [da, ds] },
 };
-const RANGE = 2.5; // of the colours of what is not an image
+const RANGE = 2.5; // of the colour scale of everything that is not an image
 
 function render({ model, el }) {
   const body = frame(model, el);

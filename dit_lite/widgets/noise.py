@@ -1,5 +1,5 @@
-"""The noise explorer: one image on three roads to noise, and the four things a
-network may be asked for on the way.
+"""The noise explorer: one image on three paths to noise, and the four targets that a
+network may predict.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def noise_explorer(
     ddpm.
 
     images (n, H, W) or (n, H, W, C) floats in [-1,1], C = 1 or 3; eps of the same
-    shape, or None for Gaussian noise drawn from `seed`; names one an image; `t` in
-    [0,1] and `index` say what is seen first. With a kernel a button draws new noise.
+    shape, or None for Gaussian noise drawn from `seed`; names, one per image; `t` in
+    [0,1] and `index` say what is shown first. With a kernel a button draws new noise.
     Raises ValueError or TypeError, naming the argument, before anything is drawn.
     """
     images = check_images("images", images)
@@ -52,7 +52,7 @@ def noise_explorer(
         ]
     )
     if len(names) != n:
-        raise ValueError(f"names has {len(names)} entries; expected {n}, one an image")
+        raise ValueError(f"names has {len(names)} entries; expected {n}, one per image")
     if (
         isinstance(index, bool)
         or not isinstance(index, (int, np.integer))

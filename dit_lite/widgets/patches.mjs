@@ -6,15 +6,15 @@
 
 const VALUES = 192; // of a token, shown at most
 
-/** Multiply-adds of one adaLN-Zero block on n tokens of width d: token by token,
- *  pair by pair, once an image. As in dit_lite.flops. */
+/** Multiply-adds of one adaLN-Zero block on n tokens of width d: per token, per pair of
+ *  tokens, per image. As in dit_lite.flops. */
 const blockMacs = (n, d) => [12 * n * d * d, 2 * n * n * d, 6 * d * d];
 const add = parts => parts.reduce((sum, part) => sum + part, 0);
 const divisors = n =>
   Array.from({ length: n }, (_, i) => i + 1).filter(p => n % p === 0);
 const whole = value => value.toLocaleString("en-US");
 const many = (n, thing) => `${whole(n)} ${thing}${n === 1 ? "" : "s"}`;
-// what has not changed is not read aloud again
+// screen readers do not repeat what has not changed
 const say = (node, text) => node.textContent !== text && (node.textContent = text);
 
 /** Three digits and a unit. */
@@ -51,7 +51,7 @@ function resized({ shape: [from, , channels = 1], values }, side) {
   });
 }
 
-/** The same in another order, drawn at random. */
+/** The same in another, random order. */
 function shuffled(order) {
   const next = [...order];
   do {
@@ -103,8 +103,8 @@ function steer(node, label, keys, go) {
     );
 }
 
-/** A picture whose canvas is exchanged by `show`, with the lines of a grid and a
- *  frame around one of its cells. */
+/** A picture whose canvas `show` replaces, with the lines of a grid and a frame around
+ *  one of its cells. */
 function sheet(name, title, ...below) {
   const mark = h("span", { class: "dit-spot" }),
     lines = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true" });

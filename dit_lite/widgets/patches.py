@@ -1,5 +1,5 @@
-"""The patch playground: an image as a sequence of tokens, what the sequence costs,
-and the picture put back together from it.
+"""The patch playground: an image as a sequence of tokens, the cost of the sequence, and
+the picture reassembled from it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ def patch_explorer(
     block, and the picture from shuffled or dropped tokens.
 
     images {name: image}: square, (H, H) or (H, H, C) with C = 1 or 3, uint8 pixels or
-    floats in [-1,1]. Each is offered at every side in `sizes`, by the mean of blocks of
+    floats in [-1,1]. Each is offered at every side in `sizes`, by averaging blocks of
     pixels or by repeating them, so a size must divide H or be a multiple of it. The
     patches offered are the sides that divide the size; `widths` are the choices of D
     for the parameters and the multiply-adds of one adaLN-Zero block. `size`, `patch`
-    and `width` are seen first, with the first image. Raises ValueError or TypeError,
+    and `width` are shown first, with the first image. Raises ValueError or TypeError,
     naming the argument, before anything is drawn.
     """
     if not isinstance(images, Mapping):
@@ -62,7 +62,7 @@ def patch_explorer(
 
 def example_picture(size: int = 64) -> np.ndarray:
     """A drawn landscape, (size, size, 3) uint8, that looks different everywhere: an
-    image for `patch_explorer` that belongs to everyone.
+    image for `patch_explorer` that is free to use.
     """
     if (
         isinstance(size, bool)
@@ -116,7 +116,7 @@ def example_picture(size: int = 64) -> np.ndarray:
 
 
 def _wholes(name: str, values: Sequence[int], high: int) -> list[int]:
-    """Rising whole numbers, none twice, from 1 to `high`."""
+    """Strictly increasing whole numbers from 1 to `high`."""
     several = isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str)
     values = list(values) if several else values
     if (
@@ -133,7 +133,9 @@ def _wholes(name: str, values: Sequence[int], high: int) -> list[int]:
             f"{name}={values!r}: expected a list of whole numbers from 1 to {high}"
         )
     if sorted(set(values)) != values:
-        raise ValueError(f"{name}={values!r}: expected rising numbers, none twice")
+        raise ValueError(
+            f"{name}={values!r}: expected increasing numbers without duplicates"
+        )
     return [int(v) for v in values]
 
 
@@ -162,8 +164,8 @@ def _picture(name: str, image, sizes: list[int]) -> np.ndarray:
     wrong = [size for size in sizes if size % side and side % size]
     if wrong:
         raise ValueError(
-            f"sizes has {wrong[0]}, which neither divides the {side} pixels of "
-            f"{name} nor is a multiple of them"
+            f"sizes has {wrong[0]}, which is neither a divisor nor a multiple of the "
+            f"{side} pixels of {name}"
         )
     return image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
 
@@ -171,8 +173,8 @@ def _picture(name: str, image, sizes: list[int]) -> np.ndarray:
 def _height(
     images: int, sizes: list[int], patches: list[int], widths: list[int]
 ) -> tuple[str, str]:
-    """Room for the rows of controls, and for the pictures and costs below them, on a
-    page of 7 and of 3.5 hundred pixels.
+    """Room for the rows of controls, and for the pictures and costs below them, on
+    pages 700 and 350 pixels wide.
     """
     groups = [
         62 + 42 * images,

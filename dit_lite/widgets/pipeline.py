@@ -26,8 +26,8 @@ def pipeline_explorer(
     timelines {(schedule, devices, micro_batches): timeline}: "events" (n, 6) with the
     columns device, kind (0 forward, 1 backward, 2 weights), stage, micro, start, end;
     "seconds", "idle_share", "bubble_to_work" and "held" (devices,).
-    `dit_lite.distributed.pipeline_simulator.drawn` makes one. A combination that is not
-    there cannot be chosen. Raises ValueError or TypeError, naming the argument.
+    `dit_lite.distributed.pipeline_simulator.drawn` makes one. A missing combination
+    cannot be chosen. Raises ValueError or TypeError, naming the argument.
     """
     if not isinstance(timelines, Mapping) or not timelines:
         raise ValueError(
@@ -76,7 +76,7 @@ def _timeline(key, value) -> dict:
     held = [check_number(f"{name}['held'][{i}]", x, 0)
             for i, x in enumerate(value["held"])]  # fmt: skip
     if len(held) != devices or set(events[:, 0]) != set(range(devices)):
-        raise ValueError(f"{name} does not speak of devices 0 to {devices - 1}")
+        raise ValueError(f"{name} does not cover devices 0 to {devices - 1}")
     return {
         "schedule": schedule, "devices": int(devices), "micro": int(micro),
         "events": events.astype(np.float32), "held": held,

@@ -1,5 +1,5 @@
-"""The cluster planner: which way to split a training over many devices, with memory
-and time by term, before anything is rented.
+"""The cluster planner: how to split a training run over many devices, with memory and
+time by term, before anything is rented.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def cluster_planner(
 
     table is `dit_lite.analysis.cost_formulas()`, layouts
     `dit_lite.distributed.planner.layout_formulas()`, rules
-    `dit_lite.distributed.planner.planner_rules()`. `first` changes what is seen first:
+    `dit_lite.distributed.planner.planner_rules()`. `first` changes what is shown first:
     any name of FIRST, and peak, share, memory, link, network or latency in place of the
-    machine's own. In a page the state stands in its address after "#plan:". Raises
+    machine's own. A page keeps the state in its address after "#plan:". Raises
     ValueError or TypeError, naming the argument, before anything is drawn.
     """
     _check_table(table)
@@ -51,7 +51,7 @@ def cluster_planner(
     sizes = {name: _size(name, size) for name, size in sizes.items()}
     if unknown := sorted(set(first) - set(FIRST) - set(MACHINE)):
         raise ValueError(
-            f"{unknown[0]} is not a value of the planner; choose from: "
+            f"{unknown[0]} is not an input of the planner; choose from: "
             f"{', '.join((*FIRST, *MACHINE))}"
         )
     every = dict(table) | {"inputs": table["inputs"] | layouts["inputs"]}

@@ -1,5 +1,5 @@
-// Predict, then reveal: a number on a scale, or one of a few options. What is measured
-// enters the page only when it is revealed. state: question, answer, explanation,
+// Predict, then reveal: a number on a scale, or one of a few options. The measured
+// value enters the page only when it is revealed. state: question, answer, explanation,
 // guess, revealed; for numbers low, high, powers, unit, digits; for choices options
 
 function render({ model, el }) {

@@ -21,10 +21,10 @@ def predict(
     """Ask for a number between `low` and `high`, by slider or by typing; a button then
     shows `answer` beside it and the explanation.
 
-    answer a number computed by the cell, in `unit`; `log` spaces the scale by powers;
-    `digits` significant digits are shown. question and explanation are a sentence each
-    and may hold <em>, <code> and <sub>. Raises ValueError or TypeError, naming the
-    argument.
+    answer is a number computed by the cell, in `unit`; `log` makes the scale
+    logarithmic; `digits` significant digits are shown. question and explanation are one
+    sentence each and may contain <em>, <code> and <sub>. Raises ValueError or
+    TypeError, naming the argument.
     """
     low, high = check_number("low", low), check_number("high", high)
     if low >= high or (log and low <= 0):
@@ -47,11 +47,11 @@ def predict(
 
 
 def choose(question: str, options: Sequence[str], answer: int, explanation: str = ""):
-    """Ask for one of two to four `options`; a button then shows which is right,
-    `answer` (its place, from 0), and the explanation.
+    """Ask for one of two to four `options`; a button then shows the right one, `answer`
+    (its index), and the explanation.
 
-    question, options and explanation may hold <em>, <code> and <sub>. Raises ValueError
-    or TypeError, naming the argument.
+    question, options and explanation may contain <em>, <code> and <sub>. Raises
+    ValueError or TypeError, naming the argument.
     """
     if isinstance(options, str) or not 2 <= len(options) <= 4:
         raise ValueError(
@@ -64,7 +64,7 @@ def choose(question: str, options: Sequence[str], answer: int, explanation: str 
         or not 0 <= answer < len(options)
     ):
         raise ValueError(
-            f"answer={answer!r} is out of range; expected the place of the right "
+            f"answer={answer!r} is out of range; expected the index of the right "
             f"option, 0 to {len(options) - 1}"
         )
     check_text("question", question)
@@ -79,7 +79,7 @@ def choose(question: str, options: Sequence[str], answer: int, explanation: str 
 
 
 def _height(question: str, explanation: str, wide: int, phone: int) -> tuple[str, str]:
-    """Room for the sentences: about 80 characters a line on a wide page, 38 on a
+    """Room for the sentences: about 80 characters per line on a wide page, 38 on a
     phone.
     """
     lines = [

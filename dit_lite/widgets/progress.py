@@ -1,4 +1,4 @@
-"""A bar for the cells that take a while."""
+"""A progress bar for cells that take a while."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], what: str) -> Iterable[T]:
-    """Go through `items` under a bar that says `what` is being done; without a bar
-    while a static page is built, which could only keep its last state.
+    """Iterate over `items` with a progress bar labelled `what`; without a bar while a
+    static page is built, which could only keep its last state.
     """
     return tqdm(items, desc=what, leave=False, disable=page_is_built())

@@ -1,4 +1,4 @@
-"""Recorded training runs side by side: their curves, and what their weights draw."""
+"""Recorded training runs side by side: their curves, and samples from their weights."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ def run_replay_explorer(
     first: int = 1,
     top: float = 2.0,
 ):
-    """Choose rate, warm-up, batch size and average; see the curve of the training loss
-    beside that of another run, and the digits that the averaged weights draw as the
-    run goes on.
+    """Choose rate, warm-up, batch size and average; see the training-loss curve next to
+    another run's, and the digits sampled with the averaged weights as the run goes on.
 
     Each of `runs` has lr, warm (share of the run), batch_size, steps, curve (the mean
     loss of equal parts of the run), at (steps, rising), held_out (decays, len(at)) and
     drawn (decays, len(at), 10, H, W), pixels 0 to 255. `beside` is the index of the run
-    drawn in grey, `first` of the one seen first; losses above `top` are cut off. Raises
-    ValueError or TypeError, naming the argument, before anything is drawn.
+    drawn in grey, `first` of the run shown first; losses above `top` are cut off.
+    Raises ValueError or TypeError, naming the argument, before anything is drawn.
     """
     runs, decays = list(runs), [check_number("a decay", d, 0, 1) for d in decays]
     if not runs or not decays:
@@ -72,7 +71,7 @@ def run_replay_explorer(
         raise ValueError("two runs have the same lr, warm and batch_size")
     grid = [sorted({key[axis] for key in keys}) for axis in range(3)]
     if len(keys) != np.prod([len(values) for values in grid]):
-        raise ValueError("runs lack a combination of lr, warm and batch_size")
+        raise ValueError("runs lack some combination of lr, warm and batch_size")
     return explorer(
         "replay", label="Explorer: recorded training runs",
         height=("590px", "790px"), runs=shown, decays=decays,

@@ -19,7 +19,7 @@ def all_reduce_explorer(
     where a chunk contains rank i's numbers; "messages" for each round a list of
     [source, target, chunk or None, adds]; "sent" (rounds + 1, ranks) in whole tensors.
     `dit_lite.distributed.collectives.timeline` makes one. `name` and `step` say what is
-    seen first. Raises ValueError or TypeError, naming the argument.
+    shown first. Raises ValueError or TypeError, naming the argument.
     """
     if not isinstance(timelines, Mapping) or not 1 <= len(timelines) <= 5:
         raise ValueError("timelines must be {name: timeline} with one to five entries")

@@ -1,6 +1,5 @@
-// The form in which the explorers of costs take a run { name: option or number }, the
-// tiles that show numbers of it, and the address that holds it. Needs base, formulas,
-// bills.
+// The form in which the cost explorers take a run { name: option or number }, the tiles
+// that show its numbers, and the address that holds it. Needs base, formulas, bills.
 
 const PRECISIONS = {
     fp32: "fp32",
@@ -31,7 +30,8 @@ function runForm({ model, table, sizes, patches, own, before = () => {} }) {
       size.every((n, i) => n === [run.width, run.depth, run.heads][i]),
     )?.[0];
 
-  /** Changes the run, and what no longer fits it follows; what is wrong, or "". */
+  /** Changes the run and adapts whatever no longer fits; returns what is wrong, or
+   *  "". */
   function set(change) {
     const run = { ...model.get("run"), ...change },
       step = downsampling(run);
@@ -152,7 +152,7 @@ function tilesOf(facts) {
 
 /** Draws whenever one of `keys` changes, and holds `state()` in the address, behind
  *  `mark`, where the page is one of its own; `accept(given)` takes what an address
- *  holds, and says whether it could. */
+ *  holds, and returns whether it was valid. */
 function heldInAddress({
   model,
   el,

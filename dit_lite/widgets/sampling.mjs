@@ -129,7 +129,7 @@ function render({ model, el }) {
     story.setAttribute("aria-live", "polite");
   }
   function start() {
-    story.setAttribute("aria-live", "off"); // a film is not read aloud
+    story.setAttribute("aria-live", "off"); // silent while it plays
     play.textContent = PAUSE;
     play.setAttribute("aria-pressed", "true");
     if (model.get("step") === last) put(model, "step", 0);

@@ -24,17 +24,17 @@ def sampling_explorer(
     axes {name: values} are the choices offered, for example {"guidance": [1, 2, 4],
     "class": [3, 8]}; frames uint8 (*axes, S+1, H, W) or (*axes, S+1, H, W, 3) the
     states from noise to image (`to_pixels` makes them), x0 of the same shape the
-    predictions made there (the last: the finished image), times (S+1,) falling. `taken`
-    (S+1,) says how many steps lead to each state, by default 0 to S. Where trajectories
-    differ in their number of steps, times and taken have axes that broadcast to (*axes,
-    S+1). Either may repeat itself: a trajectory of few steps stays in a state for
-    longer (`trajectory_grid` of dit_lite.diffusion makes all of these). scores {name:
-    array (*axes, S+1)} of numbers, which get a curve, or of text is shown at every
-    state. `step`, the place of a state, and `start` {axis: value} say what is seen
-    first; the default is the middle of the trajectory. With a kernel, `on={"seed":
-    function(widget)}` offers a button that counts `widget.seed` up; the function sets
-    `widget.frames`, `widget.x0` and `widget.scores`. Raises ValueError or TypeError,
-    naming the argument, before anything is drawn.
+    predictions made there (the last: the finished image), times (S+1,) decreasing.
+    `taken` (S+1,) says how many steps lead to each state, by default 0 to S. Where
+    trajectories differ in their number of steps, times and taken have axes that
+    broadcast to (*axes, S+1). Either may contain repeats: a trajectory with fewer steps
+    stays in a state for longer (`trajectory_grid` of dit_lite.diffusion makes all of
+    these). scores {name: array (*axes, S+1)} of numbers, which get a curve, or of text
+    is shown at every state. `step`, the index of a state, and `start` {axis: value} say
+    what is shown first; the default is the middle of the trajectory. With a kernel,
+    `on={"seed": function(widget)}` offers a button that increments `widget.seed`; the
+    function sets `widget.frames`, `widget.x0` and `widget.scores`. Raises ValueError or
+    TypeError, naming the argument, before anything is drawn.
     """
     choices = check_axes(axes or {})
     lead = tuple(len(values) for _, values in choices)
@@ -80,8 +80,8 @@ def sampling_explorer(
 
 
 def pack_scores(scores: Mapping, shape: tuple[int, ...]) -> list[dict]:
-    """scores {name: array} as the explorer's state wants them, checked against
-    (*axes, S+1).
+    """scores {name: array} in the form of the explorer's state, checked against (*axes,
+    S+1).
     """
     packed = []
     for name, values in scores.items():
@@ -122,8 +122,8 @@ def _every_state(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
     ):
         raise ValueError(
             f"{name} has shape {array.shape} and dtype {array.dtype}; expected "
-            f"{shape[-1]} finite numbers, one a state of frames, or axes before "
-            f"them that broadcast to {shape}"
+            f"{shape[-1]} finite numbers, one per state of frames, or leading axes "
+            f"that broadcast to {shape}"
         )
     return np.ascontiguousarray(every, np.float32)
 
@@ -131,8 +131,8 @@ def _every_state(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
 def _height(
     choices: list[tuple[str, list[str]]], shape: tuple[int, ...], scores: Mapping
 ) -> tuple[str, str]:
-    """Room for the rows of controls, two large tiles and the strip, on a page of 7
-    and of 3.5 hundred pixels.
+    """Room for the rows of controls, two large tiles and the strip, on pages 700 and
+    350 pixels wide.
     """
     states, ratio = shape[0], shape[1] / shape[2]
     widths = [

@@ -1,7 +1,7 @@
-// A law fitted in the page to the runs that the reader leaves in, and what it says of
-// the size that was held out. state: runs [{ patch, width, seed, sizes, losses }];
+// A law fitted in the page to the runs that the reader leaves in, and its prediction
+// for the size that was held out. state: runs [{ patch, width, seed, sizes, losses }];
 // images, counts, held; patch, count, method, floor, from, low, high, revealed; signs
-// uint8 (draws, runs), squares and picks float32: the luck of the refits
+// uint8 (draws, runs), squares and picks float32: the random numbers of the refits
 
 function render({ model, el }) {
   const body = frame(model, el);
@@ -16,7 +16,7 @@ function render({ model, el }) {
   const patches = distinct("patch"),
     widths = distinct("width").filter(width => width !== held);
   const count = n => n.toLocaleString("en-US");
-  // a floor that the fit pushed to its bound is none
+  // a floor that the fit pushed to its bound does not count
   const small = value => (value < 1e-5 ? "0" : number(value));
 
   const choice = (key, label, options) =>
@@ -87,7 +87,7 @@ function render({ model, el }) {
     h("div", { class: "dit-controls" }, reveal),
   );
 
-  /** The points that the reader leaves in, a row per loss. */
+  /** The points that the reader leaves in, one row per loss. */
   function chosen() {
     const [p, c, lo, hi] = ["patch", "count", "low", "high"].map(key => model.get(key));
     const first =

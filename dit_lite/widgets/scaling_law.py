@@ -30,11 +30,11 @@ def scaling_law_explorer(
     the interval move; predict the runs of width `held`, then reveal them.
 
     rows: one per loss, with patch_size, width, seed, images, loss and the fields that
-    `counts` {name: field} names; every run at the same numbers of images. `method` is
+    `counts` {name: field} names; every run has the same numbers of images. `method` is
     "all" (Psi and n) or "ends" (Psi alone, at the last number of images), `fit_from`
-    the fewest images of a point that is fitted at first. The page fits as
-    `dit_lite.fit_scaling_law` does. Raises ValueError or TypeError, naming the
-    argument, before anything is drawn.
+    the fewest images of a point that is fitted at first. The page fits in the same way
+    as `dit_lite.fit_scaling_law`. Raises ValueError or TypeError, naming the argument,
+    before anything is drawn.
     """
     counts = {
         check_text("the name of a count", name, inline=False): field
@@ -89,9 +89,9 @@ def luck(runs: int, draws: int = DRAWS, seed: int = 0) -> dict[str, np.ndarray]:
 def curves(
     rows: Sequence[Mapping], fields: Sequence[str]
 ) -> tuple[list[dict], list[int]]:
-    """Rows as runs {patch, width, seed, sizes, losses}, and the numbers of images that
-    all of them were measured at. Raises ValueError or TypeError for rows that lack a
-    field, stand there twice, or were measured elsewhere.
+    """Rows as runs {patch, width, seed, sizes, losses}, and the numbers of images at
+    which all of them were measured. Raises ValueError or TypeError for rows that lack a
+    field, occur twice, or were measured at other numbers of images.
     """
     if isinstance(rows, Mapping) or not isinstance(rows, Sequence) or not len(rows):
         raise ValueError("rows is empty or no list; expected one dict per loss")
@@ -105,7 +105,7 @@ def curves(
         losses = found.setdefault((row["patch_size"], row["width"], row["seed"]), {})
         if row["images"] in losses:
             raise ValueError(
-                f"rows[{i}] is there twice: patch_size={row['patch_size']}, "
+                f"rows[{i}] is a duplicate: patch_size={row['patch_size']}, "
                 f"width={row['width']}, seed={row['seed']}, images={row['images']}"
             )
         losses[row["images"]] = row

@@ -1,4 +1,4 @@
-"""Code of the package, shown where the text speaks of it: highlighted on the page, in
+"""Code of the package, shown where the text discusses it: highlighted on the page, in
 JupyterLab and in Colab.
 """
 
@@ -15,7 +15,7 @@ from .explorer import Html
 
 
 class Source(Html):
-    """Code with its file, as HTML, and as plain text where no HTML is shown."""
+    """Code with its file name, as HTML, and as plain text where HTML is not shown."""
 
     def __init__(self, data: str, code: str):
         super().__init__(data)
@@ -26,19 +26,19 @@ class Source(Html):
 
 
 def show_source(*objects) -> Source:
-    """Show the code of classes, functions or methods, dedented, under the name of the
-    file in which they stand.
+    """Show the code of classes, functions or methods, dedented, under the name of their
+    file.
 
-    Raises TypeError for an object that has no Python code, ValueError for none or for
-    objects of several files.
+    Raises TypeError for an object without Python code, ValueError for no objects or for
+    objects from several files.
     """
     if not objects:
         raise ValueError("objects is empty; expected a class, function or method")
     files = {file_of(thing) for thing in objects}
     if len(files) > 1:
         raise ValueError(
-            f"objects stand in several files, {', '.join(sorted(files))}; show each "
-            "file by itself"
+            f"objects are in several files, {', '.join(sorted(files))}; show each file "
+            "separately"
         )
     code = "\n\n".join(code_of(thing) for thing in objects)
     head = f'<div class="dit-source-from">{escape(files.pop())}</div>'
@@ -59,12 +59,14 @@ def code_of(thing) -> str:
 
 
 def file_of(thing) -> str:
-    """The file of an object, below the root of its package: dit_lite/model/dit.py."""
+    """The file of an object, relative to the root of its package:
+    dit_lite/model/dit.py.
+    """
     module = inspect.getmodule(inspect.unwrap(thing))
     if module is None or getattr(module, "__file__", None) is None:
         raise TypeError(
-            f"{thing!r} stands in no file; expected a class, function or method of "
-            "the package"
+            f"{thing!r} is not in a file; expected a class, function or method of the "
+            "package"
         )
     top = sys.modules[module.__name__.partition(".")[0]]
     root = Path(top.__file__).parent
@@ -74,8 +76,8 @@ def file_of(thing) -> str:
 
 
 def highlighted(code: str) -> str:
-    """Python code as HTML of the colours of card.css; plain where Pygments, which
-    comes with IPython, is missing.
+    """Python code as HTML in the colours of card.css; plain where Pygments, which comes
+    with IPython, is missing.
     """
     try:
         from pygments import highlight

@@ -1,5 +1,5 @@
-"""One look for the book's figures: a colour-blind safe palette, lines labelled
-directly, text in the colour of the page.
+"""One style for the book's figures: a colour-blind-safe palette, lines labelled
+directly, text in the page's colour.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def figure(fig, alt: str, caption: str = "") -> Html:
     """A matplotlib figure as inline SVG that follows the theme: text and axes take the
     page's colour and font.
 
-    `alt` states the finding for those who cannot see it; `caption` says what to see and
-    may hold <em>, <code> and <sub>. The figure is closed. Raises ValueError for an
-    empty alt, TypeError for something that is not a matplotlib figure.
+    `alt` states the finding for those who cannot see it; `caption` says what to look
+    for and may contain <em>, <code> and <sub>. The figure is closed. Raises ValueError
+    for an empty alt, TypeError for something that is not a matplotlib figure.
     """
     plt = _pyplot()
     if not isinstance(fig, plt.Figure):
@@ -116,8 +116,8 @@ def band(ax, x, values, color: str, label: str = "", **options):
     values = as_array("values", values).astype(float)
     if values.ndim != 2 or len(values) != len(x):
         raise ValueError(
-            f"values has shape {values.shape}; expected ({len(x)}, seeds), a row "
-            "for each x"
+            f"values has shape {values.shape}; expected ({len(x)}, seeds), one row for "
+            "each x"
         )
     ax.fill_between(
         x, values.min(1), values.max(1), color=PALETTE[color], alpha=0.22, lw=0
@@ -126,8 +126,8 @@ def band(ax, x, values, color: str, label: str = "", **options):
 
 
 def plain_ticks(axis, values: Sequence[float]) -> None:
-    """Ticks at `values` and nowhere else, written as plain numbers: for the logarithmic
-    `ax.xaxis` or `ax.yaxis` of a figure.
+    """Ticks at `values` only, written as plain numbers: for a logarithmic `ax.xaxis` or
+    `ax.yaxis`.
     """
     axis.set_ticks(values, [f"{value:g}" for value in values])
     axis.set_ticks([], minor=True)
@@ -145,7 +145,7 @@ def image_grid(
     """Images (n, C, H, W) in [-1,1] as a grid of crisp tiles, `columns` in a row, each
     at most `size` pixels wide.
 
-    titles one an image; rows one a row, written above it; alt and caption as in
+    titles: one per image; rows: one per row, written above it; alt and caption as in
     `figure`. Raises ValueError or TypeError, naming the argument.
     """
     check_text("alt", alt, inline=False)
@@ -160,12 +160,12 @@ def image_grid(
         raise ValueError(f"columns={columns!r} must be a whole number of at least 1")
     if titles is not None and len(titles) != len(images):
         raise ValueError(
-            f"titles has {len(titles)} entries; expected {len(images)}, one an image"
+            f"titles has {len(titles)} entries; expected {len(images)}, one per image"
         )
     if rows and len(rows) != -(-len(images) // columns):
         raise ValueError(
-            f"rows has {len(rows)} entries; expected "
-            f"{-(-len(images) // columns)}, one a row"
+            f"rows has {len(rows)} entries; expected {-(-len(images) // columns)}, one "
+            "per row"
         )
     names = (
         [""] * len(images)
@@ -207,8 +207,8 @@ def _wrap(inner: str, caption: str) -> Html:
 
 
 def _inline(svg: str, alt: str, inches: float) -> str:
-    """matplotlib's SVG as part of a page: no document around it, its own ids, the
-    page's colours and font.
+    """matplotlib's SVG as part of a page: no XML header, unique ids, the page's colours
+    and font.
     """
     key = f"f{next(_count)}"
     body = svg[svg.index("<svg") :]

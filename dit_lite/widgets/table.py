@@ -31,7 +31,7 @@ def table(
     head: str | Sequence[str], rows: Iterable[Sequence], note: str = "", digits: int = 3
 ) -> Table:
     """A table with the columns `head` ("width | loss", or a list), from rows of cells:
-    text as it is, counts with thousands marked, numbers with `digits` decimals, and
+    text as it is, counts with thousands separators, numbers with `digits` decimals, and
     arrays of one value per seed as mean ± standard deviation.
 
     `note` is Markdown below the table. Raises ValueError for a row of another length.

@@ -28,8 +28,8 @@ const networkOf = model =>
     ),
   );
 
-/** `count` independent normal numbers that follow from a seed: uniform ones by
- *  mulberry32 (a 32-bit counter, hashed), in pairs through Box and Muller. */
+/** `count` independent normal numbers from a seed: uniform ones by mulberry32 (a 32-bit
+ *  counter, hashed), transformed in pairs by Box-Muller. */
 function noiseOf(seed, count) {
   let counter = seed | 0;
   const uniform = () => {
@@ -48,9 +48,9 @@ function noiseOf(seed, count) {
   return values;
 }
 
-/** What the network says of the state x at time t, with guidance w towards a condition
- *  and away from `none` (dit_lite/diffusion/guidance.py), for the linear path and the
- *  flow objective. The maps are those of the condition. */
+/** The network's prediction for the state x at time t, with guidance w towards a
+ *  condition and away from `none` (dit_lite/diffusion/guidance.py), for the linear path
+ *  and the flow objective. The maps are from the conditional call. */
 function answer(network, x, t, condition, none, w) {
   const began = performance.now(),
     {
@@ -144,8 +144,8 @@ function printed(config, image, depth, colour) {
   });
 }
 
-/** A tile whose patches can be pointed at, by the arrow keys too: the model's "patch",
- *  after which `draw` is called. `show(text, weights)` frames it and says so. */
+/** A tile whose patches can be selected, also with the arrow keys: this sets the
+ *  model's "patch" and calls `draw`. `show(text, weights)` frames it and says so. */
 function patchArea({ model, grid, tile, draw }) {
   const spot = h("span", { class: "dit-here" });
   const node = h(
@@ -217,7 +217,7 @@ function walker({ el, model, state, ask, draw, play, story, scrub }) {
     last = () => model.get("steps"),
     now = () => model.get("step"),
     passed = [];
-  let job = 0, // the number of the newest run, which ends the older ones
+  let job = 0, // the number of the newest run, which stops older ones
     playing = false;
 
   const advance = () =>
@@ -257,7 +257,7 @@ function walker({ el, model, state, ask, draw, play, story, scrub }) {
       pause = slow.matches ? 1000 : Math.min(400, Math.max(60, 3500 / last()));
     playing = true;
     play.textContent = HOLD;
-    story.setAttribute("aria-live", "off"); // a film is not read aloud
+    story.setAttribute("aria-live", "off"); // silent while it plays
     el.dataset.busy = "false";
     if (now() === last()) show(0);
     let due = performance.now() + pause;
@@ -281,7 +281,7 @@ function walker({ el, model, state, ask, draw, play, story, scrub }) {
     stop,
     watch,
     toggle: () => (playing ? stop() : start()),
-    /** What is asked has changed: midway it acts from here on; a finished picture is
+    /** The condition has changed: midway it acts from here on; a finished picture is
      *  made again from the same noise, and `finished` shows it. */
     change(finished = watch) {
       if (now() >= last()) return begin(), finished();
@@ -298,7 +298,8 @@ function walker({ el, model, state, ask, draw, play, story, scrub }) {
       if (!playing) return reach(Math.round(share * last()));
       show(0);
     },
-    /** Plays once, when `node` is first seen and nobody has touched anything. */
+    /** Plays once, when `node` is first visible and the reader has not touched
+     *  anything. */
     playWhenSeen(node, body) {
       if (slow.matches) return;
       const shown = new IntersectionObserver(

@@ -2,9 +2,9 @@
 // forward pass, walk.mjs its walk, here is what is done to words and what is shown.
 // state: config; weights {name: uint8 (..., 2)}, the two bytes of each float16; caption
 // [M], ids with 0 for padding; away and factors [M], what is done to each word; held,
-// up to which share of the walk the maps of the caption before are kept; guidance;
-// steps; seed; step; word, layer, head and patch whose attention is seen (layer or head
-// -1: the mean); groups {kind: [word]}; examples [{ caption, image, masks, about }];
+// up to which share of the walk the previous caption's maps are kept; guidance; steps;
+// seed; step; word, layer, head and patch whose attention is seen (layer or head -1:
+// the mean); groups {kind: [word]}; examples [{ caption, image, masks, about }];
 // example, the one on view or -1; real: its picture, noised, is what the network sees
 
 const LOUDEST = 8;
@@ -102,7 +102,7 @@ function render({ model, el }) {
     if (!some) found.cross.forEach(layer => layer.forEach(map => map.fill(0))); // no word is there
     return { ...found, asked, held: Boolean(maps) };
   }
-  /** The maps that are kept at a step, of the walk before the last swap. */
+  /** The maps kept at a step, from the walk before the last swap. */
   function kept(step) {
     if (!before || model.get("real") || step >= model.get("held") * last()) return;
     const { asked, passed } = before;
@@ -138,7 +138,7 @@ function render({ model, el }) {
     walk.restart(share);
   }
   const without = (key, m, value) => model.get(key).with(m, value);
-  /** Other words; where they are as many, the maps of the ones before can be kept. */
+  /** New words; if there are as many as before, the old maps can be kept. */
   function say(caption, changes = {}) {
     const old = wanted(),
       many = row => row.filter(Boolean).length;
@@ -180,7 +180,7 @@ function render({ model, el }) {
     say(caption);
     if (!said.length) tell("No caption: the network samples without a condition.");
   }
-  /** The field says what the network is asked. */
+  /** The field shows the caption in use. */
   function spell() {
     entry.value = spelt(model.get("caption")).join(" ");
     entry.removeAttribute("aria-invalid");
@@ -582,7 +582,7 @@ function render({ model, el }) {
       : "Without a caption, every patch looks at the single “no caption” token.";
     area.show(said.textContent, weights);
   }
-  /** The picture of the data, with the object that the word speaks of. */
+  /** The picture from the data, with the object that the word refers to. */
   function drawTruth(own, mass) {
     if (!example()) return;
     const { image, masks, about } = example(),

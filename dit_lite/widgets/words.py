@@ -40,14 +40,14 @@ def words_explorer(
     away, make them stronger, swap them, and see the map of each over the picture.
 
     `to_browser(model)` of dit_lite.model gives `config`, with its words, and `weights`
-    {name in PyTorch: float16 array}, at most 4.7 MB. What is seen first: `caption`, the
-    map of one `word` of it (its last), `guidance` from 0 to 8, `steps` from 4 to 50,
-    `seed` of the page's own noise from 0 to 99, one `layer` and `head` (their mean),
-    and one `patch` (in the middle). `groups` {kind: words} sorts the words that can be
-    chosen. `examples` are captions of the data, at most 12, each a dict of `caption`,
-    `image` (C, H, W) uint8, `masks` (k, H, W) bool, and `about`, for each word which
-    mask is true of it, or -1. Raises ValueError or TypeError, naming the argument,
-    before anything is drawn.
+    {name in PyTorch: float16 array}, at most 4.7 MB. Shown first: `caption`, the map of
+    one `word` of it (its last), `guidance` from 0 to 8, `steps` from 4 to 50, `seed` of
+    the page's own noise from 0 to 99, one `layer` and `head` (their mean), and one
+    `patch` (in the middle). `groups` {kind: words} groups the words that can be chosen.
+    `examples` are captions of the data, at most 12, each a dict of `caption`, `image`
+    (C, H, W) uint8, `masks` (k, H, W) bool, and `about`, for each word the index of its
+    mask, or -1. Raises ValueError or TypeError, naming the argument, before anything is
+    drawn.
     """
     config = _config(config)
     D, M, grid = (
@@ -137,7 +137,7 @@ def _ids(name: str, caption: str, config: dict) -> list[int]:
 
 
 def _chosen(word: str | None, ids: list[int], config: dict) -> int:
-    """Where a word stands in the caption."""
+    """A word's position in the caption."""
     said = [config["words"][i] for i in ids if i]
     if word is None:
         return len(said) - 1
@@ -158,7 +158,7 @@ def _groups(groups: Mapping | None, config: dict) -> dict[str, list[str]]:
         for word in checked[kind]:
             if word not in config["words"][1:]:
                 raise ValueError(
-                    f"groups[{kind!r}] has {word!r}, which is no word of this model"
+                    f"groups[{kind!r}] has {word!r}, which is not a word of this model"
                 )
     return checked
 

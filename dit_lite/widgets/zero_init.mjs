@@ -262,7 +262,7 @@ function render({ model, el }) {
         `The gate is 0: the block returns its input unchanged. Behind the gate, F ` +
         (blind
           ? "has the same output for every token and image."
-          : "already has a different output for each token.")
+          : "already has a different output for every token.")
       );
     }
     if (blind)

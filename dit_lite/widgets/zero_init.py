@@ -21,21 +21,21 @@ def zero_init_explorer(
     """Open the gate of x + gate F(gamma LN(x) + beta), and step through the first
     gradients of training, for each initial (gamma, beta, gate).
 
-    tokens (N, D) are x. The other arguments have an entry for each reading, a name such
-    as "gamma 0, beta 1": branches what F returns, (N, D); starts its (gamma, beta,
-    gate); sensitivities ||dF/dx|| / sqrt(N D); gradients the norms (steps, groups)
-    recorded in training, exactly 0 where none arrives and NaN for groups that the model
-    does not have. groups name the columns. `initial_branches` of dit_lite.analysis
-    returns the first four. `reading`, `gate` and `step` say what is seen first: the
-    first reading with its own gate, and step 1. Raises ValueError or TypeError, naming
-    the argument, before anything is drawn.
+    tokens (N, D) are x. The other arguments have an entry for each reading, with a name
+    such as "gamma 0, beta 1": branches is what F returns, (N, D); starts its (gamma,
+    beta, gate); sensitivities ||dF/dx|| / sqrt(N D); gradients the norms (steps,
+    groups) recorded in training, exactly 0 where no gradient arrives and NaN for groups
+    that the model lacks. groups are the names of the columns. `initial_branches` of
+    dit_lite.analysis returns the first four. `reading`, `gate` and `step` say what is
+    shown first: the first reading with its own gate, and step 1. Raises ValueError or
+    TypeError, naming the argument, before anything is drawn.
     """
     tokens = _floats("tokens", tokens)
     if tokens.ndim != 2 or 0 in tokens.shape:
         raise ValueError(f"tokens has shape {tokens.shape}; expected (N, D)")
     if not tokens.any():
         raise ValueError(
-            "tokens are all zero; a change of them has no size relative to theirs"
+            "tokens are all zero, so a change has no size relative to them"
         )
     if not isinstance(branches, Mapping) or not 1 <= len(branches) <= 4:
         raise ValueError(
@@ -111,7 +111,7 @@ def _floats(name: str, value) -> np.ndarray:
 
 
 def _every(name: str, values, readings: list[str]) -> dict:
-    """`values` of exactly the readings that branches has, in their order."""
+    """`values` for exactly the readings of branches, in their order."""
     if not isinstance(values, Mapping):
         raise TypeError(
             f"{name} has type {type(values).__name__}; expected a dict with an "
@@ -154,17 +154,17 @@ def _gradients(gradients: Mapping, groups: list[str]) -> np.ndarray:
             )
         if array.shape != first.shape:
             raise ValueError(
-                f"gradients[{name!r}] has {len(array)} steps; expected "
-                f"{len(first)}, as the others"
+                f"gradients[{name!r}] has {len(array)} steps; expected {len(first)}, "
+                "as for the other readings"
             )
         if array.dtype.kind not in "fiu" or np.isinf(array).any() or (array < 0).any():
             raise ValueError(
-                f"gradients[{name!r}] is not a table of norms; expected numbers "
-                "of at least 0, or NaN for groups that are not there"
+                f"gradients[{name!r}] is not a table of norms; expected numbers of at "
+                "least 0, or NaN for groups that the model lacks"
             )
     return np.stack(list(arrays.values())).astype(np.float32)
 
 
 def _height(groups: int) -> tuple[str, str]:
-    """Room for the pictures and the table, on a page of 7 and of 3.5 hundred pixels."""
+    """Room for the pictures and the table, on pages 700 and 350 pixels wide."""
     return f"{532 + 30 * groups}px + 16.7cqi", f"{824 + 30 * groups}px + 60cqi"

@@ -164,9 +164,12 @@ def test_recorded_maps_are_those_of_a_model_without_the_head(alive, batch):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda m: without_heads(m, {2: [0]}).__enter__(), "layer 2 .* 0 to 1"),
-        (lambda m: without_heads(m, {0: [2]}).__enter__(), "head 2 .* 0 to 1"),
-        (lambda m: without_heads(m, {}, "cross").__enter__(), "no layers of cross"),
+        (lambda m: without_heads(m, {2: [0]}).__enter__(), "no layer 2; .* 0 to 1"),
+        (lambda m: without_heads(m, {0: [2]}).__enter__(), "no head 2; .* 0 to 1"),
+        (
+            lambda m: without_heads(m, {}, "cross").__enter__(),
+            "no cross-attention layers",
+        ),
         (lambda m: without_heads(m, {}, "both").__enter__(), "kind='both'"),
         (lambda m: drop_heads(m, 1.0), "share=1.0"),
         (lambda m: head_specificity(torch.ones(1, 2, 2)), r"\(1, 2, 2\); .* repeats"),

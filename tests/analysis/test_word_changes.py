@@ -137,7 +137,7 @@ def test_a_guided_walk_hears_the_change_and_then_no_more(model):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seen": [False] * 4}, "every word is taken away; ask with the null caption"),
+        ({"seen": [False] * 4}, "removes every word; use the null caption"),
         ({"seen": [1, 0, 1, 1]}, "seen has dtype torch.int64 .* one bool"),
         ({"seen": [True]}, "seen has 1 entries for captions of M=4"),
         ({"factors": [1.0, -1.0, 1.0, 1.0]}, "factors=.*-1.0.* of at least 0"),
@@ -154,7 +154,7 @@ def test_errors_name_the_argument(model, changes, message):
 
 def test_a_model_without_words_is_refused(tiny):
     with (
-        pytest.raises(ValueError, match=r"condition='label' .* a model of captions"),
+        pytest.raises(ValueError, match=r"condition='label' .* a caption model"),
         change_words(DiT(tiny())),
     ):
         pass
@@ -198,10 +198,12 @@ def test_no_caption_stays_no_caption_in_every_layer(model):
 
 
 def test_layers_and_captions_that_are_not_there_are_named(model):
-    with pytest.raises(ValueError, match=r"layer 2 is not there; .* 0 to 1"):
+    with pytest.raises(ValueError, match=r"there is no layer 2; .* 0 to 1"):
         other_words(model, [2], OTHER).__enter__()
     with (
-        pytest.raises(ValueError, match="y has 1 captions for a call with 2 images"),
+        pytest.raises(
+            ValueError, match="y has 1 captions for a call with 2 captioned images"
+        ),
         other_words(model, [0], OTHER),
     ):
         model(X.expand(2, -1, -1, -1), T.expand(2), WORDS.expand(2, -1))

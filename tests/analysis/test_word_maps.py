@@ -106,7 +106,7 @@ def test_what_has_no_words_is_refused(alive, batch):
     model = alive()
     with pytest.raises(ValueError, match="labels have no words"):
         effect_maps(model, *batch(model.config))
-    with pytest.raises(ValueError, match="no layers of cross-attention"):
+    with pytest.raises(ValueError, match="no cross-attention layers"):
         attention_maps(model, *batch(model.config))
     nothing = torch.zeros(4, dtype=torch.bool)
     for mask in (nothing, ~nothing):

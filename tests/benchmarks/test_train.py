@@ -93,7 +93,7 @@ def test_without_a_gpu_the_bench_refuses_in_one_line(capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert (
-        "needs a GPU, and there is none; with --smoke a tiny model runs here" in error
+        "needs a GPU, but there is none; with --smoke a tiny model runs here" in error
     )
 
 

@@ -272,7 +272,7 @@ def test_the_ends_of_the_scale_are_told(show):
         [4, 16, mean_distance(even[0, 0])[0, 9].item()], rel=1e-5
     )
     page.get_by_role("radio", name="0.00").check()
-    assert "looks almost only at one patch" in story.inner_text()
+    assert "looks almost exclusively at one patch" in story.inner_text()
     assert "goes to itself; on average it looks nearer than" in story.inner_text()
     assert gauges(page) == pytest.approx([0, 1, 0])
     assert page.locator(".dit-gaze-where text").nth(9).inner_html() == "100"

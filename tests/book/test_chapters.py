@@ -1,4 +1,4 @@
-"""What says which chapters there are says what book/chapters.yml says."""
+"""Everything that lists the chapters agrees with book/chapters.yml."""
 
 import importlib.util
 import shutil

@@ -1,5 +1,5 @@
-"""The evaluation explorer in a real browser: what it shows and chooses is what
-Python computes, by mouse, by finger and by keyboard.
+"""The evaluation explorer in a real browser: what it shows and chooses is what Python
+computes, by mouse, touch and keyboard.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A chapter that ran under nbmake is not run again by a build at budget smoke; one
-of other sources is.
+"""A chapter that ran under nbmake is not run again by a build at budget smoke, unless
+its sources have changed.
 """
 
 import importlib.util

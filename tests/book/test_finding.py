@@ -1,4 +1,4 @@
-"""What is looked for is found: by the search box, in the sidebar, by search engines."""
+"""Pages can be found: with the search box, in the sidebar, by search engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the extension mends in the text of a page, and what it leaves alone."""
+"""What the extension corrects in the text of a page, and what it leaves alone."""
 
 import json
 

@@ -1,5 +1,5 @@
-"""The commands of the page "Train your own" run, in small, in the order in which
-they stand there.
+"""The commands of the page "Train your own" run, at a small size and in the page's
+order.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""The page of words: what is shown after every choice is what PyTorch computes with the
-same weights, and the reader steers it by mouse and by keyboard.
+"""The words explorer: what it shows after every choice is what PyTorch computes with
+the same weights, by mouse and by keyboard.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The network of captions as the page computes it: passes, maps, what is done to words,
-and guided walks are PyTorch's with the same weights.
+"""The caption model as the page computes it: passes, maps, word changes and guided
+walks match PyTorch with the same weights.
 """
 
 from __future__ import annotations
@@ -206,5 +206,5 @@ def test_keys_and_values_of_a_caption_are_computed_once(page):
 
 
 def test_a_caption_of_which_nothing_is_left_is_refused(page):
-    with pytest.raises(Exception, match="every word is taken away"):
+    with pytest.raises(Exception, match="every word is removed"):
         ask(page, 0.5, [in_page(CAPTION, seen=[False] * 5)])

@@ -129,7 +129,7 @@ WRONG = [
     ("02.1", lambda x, P: x.reshape(len(x), -1, P * P * x.shape[1]), "row, column"),
     ("02.1", cut_by("b c (h p) (w q) -> b (p q c) (h w)"), "has shape"),
     ("02.2", finest(lambda N, D: N <= 5 * D), "equal"),
-    ("02.2", finest(lambda N, D: N < 6 * D), "not yet larger"),
+    ("02.2", finest(lambda N, D: N < 6 * D), "equal terms still satisfy"),
     ("02.2", finest(lambda N, D: N <= 7 * D), "equal"),
     ("02.2", finest(lambda N, D: N <= 12 * D), "equal"),
     ("02.2", finest(lambda N, D: N <= 6 * D, powers), "need not be a power"),

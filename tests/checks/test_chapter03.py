@@ -126,8 +126,8 @@ RIGHT = [
     ("03.5", low_rank(10)), ("03.5", low_rank(14)), ("03.5", sequence),
 ]  # fmt: skip
 WRONG = [
-    ("03.1", modulated(normalised(eps=0.0)), "1e-6 is added"),
-    ("03.1", modulated(normalised(eps=1e-5)), "1e-6 is added"),
+    ("03.1", modulated(normalised(eps=0.0)), "add 1e-6"),
+    ("03.1", modulated(normalised(eps=1e-5)), "add 1e-6"),
     ("03.1", modulated(normalised(outside=True)), "under the root"),
     ("03.1", modulated(normalised(correction=1)), "not by D - 1"),
     ("03.1", modulated(normalised(dims=(1, 2))), "each token"),
@@ -155,7 +155,7 @@ WRONG = [
     ("03.4", lambda: (None, None), "replace"),
     ("03.4", lambda: ("a", "b"), "expected a time"),
     ("03.5", low_rank(2), "wanted"), ("03.5", low_rank(5), "wanted"),
-    ("03.5", low_rank(40), "a third of those"),
+    ("03.5", low_rank(40), "a third of Modulation"),
     ("03.5", low_rank(10, zero=False), "must be zero"),
     ("03.5", lambda width, n: Flat(width, n, 10), "6 tensors of shape"),
     ("03.5", Modulation, "must be zero"),

@@ -106,7 +106,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
             lambda x0, eps, t: (
                 t[:, None, None, None] * x0 + (1 - t[:, None, None, None]) * eps
             ),
-            "At t = 0 the image must come back",
+            "At t = 0 the result must be the image",
         ),
         (
             "01.1",
@@ -123,7 +123,7 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
         ),
         ("01.3", lambda velocity, x, steps: x - velocity(x, 1.0), "8 times"),
         ("01.4", lambda model, x, t, y, w: w * model(x, t, y), "num_classes"),
-        ("01.4", guided_label, "not of the labels"),
+        ("01.4", guided_label, "not the labels"),
         ("01.5", lambda x, t, data: data.mean(0).expand_as(x), "softmax"),
         (
             "02.1",
@@ -180,11 +180,15 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
         ),
         ("03.5", lambda width, n: torch.zeros(width), "expected an nn.Module"),
         ("03.5", lambda width, n: Modulation(width, n), "set the weights"),
-        ("03.5", lambda width, n: zeroed(Modulation(width, n)), "a third of those"),
+        (
+            "03.5",
+            lambda width, n: zeroed(Modulation(width, n)),
+            "a third of Modulation",
+        ),
         (
             "09.1",
             lambda model, x, t, y, w, low, high: model(x, t, y),
-            "With an interval that holds every t",
+            "With an interval that contains every t",
         ),
         (
             "09.1",
@@ -202,16 +206,16 @@ def test_every_check_has_a_stub_a_solution_and_a_cell_that_shows_it():
         (
             "09.4",
             lambda tracked, wanted: torch.full_like(tracked, 1 / len(tracked)),
-            "at right angles",
+            "orthogonal",
         ),
         ("09.5", lambda: ("heun", 12, 2.0, (0.0, 1.0)), "12 are allowed"),
         (
             "09.5",
             lambda: ("dpmpp_2m", 6, 4.0, (0.0, 1.0)),
-            "Where on the way is guidance needed",
+            "At which t is guidance needed",
         ),
         ("09.5", lambda: 12, "Return four things"),
-        ("09.6", lambda velocity, x0, known, noise, steps: x0, "five steps ask"),
+        ("09.6", lambda velocity, x0, known, noise, steps: x0, "five steps evaluate"),
         (
             "09.6",
             lambda velocity, x0, known, noise, steps: euler(velocity, noise, steps),
@@ -234,7 +238,7 @@ def test_a_crash_in_the_answer_is_reported_as_such():
 
 
 def test_what_is_no_function_and_no_exercise_is_refused():
-    with pytest.raises(CheckFailed, match="without brackets"):
+    with pytest.raises(CheckFailed, match="without parentheses"):
         verify("01.1", torch.zeros(1))
     with pytest.raises(ValueError, match="choose one of"):
         check("99.9", lambda: None)

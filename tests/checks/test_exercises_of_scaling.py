@@ -155,7 +155,7 @@ WRONG = [
     ("06.1", lambda D: (D, 3 * D), "one number"),
     ("06.2", lambda N, D, L: L * N**2 * D, "two products"),
     ("06.2", lambda N, D, L: L * (12 * N * D**2 + N**2 * D + 6 * D**2), "two products"),
-    ("06.2", lambda N, D, L: L * N * (18 * D**2 + 2 * N * D), "once for each image"),
+    ("06.2", lambda N, D, L: L * N * (18 * D**2 + 2 * N * D), "once per image"),
     ("06.2", lambda N, D, L: L * (12 * N * D**2 + 2 * N**2 * D), "modulation"),
     ("06.2", lambda N, D, L: 2 * L * (12 * N * D**2 + 2 * N**2 * D + 6 * D**2), "L="),
     ("06.3", lambda law, C, per: (C / per) ** 0.5, "derivative"),
@@ -177,8 +177,8 @@ WRONG = [
     ("06.5", lambda s, L, new: sum(by_the_textbook(s, L, new)) / 2, "two numbers"),
     ("06.6", lambda f, b: (1.0, b / f), "keep its size"),
     ("06.6", lambda f, b: (b / f, b / f), "keep its size"),
-    ("06.6", lambda f, b: ((b / f) ** 0.5, (b / f) ** 0.5), "agree with the input"),
-    ("06.6", lambda f, b: ((b / f) ** 0.5, 1.0), "agree with the input"),
+    ("06.6", lambda f, b: ((b / f) ** 0.5, (b / f) ** 0.5), "correlated with the input"),
+    ("06.6", lambda f, b: ((b / f) ** 0.5, 1.0), "correlated with the input"),
     ("06.6", lambda f, b: ((f / b) ** 0.5, f / b), "keep its size"),
 ]  # fmt: skip
 

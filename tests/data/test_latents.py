@@ -306,7 +306,7 @@ def test_scores_and_edits_of_latents_are_refused(run):
     from dit_lite.evaluation import evaluate_model
 
     model = dit_lite.load(run)
-    with pytest.raises(ValueError, match="scores are taken of images"):
+    with pytest.raises(ValueError, match="scores need images"):
         evaluate_model(model, "digits")
     with pytest.raises(ValueError, match="edited in pixels"):
         edit(model, torch.zeros(1, 4, 8, 8), [0])

@@ -120,8 +120,8 @@ def test_whoever_is_behind_is_named():
     said = describe(found, 2, 30)
     assert "rank 1 has not begun step 8" in said
     assert said.endswith("here")
-    assert "rank 2 does not answer" in describe(found, 3, 30)
-    assert "all ranks stand in step 8" in describe({0: found[0]}, 1, 30)
+    assert "rank 2 does not respond" in describe(found, 3, 30)
+    assert "all ranks are in step 8" in describe({0: found[0]}, 1, 30)
 
 
 def test_a_watch_waits_while_there_is_progress(capsys):
@@ -138,14 +138,14 @@ def test_a_watch_waits_while_there_is_progress(capsys):
         time.sleep(2)
     assert ended
     said = capsys.readouterr().err
-    assert "all ranks stand in step 6" in said
+    assert "all ranks are in step 6" in said
     assert "time.sleep(2)" in said
 
 
 def test_wrong_use_is_said_once_before_training(tmp_path):
     arguments = ["train", "digits", "--out", tmp_path, "--parallel", "tp=3"]
     lines: list[str] = []
-    with pytest.raises(LaunchError, match="multiple of 3 processes, and there are 2"):
+    with pytest.raises(LaunchError, match="multiple of 3 processes, but there are 2"):
         run_ranks(arguments, 2, show=lines.append)
     assert sum("multiple of 3 processes" in line for line in lines) == 1
     assert not any(tmp_path.iterdir())
@@ -157,5 +157,5 @@ def test_a_port_in_use_is_named(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         where = ["--master-addr", "127.0.0.1", "--master-port", str(port)]
-        with pytest.raises(LaunchError, match="the port is in use; leave"):
+        with pytest.raises(LaunchError, match="the port is in use; omit"):
             run_ranks(["train", "digits"], 2, torchrun=where, show=None, timeout=60)

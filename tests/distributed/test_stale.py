@@ -74,5 +74,5 @@ def test_wrong_numbers_are_refused():
         LocalSGD([], 0)
     with pytest.raises(ConfigError, match="delay=-1"):
         stable_rate(-1)
-    with pytest.raises(ConfigError, match="does not lie between"):
+    with pytest.raises(ConfigError, match="is not between"):
         largest_stable(lambda rate: False, 1, 2)

@@ -57,9 +57,9 @@ def test_what_cannot_be_read_is_named(text, words):
         ("pp=8", dict(depth=4), 8, 8, "pp=8 is more than the depth=4"),
         ("pp=2,micro=3", {}, 8, 2, "batch_size=8 does not divide.*multiple of 3"),
         ("ddp", {}, 2, 4, "batch_size=2 is less than one image for each of 4"),
-        ("tp=2", {}, 8, 3, "needs a multiple of 2 processes, and there are 3; start 2"),
+        ("tp=2", {}, 8, 3, "needs a multiple of 2 processes, but there are 3; start 2"),
         ("fsdp=4,tp=2", {}, 8, 12, "multiple of 8 processes.*start 8"),
-        ("pp=2", dict(long_skips=True), 8, 2, "does not know long_skips=True"),
+        ("pp=2", dict(long_skips=True), 8, 2, "does not support long_skips=True"),
     ],
 )
 def test_what_does_not_divide_is_named_with_the_way_out(

@@ -1,4 +1,4 @@
-"""Bytes on the wire, counted, are those of the planner's formulas."""
+"""The bytes counted on the wire match the planner's formulas."""
 
 import pytest
 import torch

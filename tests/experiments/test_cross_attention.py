@@ -1,4 +1,4 @@
-"""What the experiments on words rely on."""
+"""The assumptions behind the experiments on words."""
 
 import pytest
 import torch

@@ -1,5 +1,5 @@
-"""What asks shipped models for numbers asks them on the device of the budget. A
-device without numbers stands for the GPU: torch refuses to mix it with the CPU too.
+"""Experiments that sample shipped models run them on the budget's device. A device
+without numbers stands in for the GPU: torch refuses to mix it with the CPU too.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""An experiment is found by its file: adding one touches nothing else."""
+"""An experiment is found through its file: adding one changes nothing else."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a budget says of its device holds."""
+"""Each budget runs on the device that it names."""
 
 import os
 

@@ -108,7 +108,7 @@ def test_parts_of_other_hardware_are_refused(squares, monkeypatch):
     monkeypatch.setattr("dit_lite.lab.provenance.hardware", lambda device: "two abaci")
     with pytest.raises(
         ResultError,
-        match="made on one abacus, and this is two abaci; a result has one hardware",
+        match="made on one abacus, but this is two abaci; a result must come from one kind of",
     ):
         run_experiment("toy", "cpu")
 

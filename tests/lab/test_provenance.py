@@ -90,7 +90,7 @@ def test_the_commit_is_gits_or_given_or_the_version(tmp_path, monkeypatch):
     monkeypatch.setenv("DIT_LITE_COMMIT", "main")
     with pytest.raises(
         ValueError,
-        match="DIT_LITE_COMMIT='main' is no commit; set it to what `git rev-parse "
+        match="DIT_LITE_COMMIT='main' is not a commit; set it to what `git rev-parse "
         "HEAD` prints",
     ):
         provenance.commit()

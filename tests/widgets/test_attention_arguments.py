@@ -125,7 +125,7 @@ def test_tensors_lists_colours_and_grids_that_are_not_square_are_taken():
         2), np.uint8)}),
         (ValueError, r"times has shape \(3,\) .* expected 2 finite numbers",
         {"times": [1, 0.5, 0]}),
-        (ValueError, "times .* none twice", {"times": [1, 1]}),
+        (ValueError, "times .* all different", {"times": [1, 1]}),
         (ValueError, "times .* finite", {"times": [1, np.nan]}),
         (TypeError, "attention has dtype int64; expected floating-point",
         {"attention": np.ones((T, L, h, N, N), int)}),

@@ -62,14 +62,14 @@ def test_the_first_state_can_be_another():
         {"table": formula("macs", "width[0]")}),
         (ValueError, "the formula macs reads alert", {"table": formula("macs",
         "alert(1)")}),
-        (ValueError, "the formula tokens reads macs, which is not known before it",
+        (ValueError, "the formula tokens reads macs, which no earlier formula defines",
         {"table": formula("tokens", "macs + 1")}),
         (ValueError, "table has no formula cost", {"table": without("formulas",
         "cost")}),
         (ValueError, "sizes=None: expected", {"sizes": None}),
         (ValueError, r"sizes\['S'\]=\(384, 12\)", {"sizes": {"S": (384, 12)}}),
         (ValueError, r"sizes\['S'\]=\(384, 12, 7\)", {"sizes": {"S": (384, 12, 7)}}),
-        (ValueError, "speed is not a value of the calculator; choose from: "
+        (ValueError, "speed is not an input of the calculator; choose from: "
             ".*batch.*price", {"speed": 3}),
         (ValueError, "machine='abacus' is not known; choose one of H200",
         {"machine": "abacus"}),

@@ -50,7 +50,7 @@ def test_a_wrong_timeline_of_a_pipeline_is_refused(message, timelines, more):
 @pytest.mark.parametrize(
     ("message", "change"),
     [
-        ("price is not a value", dict(price=3)),
+        ("price is not an input", dict(price=3)),
         ("machine='H900' is not known", dict(machine="H900")),
         ("heads=7 does not divide", dict(heads=7)),
         ("patch_size=3 does not cut", dict(patch_size=3)),

@@ -263,7 +263,7 @@ def test_tensors_lists_and_single_channels_are_taken():
         (
             choose,
             ValueError,
-            "answer=2 is out of range; expected the place of the right option, 0 to 1",
+            "answer=2 is out of range; expected the index of the right option, 0 to 1",
             {"answer": 2},
         ),
         (choose, ValueError, "answer='that' is out of range", {"answer": "that"}),

@@ -101,7 +101,7 @@ def test_the_first_state_is_what_was_asked_for():
         ),
         (
             ValueError,
-            r"sizes has 12, which neither divides the 8 pixels of images\['b'\]",
+            r"sizes has 12, which is neither a divisor nor a multiple of the 8 pixels of images\['b'\]",
             {"images": {"b": DIGIT}, "sizes": (4, 12), "size": 4},
         ),
         (
@@ -111,7 +111,11 @@ def test_the_first_state_is_what_was_asked_for():
         ),
         (ValueError, r"sizes=\[\]: expected a list", {"sizes": ()}),
         (ValueError, r"sizes=32: expected a list", {"sizes": 32}),
-        (ValueError, r"sizes=\[16, 8\]: expected rising numbers", {"sizes": (16, 8)}),
+        (
+            ValueError,
+            r"sizes=\[16, 8\]: expected increasing numbers",
+            {"sizes": (16, 8)},
+        ),
         (
             ValueError,
             r"widths=\[64\.0\]: expected a list of whole numbers from 1 to 16384",

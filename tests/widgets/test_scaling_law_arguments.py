@@ -45,7 +45,7 @@ def without(i: int, name: str) -> list[dict]:
         (ValueError, "rows is empty", {"rows": []}),
         (ValueError, r"rows\[1\] has no loss; it has patch_size, width",
         {"rows": without(1, "loss")}),
-        (ValueError, r"rows\[24\] is there twice: patch_size=8, width=16",
+        (ValueError, r"rows\[24\] is a duplicate: patch_size=8, width=16",
         {"rows": [*ROWS, ROWS[0]]}),
         (ValueError, r"was measured at \[200, 400\]; expected \[100, 200, 400\]",
         {"rows": ROWS[:3] + ROWS[4:]}),
@@ -82,7 +82,7 @@ def test_choices_of_the_explorer_are_checked(kind, message, change):
 @pytest.mark.parametrize(
     ("kind", "message", "change"),
     [
-        (ValueError, r"rows have the patch sizes \[4, 8\]; select those of one",
+        (ValueError, r"rows have the patch sizes \[4, 8\]; select one of them",
         {"rows": ROWS + [row | {"patch_size": 4} for row in ROWS]}),
         (ValueError, "lengths holds 300; choose from 100, 200, 400",
         {"lengths": [300]}),

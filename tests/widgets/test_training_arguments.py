@@ -75,7 +75,7 @@ def test_the_first_state_of_a_replay_ends_the_run_that_was_asked_for():
          {"runs": runs(drawn=np.zeros((2, 10, 8, 8)))}),
         (r"runs\[1\]\['held_out'\] has shape \(2,\)", {"runs": runs(held_out=[1, 2])}),
         ("two runs have the same lr", {"runs": runs(warm=0.0)}),
-        ("runs lack a combination of lr", {"runs": runs()[:-1]}),
+        ("runs lack some combination of lr", {"runs": runs()[:-1]}),
     ],
 )  # fmt: skip
 def test_what_a_replay_cannot_show_is_refused_by_name(message, change):

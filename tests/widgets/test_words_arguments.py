@@ -86,7 +86,7 @@ def changed(**changes):
         (ValueError, "layer=2 is out of range", {"layer": 2}),
         (ValueError, "head=-1 is out of range", {"head": -1}),
         (ValueError, "patch=4 is out of range", {"patch": 4}),
-        (ValueError, r"groups\['shapes'\] has 'heart', which is no word",
+        (ValueError, r"groups\['shapes'\] has 'heart', which is not a word",
             {"groups": {"shapes": ["circle", "heart"]}}),
         (TypeError, r"groups=\[\]; expected a dict", {"groups": []}),
         (ValueError, "there are 13 examples; at most 12 fit",

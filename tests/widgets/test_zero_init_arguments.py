@@ -110,7 +110,7 @@ def test_tensors_lists_and_absent_groups_are_taken():
         {"gradients": every(np.ones((6, 3)))}),
         (ValueError,
         r"gradients\['literal'\] has shape \(1, 2\); expected \(steps, 2\): two steps or more", {"gradients": every(np.ones((1, 2)))}),
-        (ValueError, r"gradients\['gate 0'\] has 5 steps; expected 6, as the others",
+        (ValueError, r"gradients\['gate 0'\] has 5 steps; expected 6, as for the other readings",
         {"gradients": every(np.ones((6, 2)), **{"gate 0": np.ones((5, 2))})}),
         (ValueError, r"gradients\['literal'\] is not a table of norms",
         {"gradients": every(-np.ones((6, 2)))}),

@@ -1,5 +1,5 @@
-"""Hoffmann et al.'s first approach: curves of loss over compute for several sizes; at
-each compute the size that is lowest, and a power law through those.
+"""Hoffmann et al.'s first approach: curves of loss over compute for several sizes; the
+size with the lowest loss at each compute, and a power law through these.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Envelope:
 
 
 def envelope(parameters, images, loss, *, per_parameter: float = 6.0, at: int = 100):
-    """The lower envelope of runs, each the points of one size, at `at` computes spaced
-    evenly in their logarithm (2203.15556 sec. 3.1); a run costs per_parameter Psi n.
+    """The lower envelope of runs, each the points of one size, at `at` computes evenly
+    spaced in log compute (2203.15556 sec. 3.1); a run costs per_parameter Psi n.
 
-    A curve is read between its points, linearly in log loss over log compute, and not
-    beyond its ends. Seeds of one size should be averaged before. Raises ScalingError
+    A curve is interpolated between its points, linearly in log loss over log compute,
+    and not extrapolated. Average the seeds of each size first. Raises ScalingError
     where fewer than two sizes are ever lowest; warns (ScalingWarning) where the
     smallest or largest size is, since a size that was not trained may then be better.
     """

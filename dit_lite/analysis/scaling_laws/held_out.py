@@ -13,8 +13,8 @@ from .points import ScalingError
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a law said of runs that it had not seen: `predicted`, `low` and `high`, and
-    what they did, `loss`, each (k,); `law` is the fit to the others.
+    """A law's predictions for runs that it had not seen, `predicted`, `low` and `high`,
+    and their actual `loss`, each (k,); `law` is the fit to the other runs.
     """
 
     law: ScalingLaw
@@ -41,14 +41,14 @@ def predict_held_out(
     """Fit to the points outside the mask `held` (m,), predict those inside it.
 
     `options` are those of `fit_scaling_law`. Raises ScalingError for a mask that holds
-    out nothing, or everything.
+    out nothing or everything.
     """
     held = np.asarray(held)
     loss = np.asarray(loss, float)
     if held.shape != loss.shape or held.dtype != bool or not 0 < held.sum() < held.size:
         raise ScalingError(
             f"held has shape {held.shape}, type {held.dtype} and {held.sum()} points; "
-            f"give a mask of {loss.shape} that holds out some and leaves some"
+            f"give a mask of {loss.shape} that holds out some points and keeps some"
         )
 
     def kept(values):

@@ -1,10 +1,10 @@
 """Hoffmann et al.'s second approach: at each compute budget a parabola through the loss
-over log Psi; its vertices say how the best size grows with compute.
+over log Psi; its vertices show how the best size grows with compute.
 
 A parabola is exact only for a valley that is symmetric in log Psi. The valley of L = E
-+ A Psi^-alpha + B n^-beta at fixed Psi n is not, unless alpha = beta; then, and where
-the grid lies off the valley's centre, the vertex is biased towards the flatter side.
-`parabola_bias` says by how much for a known law.
++ A Psi^-alpha + B n^-beta at fixed Psi n is not, unless alpha = beta; otherwise, and
+where the grid is off the valley's centre, the vertex is biased towards the flatter
+side. `parabola_bias` says by how much for a known law.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SKEW = 0.1
 class IsoFLOP:
     """The best size at each budget: `compute` (k,), `parameters` (k,) and `loss` (k,)
     of the vertices, and Psi = `factor` C^`exponent` through them. `draws` (r,) are
-    exponents of resampled losses.
+    exponents from resampled losses.
     """
 
     compute: np.ndarray
@@ -44,19 +44,19 @@ class IsoFLOP:
         return Range(*map(float, np.quantile(self.draws, _ends(level))))
 
     def best_size(self, compute: float) -> float:
-        """The size that the power law gives for a budget."""
+        """The power law's best size for a budget."""
         return float(self.factor * positive("compute", [compute])[0] ** self.exponent)
 
 
 def isoflop(compute, parameters, loss, *, draws: int = 400, seed: int = 0) -> IsoFLOP:
-    """Fit a parabola per budget, and a power law through the vertices (2203.15556
-    sec. 3.2): compute (m,) is the budget that each run was given, FLOPs.
+    """Fit a parabola per budget, and a power law through the vertices (2203.15556 sec.
+    3.2): compute (m,) is each run's budget in FLOPs.
 
     Raises ScalingError for fewer than two budgets, fewer than four sizes in one (three
-    fix a parabola and say nothing of its error), and a valley that is upside down.
-    Warns (ScalingWarning) where the known bias of parabolas shows: a vertex off the
-    centre of its sizes or beyond them, and a cubic that has its minimum elsewhere, as
-    unequal exponents make it.
+    determine a parabola and say nothing about its error), and a valley that is upside
+    down. Warns (ScalingWarning) where the known bias of parabolas shows: a vertex off
+    the centre of its sizes or beyond them, or a cubic with its minimum elsewhere, as
+    with unequal exponents.
     """
     points = check_points(parameters, None, loss)
     compute = positive("compute", compute)
@@ -93,7 +93,7 @@ def isoflop(compute, parameters, loss, *, draws: int = 400, seed: int = 0) -> Is
 def _valley(
     budget: float, x: np.ndarray, loss: np.ndarray, draws: int, rng
 ) -> tuple[float, float, np.ndarray]:
-    """Vertex in log Psi, loss there, and vertices (r,) of resampled losses."""
+    """Vertex in log Psi, loss there, and vertices (r,) from resampled losses."""
     if len(np.unique(x)) < 4:
         raise ScalingError(
             f"budget {budget:g} has {len(np.unique(x))} sizes; a parabola with an "
@@ -105,8 +105,8 @@ def _valley(
     c = np.linalg.lstsq(basis, loss, rcond=None)[0]
     if c[2] <= 0:
         raise ScalingError(
-            f"budget {budget:g}: the loss bends downwards over the sizes, there is no "
-            "best one; widen the range of sizes"
+            f"budget {budget:g}: the loss curves downwards over the sizes, so there is "
+            "no best one; widen the range of sizes"
         )
     vertex = -c[1] / (2 * c[2])
     _warn(budget, u, loss, vertex, half)
@@ -123,8 +123,8 @@ def _warn(budget: float, u: np.ndarray, loss: np.ndarray, vertex, half) -> None:
     if abs(vertex) > OFF_CENTRE:
         place = "beyond" if abs(vertex) > 1 else "off the centre of"
         warnings.warn(
-            f"budget {budget:g}: the best size lies {place} the sizes that were "
-            "trained; parabolas are biased there: add sizes on the "
+            f"budget {budget:g}: the best size lies {place} the trained sizes; "
+            "parabolas are biased there: add sizes on the "
             f"{'larger' if vertex > 0 else 'smaller'} side",
             ScalingWarning,
             stacklevel=4,
@@ -138,9 +138,9 @@ def _warn(budget: float, u: np.ndarray, loss: np.ndarray, vertex, half) -> None:
     shift = half * np.abs(minima - vertex).min() if len(minima) else np.inf
     if shift > SKEW:
         warnings.warn(
-            f"budget {budget:g}: the valley is lopsided, a cubic has its minimum "
-            f"{np.exp(min(shift, 9)) - 1:.0%} away; unequal exponents do that, and "
-            "bias a parabola: compare with fit_scaling_law",
+            f"budget {budget:g}: the valley is asymmetric, and a cubic has its "
+            f"minimum {np.exp(min(shift, 9)) - 1:.0%} away; unequal exponents cause "
+            "this and bias a parabola: compare with fit_scaling_law",
             ScalingWarning,
             stacklevel=4,
         )
@@ -149,7 +149,7 @@ def _warn(budget: float, u: np.ndarray, loss: np.ndarray, vertex, half) -> None:
 def parabola_bias(
     law: Curve, compute: float, parameters, per_parameter: float = 6.0
 ) -> float:
-    """By how much a parabola misses the best size of a known law, without any noise:
+    """How far a parabola misses the best size of a known law, without any noise: the
     log of its vertex over the true optimum, for models of `parameters` (m,) trained
     with `compute` FLOPs each.
     """

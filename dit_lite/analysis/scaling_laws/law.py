@@ -1,5 +1,5 @@
-"""A scaling law: fitted, with what is known of each of its numbers, and asked for a
-loss that nobody has measured.
+"""A scaling law: fitted, with an interval for each of its numbers, and used to predict
+a loss that has not been measured.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .points import Points, ScalingError, ScalingWarning, check_points, positive
 from .resample import drawn
 from .surface import Design, fit, minimise
 
-#: Huber's constant: 95 % as efficient as squares where errors are normal.
+#: Huber's constant: 95 % as efficient as least squares where errors are normal.
 NORMAL = 1.345
 SPREAD = 1.4826  # a normal deviation, in units of the median absolute one
 
@@ -38,7 +38,7 @@ class Optimum(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """L = E + A Psi^-alpha + B n^-beta, as numbers alone: a published law, or the
+    """L = E + A Psi^-alpha + B n^-beta, just the numbers: a published law, or the
     fitted part of a `ScalingLaw`. B is 0 where n plays no part.
     """
 
@@ -52,7 +52,7 @@ class Curve:
         """The loss at sizes and numbers of images: numbers, or arrays that broadcast.
 
         Raises ScalingError for sizes that are not positive, and where the law needs a
-        number of images and gets none.
+        number of images and none is given.
         """
         return _given(self._terms(parameters, images).sum(0))
 
@@ -99,9 +99,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class ScalingLaw(Curve):
-    """A fitted law. `draws` {name: (r,)} are the numbers of refits to resampled losses;
-    `errors` (m,) are those of log loss around the law, `delta` where they stopped
-    counting as squares.
+    """A fitted law. `draws` {name: (r,)} are the fitted numbers of refits to resampled
+    losses; `errors` (m,) are the deviations of log loss from the law, `delta` the size
+    beyond which they no longer count as squares.
     """
 
     points: Points = None
@@ -127,10 +127,10 @@ class ScalingLaw(Curve):
     def predict_interval(
         self, parameters, images=None, level: float = 0.9, new_run: bool = True
     ) -> Range:
-        """The interval that holds the loss of a `new_run` at a size and a number of
-        images, or only the law's own value there; numbers, or arrays.
+        """The interval for the loss of a `new_run` at a size and a number of images, or
+        for the law's own value there; numbers, or arrays.
 
-        The scatter of a new run is drawn from the errors of the old ones.
+        A new run's scatter is drawn from the errors of the fitted runs.
         """
         psi, n = _sizes(self, parameters, images)
         d = {
@@ -156,7 +156,7 @@ class ScalingLaw(Curve):
         return "\n".join(lines)
 
 
-#: Refits of which each keeps its parameters in memory.
+#: The most refits, whose parameters are all kept in memory.
 MOST_DRAWS = 100_000
 
 
@@ -177,14 +177,14 @@ def fit_scaling_law(
 
     The Huber loss of log L, from a grid of starts (2203.15556 sec. 3.3). `images` None
     leaves the last term out, `floor` False the first. `runs` says which points belong
-    to one run, whose errors are then resampled together; `same` {name: values} what has
-    to be equal among the points (weighting, data, hardware). `delta` None takes Huber's
-    1.345 standard deviations of the errors; 1e-3 is what Hoffmann et al. used, which is
-    close to least absolute errors. `draws` refits, from `seed`, give the intervals.
+    to one run, whose errors are then resampled together; `same` {name: values} what
+    must be equal for all points (weighting, data, hardware). `delta` None uses Huber's
+    1.345 standard deviations of the errors; Hoffmann et al. used 1e-3, which is close
+    to least absolute errors. `draws` refits, from `seed`, give the intervals.
 
     Raises ScalingError for points that cannot be fitted (see `check_points`), and for
-    fewer points than parameters of the law; warns (ScalingWarning) of ranges without
-    leverage and of a floor that the points do not show.
+    fewer points than the law has parameters; warns (ScalingWarning) about ranges too
+    short to fit an exponent and about a floor that the points do not show.
     """
     points = check_points(parameters, images, loss, runs, same)
     design = Design.of(points.parameters, points.images, floor)
@@ -201,7 +201,7 @@ def fit_scaling_law(
     around, errors = drawn(
         design, theta, log_loss, points.run, draws, np.random.default_rng(seed)
     )
-    # Student's t of one degree of freedom knows no bound; numbers end at e^709
+    # Student's t with one degree of freedom is unbounded; numbers end at e^709
     around = around.clip(-300, 300)
     refits, _ = minimise(design, around, np.repeat(theta[None], draws, 0), delta)
     values = _numbers(design, refits)
@@ -211,8 +211,8 @@ def fit_scaling_law(
     )
     if floor and law.interval("E")[0] < 1e-3 * points.loss.min():
         warnings.warn(
-            "the points do not show a floor: E may be 0, and alpha leans on the guess; "
-            "add larger models and longer runs, or fit with floor=False beside it",
+            "the points do not show a floor: E may be 0, and alpha depends on that "
+            "guess; add larger models and longer runs, or compare with floor=False",
             ScalingWarning,
             stacklevel=2,
         )
@@ -222,7 +222,7 @@ def fit_scaling_law(
 def _robust(
     design: Design, loss: np.ndarray, delta: float | None
 ) -> tuple[np.ndarray, float]:
-    """The fit, and the delta that it was made with."""
+    """The fit, and the delta used."""
     if delta is not None:
         return fit(design, loss, delta), delta
     squares = fit(design, loss, np.inf)

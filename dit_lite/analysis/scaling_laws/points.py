@@ -1,5 +1,5 @@
-"""What a scaling law is fitted to: losses at sizes and at numbers of images, and what
-makes them unfit to be compared.
+"""What a scaling law is fitted to: losses at sizes and numbers of images, and checks
+that they are comparable.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Sizes within this factor of each other leave an exponent open.
+#: Sizes within this factor of each other do not determine an exponent.
 LEVERAGE = 2.0
 
 
@@ -20,14 +20,14 @@ class ScalingError(ValueError):
 
 
 class ScalingWarning(UserWarning):
-    """A fit that can be made, and what it cannot tell."""
+    """A fit that works, and what it cannot determine."""
 
 
 @dataclass(frozen=True)
 class Points:
     """Losses at sizes Psi and numbers of images n, each (m,) float64; `run` (m,) says
-    which points are of one run, and share its luck. `images` is None where n plays no
-    part.
+    which points belong to one run, and so share its random errors. `images` is None
+    where n plays no part.
     """
 
     parameters: np.ndarray
@@ -45,9 +45,9 @@ def check_points(
     """The points as arrays of float64.
 
     Raises ScalingError, with the numbers of the points, for lengths that differ, for
-    what is not finite and positive, for a point that is there twice, and for values of
-    `same` that differ: {"weighting": [one per point], "hardware": [...]}. Warns of
-    sizes, or numbers of images, within a factor of 2.
+    what is not finite and positive, for a duplicate point, and for values of `same`
+    that differ: {"weighting": [one per point], "hardware": [...]}. Warns about sizes,
+    or numbers of images, within a factor of 2.
     """
     for name, values in dict(parameters=parameters, loss=loss).items():
         if values is None:
@@ -123,12 +123,12 @@ def refuse_mixed(name: str, values: list) -> None:
         )
         raise ScalingError(
             f"{name} differs between the points: {listed}. Their losses are not "
-            "comparable: fit each group by itself"
+            "comparable: fit each group separately"
         )
 
 
 def refuse_duplicates(points: Points) -> None:
-    """ScalingError for a point that stands there twice to the last digit."""
+    """ScalingError for a point that occurs twice, equal to the last digit."""
     columns = [
         a for a in (points.parameters, points.images, points.loss) if a is not None
     ]
@@ -140,7 +140,7 @@ def refuse_duplicates(points: Points) -> None:
         where = np.flatnonzero((rows == rows[first[twice[0]]]).all(1))
         raise ScalingError(
             f"points {', '.join(map(str, where))} are the same run, "
-            f"loss={points.loss[where[0]]:g}; leave the copies out (another seed has "
+            f"loss={points.loss[where[0]]:g}; leave out the copies (another seed gives "
             "another loss)"
         )
 

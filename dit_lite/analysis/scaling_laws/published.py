@@ -1,6 +1,6 @@
 """Published laws, and points to refit them with.
 
-In laws of language models n counts tokens, in those of images images.
+n counts tokens in laws for language models, and images in laws for image models.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_points(
     a header, such as the one beside Besiroglu et al.'s paper.
 
     Where the column `images` is missing, n is compute / (6 Psi). Raises
-    FileNotFoundError, and ScalingError for columns that are missing or no numbers.
+    FileNotFoundError, and ScalingError for columns that are missing or not numeric.
     """
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -1,10 +1,11 @@
-"""What a fit would have been with other luck: losses drawn anew around a fitted law.
+"""What a fit would have been with other random errors: losses redrawn around a fitted
+law.
 
 The wild bootstrap by run: each run's residuals keep their shape and change sign
 together (Cameron, Gelbach and Miller 2008), so that the points of one run, which share
 a seed, do not count as independent evidence. Residuals of a fit are too small; they are
-blown up by what each run pulled the fit towards itself (MacKinnon and White 1985), and
-the noise is as uncertain as its degrees of freedom make it (Student's t).
+inflated by how far each run pulled the fit towards itself (MacKinnon and White 1985),
+and the uncertainty of the noise follows its degrees of freedom (Student's t).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 
 from .surface import Design
 
-#: With CR2 nominal 90 % intervals of few runs hold the truth in 86 to 90 %, with CR3 in
-#: 90 to 95 %, and in between in 88 to 92 % (tests/analysis/scaling_laws/test_law.py).
+#: With CR2, nominal 90 % intervals from few runs contain the truth in 86 to 90 % of
+#: cases, with CR3 in 90 to 95 %, and in between in 88 to 92 %
+#: (tests/analysis/scaling_laws/test_law.py).
 POWER = 0.75
 
 
@@ -24,8 +26,8 @@ def true_size(
     """Residuals (m,) as large as the errors behind them: (I - H)^-power r, run by run,
     with H the hat matrix of the derivatives (m, p).
 
-    With power 1/2 (CR2) they vary as the errors do, with 1 (CR3) as a run's errors from
-    a fit to the other runs.
+    With power 1/2 (CR2) they vary like the errors, with 1 (CR3) like a run's errors
+    relative to a fit to the other runs.
     """
     q, _ = np.linalg.qr(jacobian)
     errors = np.empty_like(residual)
@@ -54,7 +56,7 @@ def drawn(
     _, member = np.unique(run, return_inverse=True)
     runs = member.max() + 1
     signs = rng.choice([-1.0, 1.0], (draws, runs))[:, member]
-    # p parameters were spent, but no more than leaves one degree of freedom
+    # p parameters are subtracted, leaving at least one degree of freedom
     free = max(runs - len(theta), 1)
     scale = np.sqrt(free / rng.chisquare(free, (draws, 1)))
     scatter = true_size(residual, jacobian, run, power=0.5)

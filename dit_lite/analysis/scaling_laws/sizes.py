@@ -10,7 +10,7 @@ from ..cost_table import model_values
 from ..flops import flops
 
 #: What counts as Psi. Embeddings are those of patches, positions, time and labels;
-#: adaLN's matrices work once an image: a third of the parameters, 0.2 % of the work.
+#: adaLN's matrices act once per image: a third of the parameters, 0.2 % of the work.
 COUNTS: dict[str, Callable[[dict], float]] = {
     "all": lambda v: v["parameters"],
     "without_embeddings": lambda v: v["parameters"] - _embeddings(v),

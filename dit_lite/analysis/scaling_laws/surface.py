@@ -1,10 +1,10 @@
 """Fitting L = E + A Psi^-alpha + B n^-beta to many data sets at once: a robust loss on
 logarithms, from a grid of starts.
 
-The objective is Hoffmann et al.'s (2203.15556 eq. 3): the Huber loss of log L minus log
-of the law. They minimise it by L-BFGS; here Levenberg-Marquardt steps on reweighted
-residuals find the same minimum, for hundreds of resampled data sets side by side, which
-is what makes bootstrap intervals cheap.
+The objective is Hoffmann et al.'s (2203.15556 eq. 3): the Huber loss of log L minus the
+law's logarithm. They minimise it by L-BFGS; here Levenberg-Marquardt steps on
+reweighted residuals find the same minimum, for hundreds of resampled data sets side by
+side, which is what makes bootstrap intervals cheap.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Where residuals of log L stop counting as squares (2203.15556 sec. 3.3).
+#: The residual of log L beyond which errors no longer count as squares (2203.15556 sec.
+#: 3.3).
 HUBER = 1e-3
-#: Exponents that are tried as starts, and the range that they are kept in.
+#: Exponents tried as starting points, and the range that they are kept in.
 STARTS = np.geomspace(0.04, 1.6, 13)
 EXPONENTS = (0.005, 4.0)
 DEEPEST = 18.0  # the floor is at least exp(-18) of the smallest loss: 0 for all uses
@@ -23,9 +24,9 @@ ITERATIONS = 300
 
 
 class Design(NamedTuple):
-    """Where losses were measured, centred so that exponents and factors can be told
-    apart: x = log Psi - `x0` and z = log n - `z0`, each (m,); z is None where n does
-    not vary.
+    """Where losses were measured, centred so that exponents and factors can be
+    separated: x = log Psi - `x0` and z = log n - `z0`, each (m,); z is None where n
+    does not vary.
     """
 
     x: np.ndarray
@@ -96,7 +97,7 @@ def starts(design: Design, loss: np.ndarray, keep: int = 12) -> np.ndarray:
     grid = [STARTS] if design.z is None else [STARTS, STARTS]
     exponents = np.stack(np.meshgrid(*grid, indexing="ij"), -1).reshape(-1, len(grid))
     factors, squares = project(design, loss, exponents)
-    # a factor that wants to be negative starts from next to nothing instead
+    # a factor that would be negative starts near zero instead
     least = 1e-6 * loss.min()
     logs = np.log(np.maximum(factors, least))
     order = np.argsort(squares)[:keep]
@@ -109,8 +110,8 @@ def starts(design: Design, loss: np.ndarray, keep: int = 12) -> np.ndarray:
 def project(
     design: Design, loss: np.ndarray, exponents: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The factors (k, 2 or 3) that fit best for each pair of exponents (k, 1 or 2), in
-    least squares of relative errors, and those squares (k,).
+    """The factors (k, 2 or 3) that fit best for each pair of exponents (k, 1 or 2), by
+    least squares on relative errors, and the sums of squares (k,).
     """
     columns = [np.exp(-exponents[:, :1] * design.x)]
     if design.floor:
@@ -136,8 +137,8 @@ def minimise(
     """Fit every row: log_loss (r, m) from theta (r, p) -> theta (r, p), objective (r,).
 
     Each step solves a damped least-squares problem in which a point counts by
-    delta/|residual| where that is below 1, and is kept only if the Huber loss falls.
-    A row that no longer improves is left alone.
+    delta/|residual| where that is below 1, and is kept only if the Huber loss falls. A
+    row that no longer improves stays as it is.
     """
     theta, lowest = theta.copy(), log_loss.min(-1)
     theta = bounded(design, theta, lowest)

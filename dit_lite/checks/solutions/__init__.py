@@ -1,5 +1,5 @@
-"""The solutions of the exercises: run by every build, and shown closed. A file per
-chapter; every chapterNN.py here is found by itself.
+"""The solutions of the exercises: run by every build, and shown collapsed. One file per
+chapter; every chapterNN.py here is found automatically.
 """
 
 import importlib

@@ -31,7 +31,7 @@ def places(old, new):
 
 @solves("02.4")
 def least_loss(targets, basis):
-    # project on the span of the basis; what the projection misses, no answer can draw
+    # project onto the span of the basis; no answer can draw what the projection misses
     drawn = targets @ torch.linalg.pinv(basis).T @ basis.T
     return (targets - drawn).square().mean()
 

@@ -30,7 +30,7 @@ def effect(model, x, t, y, j):
 
 @solves("04.4")
 def reweight(weights, factors):
-    return weights * factors  # rows do not sum to 1 any more
+    return weights * factors  # rows no longer sum to 1
 
 
 @solves("04.5")

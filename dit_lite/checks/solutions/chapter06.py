@@ -24,8 +24,8 @@ def macs(N, D, L):
 
 @solves("06.3")
 def best(law, compute, per):
-    # the derivative of the loss by log Psi is zero where the two terms, each times
-    # its exponent, are equal: Psi^(alpha + beta) = alpha A / (beta B) (C / per)^beta
+    # the derivative of the loss in log Psi is zero where the two terms, each times its
+    # exponent, are equal: Psi^(alpha + beta) = alpha A / (beta B) (C / per)^beta
     ratio = law.alpha * law.A / (law.beta * law.B) * (compute / per) ** law.beta
     return ratio ** (1 / (law.alpha + law.beta))
 

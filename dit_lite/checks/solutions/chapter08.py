@@ -27,7 +27,7 @@ def rows(batch, rank, world):
 
 @solves("08.4")
 def chunk_to_send(rank, round, ranks):
-    # in round 0 one's own, then what has just come from the left
+    # in round 0 its own, then the one just received from the left
     return (rank - round) % ranks
 
 

@@ -23,7 +23,7 @@ def infinite(counts, scores):
 
 @solves("09.3")
 def impostor(features):
-    return 2 * features.mean(0) - features  # each point mirrored at the mean
+    return 2 * features.mean(0) - features  # each point reflected through the mean
 
 
 @solves("09.4")
@@ -37,8 +37,8 @@ def weights(tracked, wanted):
 
 @solves("09.5")
 def settings():
-    # guided only where the class is decided. Without guidance twelve steps of ddpm do
-    # it too: with few steps its lower variance draws safe digits by itself.
+    # guided only where the class is decided. Without guidance twelve steps of ddpm are
+    # enough too: with few steps its lower variance alone draws safe digits.
     return "dpmpp_2m", 9, 2.0, (0.4, 0.7)
 
 

@@ -1,5 +1,5 @@
-"""A solution is shown closed, as code, and only if it passes the check of its
-exercise: a page with a wrong one is not built.
+"""A solution is shown collapsed, as code, and only if it passes its exercise's check: a
+page with a wrong solution is not built.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def solves(name: str) -> Callable:
 
 
 def solution(name: str, remark: str = "") -> Source:
-    """Run the solution of exercise `name` and show its code, closed; `remark` is a
-    sentence below it, which may hold <em>, <code> and <sub>.
+    """Run the solution of exercise `name` and show its code, collapsed; `remark` is a
+    sentence below it, which may contain <em>, <code> and <sub>.
 
     Raises ConfigError for an unknown name, CheckFailed for a solution that is wrong.
     """

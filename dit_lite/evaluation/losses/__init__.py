@@ -1,1 +1,1 @@
-"""What a model is worth by its loss on real images, without drawing one."""
+"""How good a model is by its loss on real images, without sampling."""

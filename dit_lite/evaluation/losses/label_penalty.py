@@ -1,4 +1,4 @@
-"""Does the model use its label or caption? Its loss on real images with their own,
+"""Does the model use its label or caption? Its loss on real images with the right one,
 with none, and with another.
 """
 
@@ -15,8 +15,8 @@ from ...data import Dataset
 from ...model.dit import DiT
 from .loss_by_time import loss_by_time
 
-#: The labels of `loss_by_time` -> in words. Captions and features of a text take the
-#: place of classes.
+#: The labels of `loss_by_time` -> in words. Captions and text features take the place
+#: of classes.
 LABELS = {"class": "its class", "no class": "no class", "wrong class": "another class"}
 NOUNS = {"label": "class", "caption": "caption", "features": "text"}
 
@@ -24,9 +24,9 @@ NOUNS = {"label": "class", "caption": "caption", "features": "text"}
 @dataclass(frozen=True)
 class LabelPenalty:
     """Losses of the model's own objective on `images` real images `of` a data set:
-    {label: (mean, standard error over images)}, and under `penalty` what
-    another class costs more than the right one, whose error is that of differences
-    image by image; None for a single class.
+    {label: (mean, standard error over images)}; and `penalty`, how much more another
+    class costs than the right one, with the standard error of the per-image
+    differences; None for a single class.
     """
 
     of: str
@@ -56,10 +56,10 @@ class LabelPenalty:
 def label_penalty(
     model: DiT, data: Dataset, count: int = 1000, seed: int = 0, of: str | None = None
 ) -> LabelPenalty:
-    """The losses on at most `count` images of `data`, and on `count` triples of
-    image, time and noise at least, the same for all labels; `of` is what the
-    data are called, `data.name` if None. Raises ValueError for fewer than 2 images,
-    of which no error can be had.
+    """The losses on at most `count` images of `data` and at least `count` triples of
+    image, time and noise, the same for all labels; `of` is the name of the data,
+    `data.name` if None. Raises ValueError for fewer than 2 images, which give no
+    standard error.
     """
     count = Whole(1)("count", count)
     index = (

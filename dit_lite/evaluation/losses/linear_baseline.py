@@ -1,4 +1,4 @@
-"""What a linear denoiser can do at each noise level: the yardstick for what a network
+"""What a linear denoiser can do at each noise level: the baseline for what a network
 has learned beyond means and correlations.
 """
 
@@ -22,11 +22,11 @@ def linear_loss_by_time(
     config: DiTConfig,
     bins: int = 10,
 ) -> Tensor:
-    """Held-out loss (bins,) in equal intervals of t of the best linear denoiser of
-    training `images` (n, C, H, W) in the units of a model with this `config`.
+    """Held-out loss (bins,) in equal intervals of t of the best linear denoiser for
+    training `images` (n, C, H, W), in the units of a model with this `config`.
 
-    With `labels` (n,) there is a denoiser for each class, from the images of that class
-    alone. The triples of image, time and noise are those of
+    With `labels` (n,) there is a denoiser for each class, fitted to the images of that
+    class alone. The triples of image, time and noise are those of
     `validation_loss(repeats=1)`.
     """
     group = torch.zeros(len(images), dtype=torch.long) if labels is None else labels

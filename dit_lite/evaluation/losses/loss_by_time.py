@@ -1,5 +1,5 @@
-"""How well a model sees through noise, level by level, and what its class label is
-worth there.
+"""How well a model denoises at each noise level, and what its class label is worth
+there.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Bins(NamedTuple):
 
 @dataclass(frozen=True)
 class LossByTime:
-    """Losses (n,) of the same triples by the label that the model was given, at times
-    t (n,); `image` (n,) says which image a triple belongs to.
+    """Losses (n,) of the same triples by the label given to the model, at times t (n,);
+    `image` (n,) is the image of each triple.
 
     Labels: "class", the right one; "no class", if the model has it; "wrong class",
-    another one drawn evenly.
+    another one drawn uniformly.
     """
 
     t: Tensor
@@ -44,11 +44,11 @@ class LossByTime:
     def bins(
         self, label: str = "class", number: int = 10, minus: str | None = None
     ) -> Bins:
-        """The loss in `number` slices of t; with `minus` the difference of two losses,
-        triple by triple, whose error is below that of two means.
+        """The loss in `number` slices of t; with `minus`, the difference of two losses,
+        triple by triple, which has a smaller error than the difference of two means.
 
-        Triples of one image are not independent: the error is that of a mean over
-        images, by the sums of residuals of each. Raises ConfigError for an unknown
+        Triples of one image are not independent: the error is for a mean over images,
+        from the sum of each image's residuals. Raises ConfigError for an unknown
         `label`, ValueError when a slice would hold fewer than two images.
         """
         for name in (label, minus or label):
@@ -77,8 +77,8 @@ class LossByTime:
         )
         if there.min() < 2:
             raise ValueError(
-                f"number={number} slices of t leave one with {there.min()} "
-                "images; use fewer slices, or more images or repeats"
+                f"with number={number} slices of t, one has only {there.min()} images; "
+                "use fewer slices, or more images or repeats"
             )
         error = (
             cells.view(number, images).square().sum(1) * there / (there - 1)
@@ -93,10 +93,10 @@ def loss_by_time(
     """The held-out loss of the model's own objective with the class, without it, and
     with a wrong one, on the same (image, t, noise) triples.
 
-    Every image of `data` is met `repeats` times, at times spread evenly over [0,1]; the
-    triples depend on `data`, `repeats` and `seed` alone. Losses of different objectives
-    have different units: compare models of one objective. A caption or the features of
-    a text stand for a class; the wrong one is that of another image.
+    Every image of `data` is used `repeats` times, at times spread evenly over [0,1];
+    the triples depend on `data`, `repeats` and `seed` alone. Losses of different
+    objectives have different units: compare models of one objective. Captions or text
+    features take the place of classes; the wrong one belongs to another image.
     """
     labels = torch.from_numpy(data.labels)
     others = model.config.num_classes if model.config.condition == "label" else 1

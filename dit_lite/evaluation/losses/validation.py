@@ -1,5 +1,5 @@
-"""Loss on fixed noise: every arm of a comparison meets the same images, the same
-times and the same noise.
+"""Loss on fixed noise: every arm of a comparison gets the same images, the same times
+and the same noise.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def validation_loss(
 ) -> tuple[Tensor, Tensor]:
     """Loss of the model's own objective on fixed triples (image, t, noise).
 
-    Every image of `data` is met `repeats` times, at times spread evenly over [0,1].
-    Returns (t, loss), both (n * repeats,), so that a mean is `loss.mean()` and the loss
-    by noise level a histogram over t. The triples depend on `data`, `repeats` and
-    `seed` alone. The model is given `labels` (n,), or those of `data`.
+    Every image of `data` is used `repeats` times, at times spread evenly over [0,1].
+    Returns (t, loss), both (n * repeats,), so that the mean is `loss.mean()` and the
+    loss by noise level is a histogram over t. The triples depend on `data`, `repeats`
+    and `seed` alone. The model is given `labels` (n,), or the labels of `data`.
     """
     repeats = Whole(1)("repeats", repeats)
     generator = torch.Generator().manual_seed(seed)
@@ -59,7 +59,7 @@ def held_out(name: str, images: int | None = None) -> Dataset:
 @checked
 def mislabelled(data: Dataset) -> Dataset:
     """The same images, each with the label of the next class: how much worse a model
-    gets is how much it listens.
+    gets is how much it uses the label.
     """
     return dataclasses.replace(data, labels=(data.labels + 1) % len(data.class_names))
 

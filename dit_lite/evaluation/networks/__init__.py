@@ -1,1 +1,1 @@
-"""Networks that see images: the judges, classifiers of photographs, Inception-v3."""
+"""Networks that extract features: judges, classifiers of photographs, Inception-v3."""

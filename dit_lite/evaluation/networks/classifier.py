@@ -1,4 +1,4 @@
-"""A classifier of photographs: the judge of CIFAR-10 and of ImageNet at 64x64,
+"""A classifier of photographs: the judge for CIFAR-10 and for ImageNet at 64x64,
 trained on real images only.
 """
 
@@ -45,8 +45,8 @@ class Classifier(nn.Module):
     """Convolutions for photographs: images (B, C, H, H) in [-1,1] -> logits (B, K).
     `features` gives the `widths[-1]` numbers before the last layer.
 
-    Once trained (`eval`), features are the mean of those of the image and of its mirror
-    image, so that a photograph and its reflection are the same. channels C; image_size
+    Once trained (`eval`), features are averaged over the image and its mirror image, so
+    that a photograph and its reflection give the same features. channels C; image_size
     H, 32 or a multiple of it; classes K; widths: the channels of each stage, all on
     grids that halve from 32.
     """
@@ -68,7 +68,7 @@ class Classifier(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the classifier sees in an image: (B, C, H, H) -> (B, widths[-1])."""
+        """The classifier's features of an image: (B, C, H, H) -> (B, widths[-1])."""
         images = images.contiguous(memory_format=torch.channels_last)
         return (
             self.trunk(images)
@@ -90,17 +90,18 @@ def train_classifier(
     log: Callable[[int, float], None] | None = None,
 ) -> Classifier:
     """Train a classifier on images that are shifted by up to two pixels, and mirrored
-    where the data allow it, at every visit.
+    where the data allow it, each time they are used.
 
     SGD with Nesterov's momentum and one cycle of the learning rate, from 0 up to `lr`
     in a fifth of the steps and down to 0; labels are smoothed by 0.1 (Page, "How to
     train your ResNet", 2018). `log` is called with (step, loss) at the end of each
-    epoch. Trained on a GPU when there is one (`pick_device`), returned on the CPU.
+    epoch. It is trained on a GPU when there is one (`pick_device`) and returned on the
+    CPU.
     """
     device = pick_device("auto")
     generator = torch.Generator(device).manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        # that of the CPU; torch.manual_seed would seed GPUs too
+        # only the CPU's; torch.manual_seed would seed GPUs too
         torch.default_generator.manual_seed(seed)
         net = Classifier(
             data.shape["channels"],
@@ -126,7 +127,7 @@ def train_classifier(
     )
     for step in tqdm(range(1, steps + 1), "classifier", disable=None):
         images, labels = loader.next(generator)
-        # small logits at first: a soft start
+        # small logits at first: a gentle start
         loss = F.cross_entropy(
             net(_shifted(images, generator)) / 8, labels, label_smoothing=0.1
         )
@@ -143,8 +144,8 @@ def train_classifier(
 
 
 def _shifted(x: Tensor, generator: torch.Generator, by: int = 2) -> Tensor:
-    """Each image of x (B, C, H, W) moved by up to `by` pixels in each direction;
-    what comes in is a reflection.
+    """Each image of x (B, C, H, W) moved by up to `by` pixels in each direction; the
+    edges are padded by reflection.
     """
     B, _, H, W = x.shape
     down, across = torch.randint(
@@ -169,8 +170,8 @@ def _shifted(x: Tensor, generator: torch.Generator, by: int = 2) -> Tensor:
 def load_classifier(
     name: str, channels: int, image_size: int, classes: int, widths: tuple[int, ...]
 ) -> Classifier:
-    """The classifier that ships as data/checkpoints/NAME.safetensors; the card
-    NAME.md beside it says how good it is.
+    """The classifier that ships as data/checkpoints/NAME.safetensors; the card NAME.md
+    next to it says how good it is.
     """
     path = resource(f"data/checkpoints/{name}.safetensors")
     with torch.random.fork_rng(devices=[]):  # the global generator is left as it was

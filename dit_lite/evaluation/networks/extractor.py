@@ -1,6 +1,4 @@
-"""What sees the images: a network with a name, whose features and class
-probabilities the scores are computed from.
-"""
+"""A named network whose features and class probabilities the scores are based on."""
 
 from __future__ import annotations
 
@@ -28,8 +26,8 @@ class Extractor:
     """A frozen network that has `features`, images (B, C, H, W) in [-1,1] -> (B, d),
     and `head`, features -> logits (B, K).
 
-    name: what tables print. image_size: the H and W it takes, None for one that
-    resizes. channels C, dimension d, classes K.
+    name: shown in tables. image_size: the H and W it takes, None if it resizes.
+    channels C, dimension d, classes K.
     """
 
     name: str
@@ -40,8 +38,8 @@ class Extractor:
     network: nn.Module
 
     def check(self, images: Tensor) -> Tensor:
-        """The images, if this extractor can see them; ValueError or TypeError says
-        what it takes.
+        """The images, if this extractor accepts them; otherwise ValueError or TypeError
+        says what it takes.
         """
         images = image_batch(images)
         n, channels, height, width = images.shape
@@ -56,18 +54,18 @@ class Extractor:
                 else "any size"
             )
             raise ValueError(
-                f"the extractor {self.name!r} takes images of {self.channels} "
-                f"channels and {size}; got {n} of {channels} channels and "
-                f"{height}x{width}; choose an extractor for these images, one "
-                f"of: {', '.join(EXTRACTORS)}"
+                f"the extractor {self.name!r} takes images with {self.channels} "
+                f"channels and {size}; got {n} with {channels} channels and "
+                f"{height}x{width}; choose an extractor for these images, one of: "
+                f"{', '.join(EXTRACTORS)}"
             )
         return images
 
 
 class Extracted(NamedTuple):
-    """What an extractor saw: features (n, d), probabilities (n, K), on the CPU;
-    `kept` (N,) bool of the N images, `lost` = N - n held NaN; `extractor` and
-    `image_size` say who saw them, at which resolution.
+    """An extractor's output: features (n, d), probabilities (n, K), on the CPU; `kept`
+    (N,) bool over the N images, `lost` = N - n had NaN; `extractor` and `image_size`
+    say which network was used, at which resolution.
     """
 
     features: Tensor
@@ -80,11 +78,11 @@ class Extracted(NamedTuple):
 
 @torch.no_grad()
 def extract(extractor: Extractor, images: Tensor, batch_size: int = 500) -> Extracted:
-    """Features and class probabilities of images (N, C, H, W) in [-1,1], a batch at a
-    time.
+    """Features and class probabilities of images (N, C, H, W) in [-1,1], batch by
+    batch.
 
-    Images that hold NaN or infinity are left out and counted; keep their labels out
-    with `labels[kept]`, and print `lost`. Raises ValueError or TypeError for images of
+    Images that contain NaN or infinity are left out and counted; drop their labels with
+    `labels[kept]`, and print `lost`. Raises ValueError or TypeError for images of
     another size, number of channels, range or type, and when all are lost.
     """
     images = extractor.check(images)
@@ -108,13 +106,13 @@ def extract(extractor: Extractor, images: Tensor, batch_size: int = 500) -> Extr
 def extract_real(
     extractor: Extractor, data: Dataset, batch_size: int = 500, progress: bool = False
 ) -> Extracted:
-    """What an extractor sees in a whole data set, of which only a batch at a time is
-    held as floats. Raises what `extract` raises.
+    """Features and class probabilities of a whole data set, of which only one batch at
+    a time is held as floats. Raises what `extract` raises.
     """
     parts = []
     with (
         tqdm(
-            total=len(data), desc=f"looking at {data.name}", unit="image", leave=False,
+            total=len(data), desc=f"reading {data.name}", unit="image", leave=False,
             disable=not progress or page_is_built(),
         ) as bar,
         warnings.catch_warnings(),
@@ -133,13 +131,13 @@ def extract_real(
 
 
 def digits_judge() -> Extractor:
-    """The judge of digits that ships with dit_lite."""
+    """The digits judge that ships with dit_lite."""
     return Extractor("digits-judge", 8, 1, FEATURES, 10, load_judge())
 
 
 def cifar10_judge() -> Extractor:
-    """The classifier of CIFAR-10 that ships with dit_lite; its 192 features are not
-    those of the FID that papers report.
+    """The CIFAR-10 classifier that ships with dit_lite; its 192 features are not the
+    ones behind the FID that papers report.
     """
     return Extractor(
         "cifar10-judge",
@@ -152,8 +150,8 @@ def cifar10_judge() -> Extractor:
 
 
 def imagenet64_judge() -> Extractor:
-    """The classifier of 100 classes of ImageNet at 64x64 that ships with dit_lite;
-    its 256 features are not those of the FID that papers report.
+    """The classifier of 100 ImageNet classes at 64x64 that ships with dit_lite; its 256
+    features are not the ones behind the FID that papers report.
     """
     return Extractor(
         "imagenet64-judge",
@@ -172,7 +170,8 @@ def inception() -> Extractor:
     return Extractor("inception-v3", None, 3, 2048, 1008, Inception())
 
 
-#: Extractors by name. One more is a function that makes an Extractor, and a line here.
+#: Extractors by name. To add one, write a function that makes an Extractor, and add a
+#: line here.
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "digits-judge": digits_judge, "cifar10-judge": cifar10_judge,
     "imagenet64-judge": imagenet64_judge, "inception-v3": inception,
@@ -180,9 +179,8 @@ EXTRACTORS: dict[str, Callable[[], Extractor]] = {
 
 
 def load_extractor(name: str) -> Extractor:
-    """The extractor of that name, frozen, on a GPU when there is one
-    (`pick_device`). Raises ConfigError for an unknown name, ImportError when its
-    extra is missing.
+    """The extractor with that name, frozen, on a GPU when there is one (`pick_device`).
+    Raises ConfigError for an unknown name, ImportError when its extra is missing.
     """
     choose("extractor", name, EXTRACTORS)
     extractor = EXTRACTORS[name]()

@@ -1,4 +1,4 @@
-"""Inception-v3 as FID knows it: the 2015 TensorFlow network with its own resizing,
+"""Inception-v3 as FID uses it: the 2015 TensorFlow network with its own resizing,
 through torch-fidelity.
 """
 
@@ -21,10 +21,10 @@ class Inception(nn.Module):
     """Features (B, 2048) and logits without bias (B, 1008), as FID and the Inception
     score use them, of images (B, 3, H, W) in [-1,1].
 
-    Images are rounded to bytes and resized to 299x299 as the original does, which
-    changes FID if done otherwise (2104.11222). `weights` is a file, by default the one
-    that torch-fidelity publishes, downloaded to the data root. Raises ImportError
-    without torch-fidelity, FileNotFoundError when there is no such file or no network,
+    Images are rounded to bytes and resized to 299x299 as in the original, since any
+    other way changes FID (2104.11222). `weights` is a file, by default the one that
+    torch-fidelity publishes, downloaded to the data root. Raises ImportError without
+    torch-fidelity, FileNotFoundError when there is no such file or no network,
     ValueError when the file holds something else. Source: 1512.00567, 1706.08500.
     """
 
@@ -48,12 +48,12 @@ class Inception(nn.Module):
             )
         except (RuntimeError, TypeError) as error:
             raise ValueError(
-                f"{path} holds no weights of this Inception-v3 "
+                f"{path} does not hold weights of this Inception-v3 "
                 f"({str(error).splitlines()[0]}); download {URL}"
             ) from None
 
     def features(self, images: Tensor) -> Tensor:
-        """What FID sees: (B, 3, H, W) in [-1,1] -> (B, 2048)."""
+        """The features that FID uses: (B, 3, H, W) in [-1,1] -> (B, 2048)."""
         return self.network(to_bytes(images))[0]
 
     def head(self, features: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ def _download() -> Path:
 
 
 def _check(path: Path) -> None:
-    """A file of tensors only: torch-fidelity unpickles whatever it is given, so what
-    is more than tensors is refused first.
+    """Check that a file holds only tensors: torch-fidelity unpickles whatever it is
+    given, so anything else is refused first.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there are no weights at {path}; download {URL}")
@@ -89,6 +89,6 @@ def _check(path: Path) -> None:
         torch.load(path, weights_only=True, mmap=True)
     except Exception as error:  # a damaged archive raises whatever it stumbles over
         raise ValueError(
-            f"{path} holds no weights of Inception-v3 "
+            f"{path} does not hold weights of Inception-v3 "
             f"({str(error).splitlines()[0]}); download {URL}"
         ) from None

@@ -1,5 +1,5 @@
-"""The judge of digits: a small classifier that has seen real digits only, never one
-that a model made.
+"""The digits judge: a small classifier trained only on real digits, never on generated
+ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Judge(nn.Module):
         self.head = nn.Linear(FEATURES, 10)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the judge sees in an image: (B, 1, 8, 8) -> (B, 64)."""
+        """The judge's features of an image: (B, 1, 8, 8) -> (B, 64)."""
         return self.trunk(images)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -46,19 +46,19 @@ def train_judge(
     images: Tensor | None = None,
     labels: Tensor | None = None,
 ) -> Judge:
-    """Train a judge on the training digits, each turned, scaled and shifted a little at
-    every visit (half a minute on two cores).
+    """Train a judge on the training digits, each slightly rotated, scaled and shifted
+    every time it is used (half a minute on two cores).
 
-    images (n, 1, 8, 8) in [-1,1] and labels (n,) take the place of the digits: trained
-    on samples and tested on real digits, its accuracy is the classification accuracy
-    score of 1905.10887.
+    images (n, 1, 8, 8) in [-1,1] and labels (n,) take the place of the digits: the
+    accuracy of a judge trained on samples and tested on real digits is the
+    classification accuracy score of 1905.10887.
     """
     if images is None or labels is None:
         data = digits("train")
         images, labels = (data.floats(), torch.from_numpy(data.labels))
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        # that of the CPU; torch.manual_seed would seed GPUs too
+        # only the CPU's; torch.manual_seed would seed GPUs too
         torch.default_generator.manual_seed(seed)
         judge = Judge()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
@@ -78,7 +78,7 @@ def train_judge(
 
 
 def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn by up to 0.2 rad, scale by up to 12 %, shift by up to 0.6 pixels."""
+    """Rotate by up to 0.2 rad, scale by up to 12 %, shift by up to 0.6 pixels."""
     angle, scale, across, down = (
         torch.rand(len(x), generator=generator) * 2 - 1 for _ in range(4)
     )
@@ -93,7 +93,7 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
         1,
     )
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    # outside the picture is background
+    # outside the image is background
     return F.grid_sample(x + 1, grid, align_corners=False) - 1
 
 

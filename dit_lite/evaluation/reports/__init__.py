@@ -1,1 +1,1 @@
-"""From a model to a table and a card: samples, a reference, every score, in words."""
+"""From a model to a table and a card: samples, a reference, every score, and text."""

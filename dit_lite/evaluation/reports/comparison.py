@@ -1,5 +1,5 @@
 """The real images that samples are compared with: found, checked against the model, and
-seen by an extractor.
+passed through an extractor.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from ..networks.extractor import EXTRACTORS, Extractor, load_extractor
 from .reference import Reference, ReferenceError, data_reference, load_reference
 
 #: data set -> the extractor whose classes are its classes, as "accuracy" needs them.
-#: Other data are seen by Inception-v3.
+#: Inception-v3 is used for other data.
 JUDGES = {
     "digits": "digits-judge",
     "cifar10": "cifar10-judge",
     "imagenet64": "imagenet64-judge",
 }
-#: Of n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer
+#: With n images a share such as precision is known to about 1/sqrt(n), at 95 %: fewer
 #: than FEWEST real images say nothing, ENOUGH give 5 points.
 FEWEST, ENOUGH = 50, 400
 
 
 class Real(NamedTuple):
-    """Real images, and what tables call them."""
+    """Real images, and their name in tables."""
 
     name: str
     data: Dataset
@@ -46,17 +46,17 @@ def seen(
     data: str,
     image_size: int,
 ) -> Reference | None:
-    """The reference as somebody has seen it before, None where real images are still
-    to be looked at. Raises ReferenceError for one that does not fit, and for too few
-    images, seen or not.
+    """The reference if its features already exist, None where they must still be
+    extracted from real images. Raises ReferenceError for one that does not fit, and for
+    too few images in either case.
     """
     against = None
     if isinstance(reference, Reference):
         against = reference.require(seer.name, image_size, seer.dimension)
         if against.name != real.name:
             raise ReferenceError(
-                f"the reference is of {against.name!r}, the model of "
-                f"{real.name!r}; make it with training_reference({data!r})"
+                f"the reference is for {against.name!r}, the model for {real.name!r}; "
+                f"make it with training_reference({data!r})"
             )
     elif real is None:
         against = load_reference(reference, seer, image_size)
@@ -65,17 +65,16 @@ def seen(
     )
     if count < FEWEST:
         raise ReferenceError(
-            f"the reference {name!r} has {count} images, too few "
-            "for any score: of so few a share is known to "
-            f"{100 / max(1, count) ** 0.5:.0f} points in 100; have {FEWEST} or "
-            f"more, better {ENOUGH}"
+            f"the reference {name!r} has {count} images, too few for any score: with "
+            f"so few, a share is known only to {100 / max(1, count) ** 0.5:.0f} "
+            f"percentage points; use {FEWEST} or more, better {ENOUGH}"
         )
     return against
 
 
 def training_reference(data: str) -> Reference:
-    """The training images of a data set with a judge, as that judge sees them:
-    `evaluate_model(..., reference=)` takes it, where many reports share it.
+    """The reference of the training images of a data set with a judge, in that judge's
+    features: pass it to `evaluate_model(..., reference=)` to share it between reports.
     """
     choose("data set with a judge", data, JUDGES)
     images = load_data(data, "train")
@@ -83,8 +82,8 @@ def training_reference(data: str) -> Reference:
 
 
 def recognised(model: DiT) -> str:
-    """The data set of weights that do not name one: digits, by the shape of its
-    images and its classes.
+    """The data set of weights that do not name one: digits, recognised by image shape
+    and classes.
     """
     config, shape = model.config, DATASETS["digits"]().shape
     if config.class_names in ((), shape["class_names"]) and all(
@@ -121,7 +120,9 @@ def named_reference(reference: str) -> tuple[str, str]:
 
 
 def compared(name: str, split: str, model: DiT) -> Real:
-    """The images of a data set, if the model makes such images of such classes."""
+    """The images of a data set, if the model makes images of the same shape and
+    classes.
+    """
     config = model.config
     data = load_data(name, split, None if name in DATASETS else config.image_size)
     for field, theirs in data.shape.items():

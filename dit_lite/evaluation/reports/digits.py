@@ -1,5 +1,5 @@
 """The report card of a digits model: accuracy under the judge, precision and recall,
-and the same of real digits.
+and the same for real digits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..scores.precision_recall import precision_recall
 
 @dataclass(frozen=True)
 class DigitsReport:
-    """Scores of generated digits. `real_*` are those of real digits against other
-    real ones; a share is the ratio of the two.
+    """Scores of generated digits. `real_*` are the scores of real digits against other
+    real digits; a share is the ratio of the two.
     """
 
     accuracy: float
@@ -70,10 +70,10 @@ def evaluate_digits(
 ) -> DigitsReport:
     """Sample `per_class` images of each class and score them.
 
-    Precision and recall compare as many samples as half of the training digits with
-    that half, in the judge's features, over `halvings` random halves; the other half of
-    the digits takes the samples' place for the real-against-real scores; `options` are
-    further ones of `sample`, such as `start`. Raises ValueError for a model of other
+    Precision and recall compare samples with a random half of the training digits, in
+    equal numbers and in the judge's features, over `halvings` random halves; for the
+    real-against-real scores the other half takes the samples' place; `options` are
+    further options of `sample`, such as `start`. Raises ValueError for a model of other
     images.
     """
     size, channels, classes = (
@@ -83,8 +83,8 @@ def evaluate_digits(
     )
     if (size, channels, classes) != (8, 1, 10):
         raise ValueError(
-            f"this model makes {size}x{size}x{channels} images of {classes} "
-            "classes; the judge knows 8x8x1 digits of 10"
+            f"this model makes {size}x{size}x{channels} images of {classes} classes; "
+            "the judge takes 8x8x1 digits of 10"
         )
     if per_class < 1:
         raise ValueError(f"per_class={per_class} must be at least 1")

@@ -19,8 +19,9 @@ TRIED = 8  # images at once: enough to fill two cores
 def estimate(
     model: DiT, samples: int, calls: int, extractor: Extractor, real: Dataset | None
 ) -> float:
-    """Seconds for `samples` images of `calls` network evaluations each, and for the
-    look at them and at the real ones, from a few of each on this machine.
+    """Seconds for `samples` images of `calls` network evaluations each, and for
+    extracting their features and those of the real images, from a few of each on this
+    machine.
     """
     config, device = model.config, next(model.parameters()).device
     count = min(TRIED, samples)
@@ -42,8 +43,8 @@ def estimate(
 
 
 def _each(function: Callable[[], object], count: int) -> float:
-    """Seconds for one of the `count` that a call works off; the first call, which
-    warms up, is not counted.
+    """Seconds per item of the `count` that a call processes; the first call, a warm-up,
+    is not counted.
     """
     function()
     begin = time.perf_counter()
@@ -52,7 +53,7 @@ def _each(function: Callable[[], object], count: int) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """About how long: "20 s", "4 min", "2.5 h"."""
+    """A rough duration: "20 s", "4 min", "2.5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5_400:
@@ -68,7 +69,7 @@ def network_calls(
     guidance: float,
     interval: tuple[float, float] = (0.0, 1.0),
 ) -> int:
-    """Network evaluations an image, counted on a real trajectory."""
+    """Network evaluations per image, counted on a real trajectory."""
     *_, (denoiser, _) = trajectory(
         model, [0], steps, guidance, sampler, interval=interval
     )

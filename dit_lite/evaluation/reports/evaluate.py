@@ -1,4 +1,4 @@
-"""Samples of a model and real images in their place, scored against a reference."""
+"""Samples of a model, and real images for comparison, scored against a reference."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def _name(field: str, value) -> str | None:
 
 
 def _require_classes(config: DiTConfig) -> None:
-    """Raise ValueError for a model without classes, which the samples are spread
-    over, and for one whose samples are no images.
+    """Raise ValueError for a model without classes, over which samples are spread, and
+    for one whose samples are not images.
     """
     if config.autoencoder:
         raise ValueError(
-            f"this model draws latents of {config.autoencoder!r}, and scores are taken "
-            "of images; decode samples with dit_lite.autoencoder.Autoencoder and give "
+            f"this model draws latents of {config.autoencoder!r}, and scores need "
+            "images; decode samples with dit_lite.autoencoder.Autoencoder and pass "
             "them to dit_lite.evaluation.measure"
         )
     if config.condition == "label":
@@ -97,22 +97,22 @@ def evaluate_model(
     progress: bool = False,
     draw: Callable[..., Tensor] | None = None,
 ) -> Report:
-    """Draw `samples` images, evenly over the classes, and score them and real ones
-    against the reference.
+    """Draw `samples` images, spread evenly over the classes, and score them and real
+    images against the reference.
 
     data: the data set that the model was trained on, `origin.data` if None; guidance to
     seed as in `sample`. extractor: the judge of the data set, else Inception-v3.
-    reference: a data set or folder, "NAME:test" for its held-out images, a file of
-    `save_reference`, or the training images as `training_reference` has seen them,
-    which it does for many reports at once; the training images if None. scores: plain
-    names (`NAMES`), all that can be had if None; those that refuse are then left out
-    with their reason. "cas" trains a classifier on the samples and tests it on held-out
-    real images. repeats: draws for an interval. draw: makes the images, as `sample`
-    does; distributed.sampling has one for several processes. Raises ValueError for
-    a model without classes, data, a reference or labels that do not fit the model, for
-    a score that was asked for and refuses, when every sample is NaN, and what `sample`
-    and `load_data` refuse; ReferenceError for statistics of another extractor or
-    resolution, or fewer than FEWEST images.
+    reference: a data set or folder, "NAME:test" for its held-out images, a file from
+    `save_reference`, or the result of `training_reference`, which many reports can
+    share; the training images if None. scores: plain names (`NAMES`), all available
+    ones if None; those that raise an error are then left out with the reason. "cas"
+    trains a classifier on the samples and tests it on held-out real images. repeats:
+    draws for an interval. draw: makes the images, as `sample` does;
+    distributed.sampling has one for several processes. Raises ValueError for a model
+    without classes, for data, a reference or labels that do not fit the model, for a
+    requested score that cannot be computed, when every sample is NaN, and where
+    `sample` and `load_data` do; ReferenceError for statistics from another extractor or
+    resolution, or from fewer than FEWEST images.
     """
     config = denoiser_config(model)
     _require_classes(config)
@@ -217,8 +217,8 @@ def _wanted(
             else f"there is a judge for: {', '.join(JUDGES)}"
         )
         raise ValueError(
-            f"score='accuracy' needs a judge of the classes of {data!r}; "
-            f"{judge}; leave it out"
+            f"score='accuracy' needs a judge for the classes of {data!r}; {judge}; "
+            "leave it out"
         )
     if "cas" in scores and data not in LEARNERS:
         raise ValueError(
@@ -231,9 +231,9 @@ def _wanted(
 def _rehearse(
     names: Sequence[str], against: Reference, labels: Tensor, repeats: int, seed: int
 ) -> None:
-    """Score as many images as will be made, with real ones in their place: what a
-    score refuses, it refuses before they are made, and not hours later. Large sets are
-    taken at their word: none is too few, and scoring them takes long.
+    """Score as many real images as samples will be made, so that a score that must fail
+    does so now and not hours later. Large sets are not tried: they are never too few,
+    and scoring them takes long.
     """
     if "CAS" in names and len(labels) < (classes := int(against.labels.max()) + 1):
         raise ValueError(
@@ -255,7 +255,7 @@ def _rehearse(
         against.extractor,
         against.image_size,
     )
-    fewest = min(repeats, 20)  # which is what a level of 95 % asks for
+    fewest = min(repeats, 20)  # the least for a level of 95 %
     measure(
         "samples", against, stand_ins, labels, [n for n in names if n != "CAS"], fewest
     )
@@ -264,8 +264,8 @@ def _rehearse(
 def _cas(
     data: str, model: DiT, images: Tensor, labels: Tensor, real: Real | None, seed: int
 ) -> list[Callable[[], Interval]]:
-    """The classification accuracy score of the samples, and of as many real images;
-    both are tested on the held-out images.
+    """The classification accuracy score of the samples, and of equally many real
+    images; both are tested on the held-out images.
     """
 
     def trained_on(images: Tensor, labels: Tensor) -> Interval:
@@ -276,8 +276,8 @@ def _cas(
     def of_real() -> Interval:
         if real is None or real.name != f"{data} train":
             raise ValueError(
-                "real images to learn from are those of the training set; use it "
-                "as the reference"
+                "the real images to learn from must be the training set; use it as the "
+                "reference"
             )
         _, (others,) = halves(torch.arange(len(real.data)), seed=seed)
         return trained_on(*real.some(others[: len(images)]))

@@ -1,18 +1,18 @@
-"""Text of strangers in Markdown: shown as it is, and never obeyed."""
+"""Untrusted text in Markdown: shown as it is, never interpreted."""
 
 from __future__ import annotations
 
 import json
 import re
 
-#: Signs that begin something in Markdown, and what a browser would take for a tag.
+#: Characters with a meaning in Markdown, and what a browser would take for a tag.
 ACTIVE = re.compile(r"([\\`*_{}\[\]()#!|~$@])")
 TAGS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def plain(text: object) -> str:
-    """A text as it stands in a line or a cell of a table: no sign in it does anything,
-    and it is one line.
+    """A text for a line or a table cell: no character in it is interpreted, and it is
+    one line.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     line = ACTIVE.sub(r"\\\1", line)
@@ -32,5 +32,5 @@ def code(text: object) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as a literal of Python, for a line that is meant to be copied."""
+    """A text as a Python literal, for a line that is meant to be copied."""
     return json.dumps(text)

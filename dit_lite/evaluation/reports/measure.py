@@ -1,5 +1,5 @@
 """All scores of a set of images against a reference, each with its interval, and the
-same scores of real images.
+same scores for real images.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ..scores.sample_size import halves
 from .reference import Reference
 from .score_table import Scores
 
-#: A score: (reference, what was seen of the samples, their labels, draws for the
-#: interval, seed) -> Interval.
+#: A score: (reference, the samples' features, their labels, draws for the interval,
+#: seed) -> Interval.
 Score = Callable[[Reference, Extracted, Tensor, int, int], Interval]
 
 
@@ -57,8 +57,8 @@ def _inception(reference, made, labels, repeats, seed):
 def _neighbours(
     statistic: Callable[[Tensor, Tensor], float], most: float = 1.0
 ) -> Score:
-    """A score of neighbourhoods between 0 and `most`, with as many real images as
-    samples, since it depends on both counts. An interval ends where the score does.
+    """A neighbourhood score between 0 and `most`, with as many real images as samples,
+    since it depends on both counts. An interval is clipped to the score's range.
     """
 
     def score(reference, made, labels, repeats, seed):
@@ -109,13 +109,13 @@ def measure(
     """The chosen scores of samples as a row of a table; `how` are the fields of
     `Scores` that say how the samples were made.
 
-    labels (n,) are the classes asked for, without those of the images that were lost:
-    `labels[made.kept]`. "Inception" and "accuracy" go by the classes of the extractor;
-    leave "accuracy" out when these are not the classes of the labels. `draw_seed` is
-    that of the intervals. Raises ReferenceError when samples and reference differ in
-    extractor, resolution or size of features, ValueError for labels that do not fit,
-    for a class of which the reference has no image, and what each score refuses: leave
-    that one out of `scores`.
+    labels (n,) are the requested classes, without those of lost images:
+    `labels[made.kept]`. "Inception" and "accuracy" use the extractor's classes; leave
+    "accuracy" out when these are not the labels' classes. `draw_seed` is the seed of
+    the intervals. Raises ReferenceError when samples and reference differ in extractor,
+    resolution or feature size, ValueError for labels that do not fit, for a class of
+    which the reference has no image, and for a score that cannot be computed: leave it
+    out of `scores`.
     """
     for name in scores:
         choose("score", name, SCORES)
@@ -123,7 +123,7 @@ def measure(
     labels = torch.as_tensor(labels)
     if labels.shape != (len(made.features),):
         raise ValueError(
-            f"labels have shape {tuple(labels.shape)}, features are of "
+            f"labels have shape {tuple(labels.shape)}, features are from "
             f"{len(made.features)} images; leave out lost ones: labels[made.kept]"
         )
     require_classes(labels, reference.labels, made.probabilities.shape[1])
@@ -148,8 +148,8 @@ def real_against_real(
     """The row of real images: one random half of the reference in the place of samples,
     or `count` of that half, against the other half.
 
-    A model about as good as real images scores near this row, on either side of it:
-    another half gives another row, so average over several seeds before you compare
+    A model about as good as real images scores near this row, above or below it:
+    another half gives another row, so average over several seeds before comparing
     closely. Raises what `measure` raises.
     """
     real, others = halves(

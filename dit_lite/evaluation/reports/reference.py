@@ -1,4 +1,4 @@
-"""The real images that scores are measured against, as one extractor saw them at one
+"""The real images that scores are measured against, in one extractor's features at one
 resolution.
 """
 
@@ -25,8 +25,8 @@ class ReferenceError(ValueError):
 class Reference:
     """Real images as features (n, d), class probabilities (n, K) and labels (n,).
 
-    name: the data set and split ("cifar10 test"); extractor: who saw them; image_size:
-    at which resolution; note: a caveat that tables print.
+    name: the data set and split ("cifar10 test"); extractor: the network used;
+    image_size: the resolution; note: a caveat that tables print.
     """
 
     name: str
@@ -41,21 +41,21 @@ class Reference:
         rows = {len(self.features), len(self.probabilities), len(self.labels)}
         if len(rows) != 1:
             raise ReferenceError(
-                f"reference {self.name!r} has features, probabilities and labels "
-                f"of {sorted(rows)} images; give one of each an image"
+                f"reference {self.name!r} has features, probabilities and labels of "
+                f"{sorted(rows)} images; give one of each per image"
             )
 
     def __len__(self) -> int:
         return len(self.features)
 
     def require(self, extractor: str, image_size: int, dimension: int) -> Reference:
-        """Itself, if it was seen by this extractor at this resolution in features of
-        this size; else ReferenceError.
+        """Itself, if it was made with this extractor, resolution and feature size; else
+        ReferenceError.
         """
         mine = {
             "extractor": self.extractor,
             "image_size": self.image_size,
-            "features an image": self.features.shape[1],
+            "features per image": self.features.shape[1],
         }
         for (field, value), other in zip(
             mine.items(), (extractor, image_size, dimension), strict=True
@@ -87,9 +87,7 @@ def make_reference(
 def data_reference(
     name: str, data: Dataset, extractor: Extractor, progress: bool = False
 ) -> Reference:
-    """The reference of a whole data set, a batch at a time. Raises what `extract`
-    raises.
-    """
+    """The reference of a whole data set, by batches. Raises what `extract` raises."""
     seen = extract_real(extractor, data, progress=progress)
     return _reference(name, seen, torch.from_numpy(data.labels), data.note)
 
@@ -142,8 +140,8 @@ def load_reference(
         - about.keys()
     ):
         raise ReferenceError(
-            f"{path} is no reference: it lacks {', '.join(sorted(missing))}; "
-            "make it with save_reference"
+            f"{path} is not a reference: it lacks {', '.join(sorted(missing))}; make "
+            "it with save_reference"
         )
     found = Reference(
         about["name"],

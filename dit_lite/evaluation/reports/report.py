@@ -1,5 +1,5 @@
-"""What is reported of a model: its samples and real images in one table, with
-everything that a reader needs to trust it.
+"""The report on a model: its samples and real images in one table, with everything that
+a reader needs in order to trust it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from .comparison import ENOUGH
 from .measure import SCORES
 from .score_table import Scores, ScoreTable
 
-#: what is typed -> the name of a score
+#: plain name, as typed -> the name of a score
 NAMES = {name.lower().replace("é", "e"): name for name in (*SCORES, "CAS")}
 
 
 @dataclass(frozen=True)
 class Report:
-    """Two rows, the samples and real images in their place; `left_out`, the scores
-    that could not be had and why; `by_class` (K,), the share of samples judged to be
-    of their class, NaN for a class without samples, or None without a judge;
-    `class_names`, K names or none; `loss`, what the model loses on the real images
-    by the label it is given, or None without the images themselves.
+    """Two rows, the samples and real images in their place; `left_out`, the scores that
+    could not be computed and why; `by_class` (K,), the share of samples judged to be of
+    their class, NaN for a class without samples, or None without a judge;
+    `class_names`, K names or none; `loss`, the model's loss on the real images by the
+    label it is given, or None if the images themselves are not available.
     """
 
     samples: Scores
@@ -50,17 +50,15 @@ class Report:
         ) < ENOUGH:
             near, nearer = (100 / n**0.5 for n in (few, ENOUGH))
             lines.append(
-                f"Few images: of {few} a share such as precision is known to "
-                f"about {near:.0f} points in 100, of {ENOUGH} to {nearer:.0f}."
+                f"Few images: with {few}, a share such as precision is known to about "
+                f"{near:.0f} percentage points, with {ENOUGH} to {nearer:.0f}."
             )
         if self.loss:
             lines.append(str(self.loss))
         return "\n".join(lines + self._left_out())
 
     def _left_out(self) -> list[str]:
-        """A line for each reason; where both rows lack a score, the reason of the
-        first.
-        """
+        """One line per reason; where both rows lack a score, the first row's reason."""
         rows, reasons, lines = {}, {}, {}
         for name, reason in self.left_out.items():
             score, row = name.split(" of ", 1)
@@ -74,8 +72,8 @@ class Report:
         ]
 
     def to_dict(self) -> dict:
-        """Everything, as JSON can hold it: both rows whole, and each score once more
-        by its plain name, real_NAME that of real images.
+        """Everything as JSON values: both full rows, and each score again under its
+        plain name, with real_NAME for real images.
         """
         made, real = (
             {

@@ -1,5 +1,5 @@
-"""Scores with everything that decides what they mean, and the one table they may
-stand in together.
+"""Scores with everything that determines their meaning, and a table of scores that may
+be compared.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from ..scores.intervals import Interval
 
-WIDTH = 100  # columns of a table: a terminal beside an editor
+WIDTH = 100  # columns of a table: a terminal next to an editor
 
 
 class MixedScoresError(ValueError):
@@ -21,13 +21,13 @@ class Scores:
     """One row: the scores of a set of images and how the set was made. None where a
     field has no meaning, as for real images.
 
-    row: what the row is called. values: an Interval by the name of its score.
-    reference, reference_count: what it was compared with, and with how many. extractor,
-    image_size: who saw the images, at which resolution. samples: how many images; lost:
-    how many more held NaN and were left out. guidance, guidance_interval: weight, and
-    the t between which it acted (None: always). sampler, steps, network_calls (an
-    image). ema: length of the average of the weights, in words. seeds: of the samples.
-    images_seen: in training. note: a caveat.
+    row: the row's name. values: Intervals by score name. reference, reference_count:
+    what it was compared with, and how many images. extractor, image_size: the network
+    used, and the resolution. samples: how many images; lost: how many more contained
+    NaN and were left out. guidance, guidance_interval: the weight, and the range of t
+    in which it acted (None: always). sampler, steps, network_calls (per image). ema:
+    length of the average of the weights, in words. seeds: of the samples. images_seen:
+    in training. note: a caveat.
     """
 
     row: str
@@ -49,7 +49,7 @@ class Scores:
     note: str = ""
 
     def to_dict(self) -> dict:
-        """All fields, as JSON can hold them."""
+        """All fields as JSON values."""
         return asdict(self)
 
     @classmethod
@@ -146,16 +146,16 @@ class ScoreTable:
         )
         notes += [
             (
-                f"{r.row}: {r.lost:,} of {r.samples + r.lost:,} samples held NaN or "
-                "infinity and were left out."
+                f"{r.row}: {r.lost:,} of {r.samples + r.lost:,} samples contained NaN "
+                "or infinity and were left out."
             )
             for r in self.rows
             if r.lost
         ]
         if len({(r.samples, r.reference_count) for r in self.rows}) > 1:
             notes.append(
-                "Counts differ: the Fréchet distance falls, and the scores of "
-                "neighbours change, with the number of images alone."
+                "Counts differ: the Fréchet distance falls and neighbourhood scores "
+                "change with the number of images alone."
             )
         return notes + list(dict.fromkeys(r.note for r in self.rows if r.note))
 
@@ -190,7 +190,7 @@ def _shown(value: object) -> str:
 
 
 def _tables(rows: list[list[str]]) -> list[str]:
-    """One table, or several below each other that repeat the first column, so that no
+    """One table, or several stacked tables that repeat the first column, so that no
     line is wider than WIDTH.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -205,7 +205,7 @@ def _tables(rows: list[list[str]]) -> list[str]:
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
-    """Columns of equal width, the first to the left and the others to the right."""
+    """Columns of equal width, the first left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         [

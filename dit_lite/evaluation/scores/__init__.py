@@ -1,3 +1,3 @@
-"""Scores of features, class probabilities and images, a file each, and how sure they
-are. None of them asks a diffusion model for anything.
+"""Scores of features, class probabilities and images, one file each, and their
+uncertainty. None of them needs a diffusion model.
 """

@@ -15,11 +15,11 @@ from ..inputs import class_labels
 def class_accuracy(
     judge: nn.Module, images: Tensor, labels: Tensor, num_classes: int
 ) -> tuple[float, Tensor]:
-    """Share of images that the judge puts into the class they were made for, over all
+    """Share of images that the judge assigns to the class they were made for, overall
     and by class.
 
     images (n, C, H, W) in [-1,1], labels (n,) -> a float, and (K,) with NaN for a class
-    that was not asked for.
+    without labels.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(

@@ -29,8 +29,8 @@ def _digits(images: Tensor, labels: Tensor, seed: int) -> nn.Module:
 def _photographs(
     images: Tensor, labels: Tensor, seed: int, visits: int = 20_000
 ) -> nn.Module:
-    """A third of the size of a judge, for as many visits whatever the number of
-    images: about a minute on a core.
+    """A third of the size of a judge, trained for the same number of images seen
+    however many there are: about a minute on one core.
     """
     classes = int(labels.max()) + 1
     data = Dataset(
@@ -67,11 +67,11 @@ def classification_score(
     how many real ones it gets right.
 
     images (n, C, H, W) in [-1,1] were made for the classes labels (n,); real (m, C, H,
-    W) and real_labels (m,) are held-out images. Accuracy of samples asks whether they
-    look like their class, which one perfect image a class would do; this asks whether
-    they show what the class can look like. Images of NaN are left out. Raises
-    ValueError or TypeError for images of another size or range, labels that do not fit,
-    and a class of `real_labels` of which there is no sample. Source: 1905.10887.
+    W) and real_labels (m,) are held-out images. The accuracy of samples asks whether
+    they look like their class, which one perfect image per class would achieve; this
+    asks whether they cover what the class can look like. Images with NaN are left out.
+    Raises ValueError or TypeError for images of another size or range, labels that do
+    not fit, and a class of `real_labels` without samples. Source: 1905.10887.
     """
     images, real, labels, real_labels = (
         image_batch(images),
@@ -82,7 +82,7 @@ def classification_score(
     if images.shape[1:] != real.shape[1:]:
         raise ValueError(
             f"samples have shape {tuple(images.shape[1:])}, real images "
-            f"{tuple(real.shape[1:])}; both need one size and number of channels"
+            f"{tuple(real.shape[1:])}; both need the same size and number of channels"
         )
     for name, some, given in (
         ("labels", labels, images),

@@ -1,5 +1,5 @@
 """What a search for copies would have found: training images changed in known ways, and
-the share of them that each rule notices.
+the share of them that each rule detects.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _contrast(factor: float):
     return lambda images, generator: (images + 1) * factor - 1
 
 
-#: name -> what was done to a training image that a model gives back
+#: name -> how a copied training image was changed
 ALTERATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "none": lambda images, generator: images,
     "noise 0.05": _noise(0.05),
@@ -43,8 +43,8 @@ ALTERATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Each image (n, ...) less its mean and divided by its norm, so that brightness and
-    contrast no longer count: (n, d).
+    """Each image (n, ...) minus its mean and divided by its norm, so that brightness
+    and contrast no longer count: (n, d).
     """
     rows = images.flatten(1)
     rows = rows - rows.mean(1, keepdim=True)
@@ -53,8 +53,9 @@ def normalised(images: Tensor) -> Tensor:
 
 @checked
 def found_by_ratio(made: Tensor, train: Tensor) -> Tensor:
-    """Whether each sample is less than a third as far from its nearest training image
-    as from the second nearest: (n,) bool. Source: Yoon et al. 2023; 2310.02664.
+    """Whether each sample's distance to its nearest training image is less than a third
+    of its distance to the second nearest: (n,) bool. Source: Yoon et al. 2023;
+    2310.02664.
     """
     return memorisation(made, train).ratio < COPY
 
@@ -62,7 +63,7 @@ def found_by_ratio(made: Tensor, train: Tensor) -> Tensor:
 @checked
 def found_by_distance(made: Tensor, train: Tensor, held: Tensor) -> Tensor:
     """Whether each sample is nearer to a training image than all but one in a hundred
-    of the `held` images, which the model never saw, are: (n,) bool.
+    of the `held` images, which the model never saw: (n,) bool.
     """
     limit = memorisation(held, train).distance.quantile(0.01)
     return memorisation(made, train).distance < limit
@@ -78,9 +79,9 @@ def copy_power(
 ) -> dict[str, float]:
     """The share of altered training images that a rule finds, by alteration.
 
-    `find(made, train)` -> (n,) bool; both are shown through `see`. `count` of the
-    images train (m, C, H, W) are altered, drawn by `seed`; with `twice` each of them
-    is stored twice in the training set.
+    `find(made, train)` -> (n,) bool; both arguments pass through `see`. `count` of the
+    images train (m, C, H, W), drawn by `seed`, are altered; with `twice` each of them
+    is in the training set twice.
     """
     generator = torch.Generator().manual_seed(seed)
     some = train[torch.randperm(len(train), generator=generator)[:count]]
@@ -96,7 +97,7 @@ def share_at_most(count: int, power: float = 1.0, confidence: float = 0.95) -> f
     possible, when the search finds a copy with probability `power`.
 
     The exact form of the rule of three (Hanley & Lippman-Hand 1983, JAMA 249:1743).
-    Raises ValueError for a power of 0, with which nothing is known.
+    Raises ValueError for a power of 0, which bounds nothing.
     """
     if not 0 < power <= 1:
         raise ValueError(

@@ -15,9 +15,9 @@ from .precision_recall import enough
 
 
 class DensityCoverage(NamedTuple):
-    """density: in how many of the data's neighbourhoods a sample lies, over k, about
-    1 for real images and more in crowded places; coverage: share of the data with a
-    sample in its neighbourhood.
+    """density: how many of the data's neighbourhoods contain a sample, divided by k,
+    about 1 for real images and higher in dense regions; coverage: share of the data
+    with a sample in its neighbourhood.
     """
 
     density: float
@@ -26,8 +26,8 @@ class DensityCoverage(NamedTuple):
 
 @checked
 def density_coverage(real: Tensor, made: Tensor, k: int = 5) -> DensityCoverage:
-    """Density and coverage of samples; both use the neighbourhoods of the data only, so
-    samples that stand apart widen nothing.
+    """Density and coverage of samples; both use only the data's neighbourhoods, so
+    outlying samples do not enlarge them.
 
     real (n, F), made (m, F). Raises ValueError as `precision_recall` does. Source:
     2002.09797 eq. 3, 4, with k = 5 as recommended there.
@@ -48,8 +48,8 @@ def density_coverage(real: Tensor, made: Tensor, k: int = 5) -> DensityCoverage:
 
 @checked
 def expected_coverage(n: int, m: int, k: int = 5) -> float:
-    """Coverage that m fresh real images would reach against n real ones: what a
-    perfect model scores. Source: 2002.09797 lemma 2.
+    """Coverage that m fresh real images would reach against n real ones: a perfect
+    model's score. Source: 2002.09797 lemma 2.
     """
     missed = 1.0
     for i in range(1, k + 1):

@@ -1,5 +1,5 @@
-"""Real images with one thing wrong: what a score should notice, and what each of
-them overlooks.
+"""Real images with one fault each: what scores should detect, and what each of them
+misses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...config.arguments import checked
 from ..inputs import class_labels, image_batch, require_classes
 
 #: A fault takes images (n, C, H, W) in [-1,1], their labels (n,) and a generator, and
-#: returns as many of both.
+#: returns the same number of both.
 Fault = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
@@ -40,7 +40,7 @@ def _blurred(images, labels, generator):
 
 
 def _half_the_classes(images, labels, generator):
-    """Every image of the upper half of the classes gives way to one of the lower
+    """Every image of the upper half of the classes is replaced by one of the lower
     half.
     """
     lower = (labels <= labels.max() // 2).nonzero()[:, 0]
@@ -53,7 +53,7 @@ def _half_the_classes(images, labels, generator):
 
 
 def _one_a_class(images, labels, generator):
-    """The first image of each class, over and over."""
+    """The first image of each class, repeated."""
     first = torch.stack(
         [(labels == k).nonzero()[0, 0] for k in range(int(labels.max()) + 1)]
     )
@@ -90,8 +90,8 @@ def look_alike(points: Tensor, generator: torch.Generator) -> Tensor:
     in float64: all that a Fréchet distance can see.
 
     The Gaussian draws are whitened by their own covariance first. Directions in which
-    the points do not vary stay without variance. Raises ValueError for n <= d, where
-    the draws have no covariance that could be inverted.
+    the points do not vary keep zero variance. Raises ValueError for n <= d, where the
+    draws' covariance is not invertible.
     """
     n, d = points.shape
     if n <= d:
@@ -112,8 +112,8 @@ def look_alike(points: Tensor, generator: torch.Generator) -> Tensor:
 def inject(
     name: str, images: Tensor, labels: Tensor, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Images (n, C, H, W) in [-1,1] and labels (n,) with the fault of that name (see
-    `FAULTS`); as many as came in.
+    """Images (n, C, H, W) in [-1,1] and labels (n,) with the named fault (see
+    `FAULTS`); the same number as given.
 
     Raises ConfigError for an unknown name, ValueError when a class between 0 and the
     largest has no image.

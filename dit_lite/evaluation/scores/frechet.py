@@ -1,5 +1,5 @@
-"""The Fréchet distance: how far apart are two sets of features, as far as their
-means and covariances can tell?
+"""The Fréchet distance: how far apart are two sets of features, judging by their means
+and covariances?
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ..inputs import feature_pair
 
 
 class Gaussian(NamedTuple):
-    """What the Fréchet distance keeps of a set of features: mean (d,), covariance
-    (d, d), both float64, and how many images they are of.
+    """What the Fréchet distance keeps of a set of features: mean (d,), covariance (d,
+    d), both float64, and the number of images.
     """
 
     mean: Tensor
@@ -25,12 +25,12 @@ class Gaussian(NamedTuple):
 
 @checked
 def gaussian(features: Tensor) -> Gaussian:
-    """Mean and unbiased covariance of features (n, d), d numbers an image.
+    """Mean and unbiased covariance of features (n, d), d numbers per image.
 
-    Raises ValueError for n <= d. The covariance of so few has rank below d: the
-    distance then measures how many images there are before it measures what they show
-    (on a 64-dimensional normal distribution, 65 samples against the truth score 20
-    instead of 0). A warning would be overlooked in a table, so it is refused.
+    Raises ValueError for n <= d. The covariance of so few images has rank below d: the
+    distance then depends more on how many images there are than on what they show (on a
+    64-dimensional normal distribution, 65 samples against the truth score 20 instead of
+    0). A warning would be overlooked in a table, hence the error.
     """
     features, _ = feature_pair(features, features)
     n, d = features.shape
@@ -52,14 +52,14 @@ def frechet_between(a: Gaussian, b: Gaussian) -> float:
     features; 0 for equal moments.
 
     The trace of the root is the sum of the singular values of C_a^(1/2) C_b^(1/2), so
-    only symmetric matrices are decomposed and no imaginary part has to be thrown away.
+    only symmetric matrices are decomposed and no imaginary part has to be discarded.
     Raises ValueError when the two have different dimensions. Source: 1706.08500 eq. 6;
     Dowson and Landau 1982.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(
-            f"statistics of d={len(a.mean)} and d={len(b.mean)} features; use "
-            "those of one extractor"
+            f"statistics with d={len(a.mean)} and d={len(b.mean)} features; use the "
+            "same extractor for both"
         )
     roots = (
         a.covariance.trace()
@@ -72,11 +72,11 @@ def frechet_between(a: Gaussian, b: Gaussian) -> float:
 @checked
 def frechet_distance(real: Tensor | Gaussian, made: Tensor | Gaussian) -> float:
     """Fréchet distance between two sets of features (n, d) and (m, d), or the moments
-    of a set; it is called FID in Inception's features only.
+    of a set; it is called FID only in Inception's features.
 
-    Biased upwards by about c/n, with a c that depends on the model (1911.07023):
-    compare at equal counts, or see `at_infinity`. Raises ValueError for n <= d or m <=
-    d, features of different sizes, and NaN.
+    Biased upwards by about c/n, where c depends on the model (1911.07023): compare at
+    equal counts, or see `at_infinity`. Raises ValueError for n <= d or m <= d, features
+    of different sizes, and NaN.
     """
     if isinstance(real, Tensor) and isinstance(made, Tensor):
         real, made = feature_pair(real, made)

@@ -1,5 +1,5 @@
-"""The Inception score: is each image of a clear class, and are all classes there? It
-never looks at real images.
+"""The Inception score: does each image show a clear class, and are all classes present?
+It never looks at real images.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ def inception_score(
     """exp of the mean KL(p(y|x), p(y)), in [1, K], from class probabilities (n, K) of
     generated images.
 
-    One image a class scores K however often it is repeated (1801.01973), and so does a
-    set whose labels are right but whose images are not. The images are shuffled before
-    they are split, since splits of images in the order of their classes would score
-    near 1. Tables of the literature use 10 splits of 5,000, each of which is biased
-    down; one split and an interval by `half_samples` say more. Raises ValueError for
-    rows that are no distributions, or fewer than 2 images a split. Source: 1606.03498
-    sec. 4.
+    One image per class scores K however often it is repeated (1801.01973), and so does
+    a set whose labels are right but whose images are not. The images are shuffled
+    before they are split, since splits of images in the order of their classes would
+    score near 1. Tables in the literature use 10 splits of 5,000, each of which is
+    biased downwards; one split with an interval from `half_samples` is more
+    informative. Raises ValueError for rows that are not distributions, or fewer than 2
+    images per split. Source: 1606.03498 sec. 4.
     """
     p = class_probabilities(probabilities)
     if splits < 1 or len(p) < 2 * splits:
         raise ValueError(
-            f"splits={splits} of n={len(p)} images leave fewer than 2 a split; "
-            f"use between 1 and {max(1, len(p) // 2)} splits"
+            f"splits={splits} of n={len(p)} images leave fewer than 2 per split; use "
+            f"between 1 and {max(1, len(p) // 2)} splits"
         )
     order = torch.randperm(len(p), generator=torch.Generator().manual_seed(seed)).to(
         p.device

@@ -1,4 +1,4 @@
-"""How sure is a score? Intervals from resampling, and why resampling must not repeat
+"""How certain is a score? Intervals from resampling, and why resampling must not repeat
 an image when a score compares images.
 """
 
@@ -41,17 +41,17 @@ def bootstrap(
     with replacement and look at the spread.
 
     samples: arrays (n, ...) whose rows belong together (features and labels);
-    `statistic(*samples)` is a float. What should stay fixed, the reference, is not
-    among them.
+    `statistic(*samples)` is a float. What should stay fixed, such as the reference, is
+    not among them.
 
     Not for distances between sets. A resample holds only 63 % of the images, some
     several times, so the resampled Fréchet distance carries its bias of c/n twice: with
-    400 samples of a 16-dimensional normal distribution against as many, the interval
-    lies above the estimate altogether, and in none of 100 trials did it hold the
-    expected score that `half_samples` held each time. Kernel distances count the copies
-    as coincidences, and neighbours of copies have radius 0. For these, `half_samples`.
-    Raises ValueError for arrays of different lengths, a level outside (0, 1), or too
-    few repeats. Source: Efron 1979.
+    400 samples of a 16-dimensional normal distribution against 400 others, the interval
+    lies entirely above the estimate, and in none of 100 trials did it contain the
+    expected score, which `half_samples` contained each time. Kernel distances count the
+    copies as coincidences, and the neighbourhoods of copies have radius 0. Use
+    `half_samples` for these. Raises ValueError for arrays of different lengths, a level
+    outside (0, 1), or too few repeats. Source: Efron 1979.
     """
     rows = _rows(samples, repeats, level)
     generator = torch.Generator().manual_seed(seed)
@@ -70,16 +70,16 @@ def half_samples(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of any score: draw n/2 of n rows without replacement, and put the spread
-    of the draws around the estimate.
+    """Interval of any score: draw n/2 of n rows without replacement, and centre the
+    spread of the draws on the estimate.
 
-    No image occurs twice, and of two halves either has the variance s^2 (1/m - 1/n) =
-    s^2/n around the whole (m = n/2), just that of the estimate itself, so nothing is
-    rescaled. A half has more bias than the whole; it is removed by centring the draws
-    on the estimate. The interval is for the score at this count of samples: it does not
+    No image occurs twice, and each half has the variance s^2 (1/m - 1/n) = s^2/n around
+    the whole (m = n/2), exactly the variance of the estimate itself, so nothing is
+    rescaled. A half has more bias than the whole; centring the draws on the estimate
+    removes it. The interval is for the score at this number of samples: it does not
     contain the score at infinity when the bias is larger than the spread. Arguments and
-    errors as in `bootstrap`; a statistic that refuses so few samples says so. Source:
-    Politis and Romano 1994; Babu 1992.
+    errors as in `bootstrap`; a statistic that needs more samples raises its own error.
+    Source: Politis and Romano 1994; Babu 1992.
     """
     rows = _rows(samples, repeats, level)
     if rows < 4:
@@ -96,8 +96,8 @@ def half_samples(
         ]
     except ValueError as error:
         raise ValueError(
-            f"an interval draws half of the n={rows} samples, and half is not "
-            f"enough: {error}"
+            f"an interval draws half of the n={rows} samples, and half are not enough: "
+            f"{error}"
         ) from None
     return around(
         value, values, level, scale=(m / (rows - m)) ** 0.5, method="half samples"
@@ -107,7 +107,7 @@ def half_samples(
 @checked
 def share(right: Tensor, level: float = 0.95) -> Interval:
     """Interval of a share such as an accuracy, from right (n,) of 0 and 1: Wilson's,
-    since no resample of 100 right answers holds a wrong one.
+    since no resample of 100 right answers contains a wrong one.
 
     Raises ValueError for no answers or a level outside (0, 1). Source: Wilson 1927.
     """

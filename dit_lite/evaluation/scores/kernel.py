@@ -32,7 +32,7 @@ def squared_mmd(real: Tensor, made: Tensor) -> float:
     """Unbiased squared maximum mean discrepancy of features (n, d) and (m, d) under the
     kernel k(x, y) = (x.y/d + 1)^3.
 
-    mean over pairs i != j of k(x_i, x_j) + the same of y - 2 mean k(x_i, y_j). Holds
+    mean over pairs i != j of k(x_i, x_j) + the same for y - 2 mean k(x_i, y_j). Needs
     matrices of n^2, m^2 and n m numbers. Raises ValueError for fewer than 2 of either,
     features of different sizes, and NaN. Source: 1801.01401 sec. 4; Gretton et al. 2012
     eq. 3.
@@ -63,10 +63,11 @@ def kernel_distance(
     random subsets of `size` of each set.
 
     `size` is 1000 as in the paper, or half of the smaller set if that is less. The
-    estimate is unbiased at any size. The deviation over subsets is that of `size`
-    images, not of all n; the interval rescales it by sqrt(size / (n - size)), n the
-    smaller set (see `half_samples`). Raises ValueError for a size above half of a set,
-    fewer than 2 features a subset, and what `squared_mmd` refuses. Source: 1801.01401.
+    estimate is unbiased at any size. The deviation over subsets is for `size` images,
+    not for all n; the interval rescales it by sqrt(size / (n - size)), with n the size
+    of the smaller set (see `half_samples`). Raises ValueError for a size above half of
+    a set, fewer than 2 features per subset, and where `squared_mmd` does. Source:
+    1801.01401.
     """
     real, made = feature_pair(real, made)
     n = min(len(real), len(made))

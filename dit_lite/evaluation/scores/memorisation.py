@@ -1,5 +1,5 @@
-"""Has the model learned to draw, or learned the drawings? Each sample beside its
-nearest training image.
+"""Has the model learned to generate, or memorised its training images? Each sample next
+to its nearest training image.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Memorisation:
     @property
     def copies(self) -> float:
         """Share of samples whose nearest training image is less than a third as far
-        as the second nearest.
+        away as the second nearest.
         """
         return (self.ratio < COPY).double().mean().item()
 
@@ -45,10 +45,10 @@ def memorisation(made: Tensor, train: Tensor) -> Memorisation:
     """Look up each sample among all training images, in pixels or in features: arrays
     (n, ...) and (m, ...), flattened to rows.
 
-    The scale is set by real images that the model has not seen: call it with those as
-    `made` and compare. A training image that occurs twice hides its copies from the
-    ratio, not from the distance. Raises ValueError for fewer than 2 training images,
-    shapes that differ, and NaN. Source: 2310.02664 (the ratio), 2301.13188.
+    Real images that the model has not seen give the scale: call it with those as `made`
+    and compare. A training image that occurs twice hides its copies from the ratio, not
+    from the distance. Raises ValueError for fewer than 2 training images, shapes that
+    differ, and NaN. Source: 2310.02664 (the ratio), 2301.13188.
     """
     made, train = torch.as_tensor(made), torch.as_tensor(train)
     if made.shape[1:] != train.shape[1:] or made.ndim < 2:

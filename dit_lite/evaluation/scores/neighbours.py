@@ -1,5 +1,5 @@
-"""Nearest neighbours, exact, in a bounded amount of memory: what precision and
-recall, density and coverage, and memorisation rest on.
+"""Exact nearest neighbours in a bounded amount of memory: the basis of precision and
+recall, density and coverage, and memorisation.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Neighbours(NamedTuple):
 @checked
 def nearest(points: Tensor, of: Tensor, k: int = 1) -> Neighbours:
     """The k nearest of `of` (m, d) to each of `points` (n, d), by Euclidean distance in
-    units of the features; every pair is looked at.
+    units of the features; every pair is compared.
 
-    The neighbours found are measured once more by subtraction, so that a copy has
-    distance 0. Neighbours whose distances agree to 8 digits may change places. Raises
+    The distances to the neighbours found are recomputed by subtraction, so that a copy
+    has distance 0. Neighbours whose distances agree to 8 digits may swap places. Raises
     ValueError for k above m, sizes that differ, and NaN.
     """
     of, points = feature_pair(of, points)
     if not 1 <= k <= len(of):
         raise ValueError(
-            f"k={k} must be at least 1 and at most the {len(of)} there are to be "
+            f"k={k} must be at least 1 and at most {len(of)}, the number of possible "
             "neighbours"
         )
     found = []
@@ -60,8 +60,8 @@ def distance_blocks(points: Tensor, of: Tensor) -> Iterator[tuple[Tensor, Tensor
 
 
 def radii(of: Tensor, k: int) -> Tensor:
-    """The distance of each of `of` (m, d) to its k-th neighbour among the others,
-    (m,): its neighbourhood.
+    """The distance from each of `of` (m, d) to its k-th nearest among the others, (m,):
+    the radius of its neighbourhood.
     """
     return nearest(of, of, k + 1).distance[:, -1]  # the first is the point itself
 

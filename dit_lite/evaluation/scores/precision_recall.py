@@ -27,17 +27,18 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(real: Tensor, made: Tensor, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall of samples.
 
-    real (n, F) and made (m, F) are features; use as many of each, since both numbers
-    depend on the counts. Raises ValueError when there are fewer than k+2 of either, or
-    their features differ in size or are not finite. Source: 1904.06991 eq. 1, 2.
+    real (n, F) and made (m, F) are features; use equally many of each, since both
+    numbers depend on the counts. Raises ValueError when there are fewer than k+2 of
+    either, or their features differ in size or are not finite. Source: 1904.06991 eq.
+    1, 2.
     """
     return PrecisionRecall(precision(real, made, k), precision(made, real, k))
 
 
 @checked
 def precision(real: Tensor, made: Tensor, k: int = 3) -> float:
-    """Share of samples (m, F) within the k-th-neighbour ball of at least one real
-    image (n, F); with the two exchanged it is the recall.
+    """Share of samples (m, F) within the k-th-neighbour ball of at least one real image
+    (n, F); with the two sets swapped it is the recall.
     """
     real, made = enough(real, made, k)
     reach = radii(real, k) + slack(real)
@@ -55,7 +56,7 @@ def precision(real: Tensor, made: Tensor, k: int = 3) -> float:
 
 
 def enough(real: Tensor, made: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Features that are fit for neighbourhoods of k."""
+    """Features, if there are enough for neighbourhoods of k."""
     real, made = feature_pair(real, made)
     if k < 1:
         raise ValueError(f"k={k} must be at least 1; 3 is usual")

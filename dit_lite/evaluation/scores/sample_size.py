@@ -41,10 +41,10 @@ def sample_size_curve(
     repeats: int = 1,
     seed: int = 0,
 ) -> Curve:
-    """A score of random subsets of growing size, drawn without replacement.
+    """A score on random subsets of increasing size, drawn without replacement.
 
     samples: arrays (n, ...) whose rows belong together; `statistic(*samples)` is a
-    float. counts: 15 of equal steps from n/10 to n if None, as in 1911.07023 (5,000 to
+    float. counts: 15 equal steps from n/10 to n if None, as in 1911.07023 (5,000 to
     50,000). Raises ValueError for arrays of different lengths, or a count below 1 or
     above n.
     """
@@ -82,8 +82,8 @@ def at_infinity(curve: Curve) -> Extrapolation:
     """The score of infinitely many samples: where the straight line through score
     against 1/n meets 1/n = 0.
 
-    For the Fréchet distance this is FID_infinity. It removes the bias of the generated
-    set; that of the reference stays. Scores without bias come out level. Raises
+    For the Fréchet distance this is FID_infinity. It removes the bias due to the
+    generated set; the reference's bias stays. Unbiased scores give a level line. Raises
     ValueError for fewer than 3 different counts. Source: 1911.07023 sec. 3, 4.1, with
     ordinary random draws.
     """
@@ -104,10 +104,10 @@ def at_infinity(curve: Curve) -> Extrapolation:
 @checked
 def halves(*samples: Tensor, seed: int = 0) -> tuple[list[Tensor], list[Tensor]]:
     """Two random halves of arrays (n, ...) whose rows belong together, equal in size:
-    the first in the place of the data, the second of samples.
+    the first stands in for the data, the second for samples.
 
-    Their score is the row "real against real", near which samples as good as real
-    images lie at that count, on either side.
+    Their score is the row "real against real"; samples as good as real images score
+    near it at that count, above or below.
     """
     n = len(samples[0])
     if n < 2 or any(len(part) != n for part in samples):

@@ -1,5 +1,5 @@
 """Power by spatial frequency, averaged over directions: why a diffusion model draws
-the coarse before the fine.
+coarse structure before fine detail.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from ...config.arguments import checked
 
 
 class Spectrum(NamedTuple):
-    """`frequency` (R,) in cycles an image, 0 to H/2; `power` (R,) in squared units
-    of the images, white noise of variance s^2 having s^2 throughout.
+    """`frequency` (R,) in cycles per image, 0 to H/2; `power` (R,) in squared units of
+    the images; white noise of variance s^2 has power s^2 throughout.
     """
 
     frequency: Tensor
@@ -26,7 +26,7 @@ def radial_spectrum(images: Tensor) -> Spectrum:
     """Mean power of images (n, C, H, H) at each whole frequency, averaged over rings of
     width 1, images and channels, in float64.
 
-    The corners beyond H/2 cycles, which no ring covers whole, are left out. Raises
+    The corners beyond H/2 cycles, which no complete ring covers, are left out. Raises
     ValueError for images that are not square or hold NaN. Source: Torralba and Oliva
     2003; for diffusion, 2206.13397.
     """
@@ -55,13 +55,13 @@ def radial_spectrum(images: Tensor) -> Spectrum:
 def visible_frequency(
     spectrum: Spectrum, alpha: float | Tensor, sigma: float | Tensor
 ) -> Tensor:
-    """The frequency in cycles an image up to which x_t = alpha x0 + sigma eps shows
-    more image than noise: alpha^2 power > sigma^2.
+    """The frequency in cycles per image up to which x_t = alpha x0 + sigma eps has more
+    image power than noise power: alpha^2 power > sigma^2.
 
-    alpha, sigma: floats or (T,). Returns () or (T,) float64, by straight lines between
-    rings of log power; 0 when noise drowns all but the mean, H/2 when nothing is
-    hidden. A spectrum that falls makes it fall with t; a white one has no such
-    frequency and jumps from all to nothing.
+    alpha, sigma: floats or (T,). Returns () or (T,) float64, interpolating log power
+    linearly between rings; 0 when noise hides all but the mean, H/2 when nothing is
+    hidden. For a falling spectrum it falls with t; a white one has no such frequency,
+    and it jumps from H/2 to 0.
     """
     alpha, sigma = (
         torch.as_tensor(v, dtype=torch.float64)

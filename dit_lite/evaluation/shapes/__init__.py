@@ -1,4 +1,4 @@
-"""Captioned shapes, judged: how many of a caption's claims does a picture keep?"""
+"""Judging captioned shapes: how many of a caption's claims hold in a picture?"""
 
 from .network import ShapesJudge, load_shapes_judge, train_shapes_judge
 from .report import COUNTS, CaptionReport, compare, judge_captions

@@ -1,5 +1,5 @@
-"""The judge of captioned shapes: a small network that has seen real renderings only,
-and says for every patch of 4x4 pixels whether an object is centred there, and which.
+"""The judge of captioned shapes: a small network trained only on real renderings that
+predicts for every patch of 4x4 pixels whether an object is centred there, and which.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ...files.pretrained import load_weights
 from ...files.tensors import read_tensors
 
 WEIGHTS = "data/checkpoints/shapes-judge.safetensors"
-CELL = 4  # pixels a side
+CELL = 4  # pixels per side
 REACH = 3  # pixels from an object's centre within which a cell answers for it
 SHIFT = 3  # pixels by which pictures are moved in training
-#: what is read off an object's look; its place is read off its centre
+#: attributes read from an object's appearance; its place follows from its centre
 LOOKS = {name: len(ATTRIBUTES[name]) for name in ("shape", "colour", "size", "texture")}
 HEADS = {"here": 1, "offset": 2, **LOOKS}
 
@@ -72,9 +72,9 @@ def train_shapes_judge(
     """Train a judge on fresh renderings, each moved, and half of them blurred or noisy,
     as generated pictures may be.
 
-    It sees every combination of shape and colour, so that it is not prejudiced against
-    those that generators are not shown, and always other pictures than the splits
-    "train", "test" and "unseen". AdamW, one cosine down.
+    It sees every combination of shape and colour, so that it is not biased against
+    those withheld from generators, and never the pictures of the splits "train", "test"
+    and "unseen". AdamW with a cosine decay.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -102,7 +102,7 @@ def judge_loss(
     judge: ShapesJudge, images: Tensor, scenes: Scenes, moved: Tensor
 ) -> Tensor:
     """Cross-entropy of every head. images (B, 3, 32, 32); `moved` (2,): pixels across
-    and down by which they stand away from their scenes.
+    and down by which they are shifted from their scenes.
     """
     cells, background = judge(images)
     where = torch.from_numpy(scenes.x), torch.from_numpy(scenes.y)
@@ -129,8 +129,8 @@ def judge_loss(
 
 
 def _moved(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A batch moved by up to SHIFT pixels; what comes in repeats the edge. Returns the
-    pixels across and down, (2,).
+    """A batch moved by up to SHIFT pixels; the border repeats the edge pixels. Returns
+    the pixels across and down, (2,).
     """
     across, down = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=generator).tolist()
     side = images.shape[-1]

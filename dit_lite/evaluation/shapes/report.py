@@ -1,4 +1,4 @@
-"""Did it draw what was asked? Claims of captions against what the judge sees."""
+"""Did the model draw what was asked? Captions' claims against what the judge sees."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..scores.intervals import Interval, share
 from .network import LOOKS, ShapesJudge, load_shapes_judge
 from .slots import Seen, look
 
-#: What is counted. "object": all that is said of one object; "caption": all that is
-#: said, and no object besides.
+#: What is counted. "object": everything said about one object; "caption": everything
+#: said, and no extra object.
 COUNTS = (*LOOKS, "place", "object", "relation", "background", "number", "caption")
 CLEAR = 4.0  # pixels by which centres must differ for "left of" or "above"
 
@@ -28,10 +28,10 @@ CLEAR = 4.0  # pixels by which centres must differ for "left of" or "above"
 @dataclass(frozen=True)
 class CaptionReport:
     """Claims that hold, image by image: `right` and `asked`, name of COUNTS -> (n,)
-    whole numbers; `slots` (n, 3), the detected object that stands for each object of
-    the caption, -1 for none; `objects` (n,), how many the caption names; `seen`.
+    whole numbers; `slots` (n, 3), the detected object assigned to each object of the
+    caption, -1 for none; `objects` (n,), how many the caption names; `seen`.
 
-    "shape" to "relation" count claims, a missing object failing all of its own;
+    "shape" to "relation" count claims, and a missing object fails all of its claims;
     "number" and "caption" count images.
     """
 
@@ -43,7 +43,7 @@ class CaptionReport:
 
     def accuracy(self, name: str, level: float = 0.95) -> Interval | None:
         """The share of claims that hold with Wilson's interval, or None where nothing
-        was claimed. Claims of one picture are taken as independent.
+        was claimed. Claims about one picture are treated as independent.
         """
         right, asked = int(self.right[name].sum()), int(self.asked[name].sum())
         if not asked:
@@ -69,7 +69,7 @@ class CaptionReport:
         )
 
     def rows(self) -> list[dict]:
-        """One row for each of COUNTS that was asked: name, right, asked, accuracy, low,
+        """One row for each of COUNTS that occurred: name, right, asked, accuracy, low,
         high.
         """
         found = []
@@ -102,21 +102,21 @@ def judge_captions(
     captions: Scenes | Sequence[str | Claims] | np.ndarray | Tensor,
     judge: ShapesJudge | None = None,
 ) -> CaptionReport:
-    """How much of what was asked the images show.
+    """How much of what was asked appears in the images.
 
     images (n, 3, 32, 32) in [-1,1]; captions: n strings, ids (n, M), `Claims`, or
-    `Scenes`, of which every attribute counts. Detected objects are assigned to those of
-    the caption in the way that makes most claims true (attributes, places, relations;
-    every claim counts as one), so a picture is never blamed for the order in which its
-    objects were found. "Left of" and "above" hold when centres differ by at least 4
-    pixels. Raises ValueError or TypeError for images of another shape or range or
-    another number of captions, CaptionError for a caption that cannot be read.
+    `Scenes`, whose every attribute counts. Detected objects are assigned to the
+    caption's objects in the way that makes most claims true (attributes, places,
+    relations; every claim counts as one), so a picture is never penalised for the order
+    in which its objects were found. "Left of" and "above" hold when centres differ by
+    at least 4 pixels. Raises ValueError or TypeError for images of another shape or
+    range or another number of captions, CaptionError for a caption that cannot be read.
     """
     images = image_batch(images)
     if images.shape[1:] != (3, 32, 32):
         raise ValueError(
-            f"images have shape {tuple(images.shape[1:])}; the judge of shapes sees "
-            "(3, 32, 32)"
+            f"images have shape {tuple(images.shape[1:])}; the shapes judge takes (3, "
+            "32, 32)"
         )
     claims = _claims(captions)
     if len(claims) != len(images):
@@ -155,8 +155,8 @@ def _claims(captions) -> list[Claims]:
 
 @dataclass(frozen=True)
 class _View:
-    """What is seen in one image, as plain numbers: attribute -> value for each slot,
-    its centre, and the background.
+    """What the judge sees in one image, as plain numbers: attribute -> value for each
+    slot, its centre, and the background.
     """
 
     slots: list[dict[str, int]]
@@ -181,15 +181,13 @@ def _views(seen: Seen) -> list[_View]:
 
 @lru_cache
 def _assignments(objects: int, slots: int) -> tuple[tuple[int, ...], ...]:
-    """All ways to give objects slots of their own, -1 for those that go without."""
+    """All ways to assign objects to distinct slots, -1 for those without a slot."""
     names = (*range(slots), *[-1] * max(0, objects - slots))
     return tuple(dict.fromkeys(permutations(names, objects)))
 
 
 def _best(claim: Claims, view: _View) -> tuple[int, ...]:
-    """The assignment under which most claims hold; of equals the one of the most
-    certain slots.
-    """
+    """The assignment under which most claims hold; ties go to more certain slots."""
     agree = [
         [
             sum(slot[name] == value for name, value in said.items())
@@ -210,7 +208,7 @@ def _relations_right(claim: Claims, view: _View, chosen: tuple[int, ...]) -> int
 
 
 def _holds(view: _View, relation: int, first: int, second: int) -> bool:
-    """Whether slot `first` stands to slot `second` as RELATIONS[relation] says."""
+    """Whether RELATIONS[relation] holds between slots `first` and `second`."""
     if first < 0 or second < 0:
         return False
     axis = 0 if RELATIONS[relation].endswith("of") else 1

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...data.shapes import ATTRIBUTES
 from .network import CELL, LOOKS, ShapesJudge
 
-SLOTS = 6  # objects that are looked for: twice as many as a caption can name
+SLOTS = 6  # objects to look for: twice as many as a caption can name
 CHUNK = 256  # images at a time
 EDGES = (12.0, 20.0)  # pixels between left, middle and right; top, middle and bottom
 
@@ -19,8 +19,9 @@ EDGES = (12.0, 20.0)  # pixels between left, middle and right; top, middle and b
 @dataclass(frozen=True)
 class Seen:
     """What the judge sees in n images. `here` (n, 6): which slots hold an object, most
-    certain first; `values`: name -> (n, 6) numbers of the attribute's values, place as
-    column and row; `centre` (n, 6, 2), across and down in pixels; `background` (n,).
+    certain first; `values`: name -> (n, 6) indices of the attribute's values, with
+    place as column and row; `centre` (n, 6, 2), across and down in pixels; `background`
+    (n,).
     """
 
     here: Tensor
@@ -35,9 +36,9 @@ class Seen:
 def look(judge: ShapesJudge, images: Tensor) -> Seen:
     """The objects in images (n, 3, 32, 32) in [-1,1].
 
-    An object is a cell that is more likely than not to hold one and more so than any
-    within two cells: neighbouring cells answer for the same object, and objects of a
-    picture are at least 13 pixels apart. An image that is not finite shows nothing.
+    An object is a cell that is more likely than not to hold one, and more likely than
+    any cell within two of it: neighbouring cells respond to the same object, and a
+    picture's objects are at least 13 pixels apart. A non-finite image shows nothing.
     """
     parts = [_look(judge, part) for part in images.split(CHUNK)]
     return Seen(

@@ -17,8 +17,8 @@ WORDS_A_MINUTE = 130  # of technical prose with formulas
 
 def reading_minutes(notebook: Path) -> int:
     """Minutes to read the main path of a notebook: prose at WORDS_A_MINUTE, visible
-    code at a line every three seconds. What stands in a closed section "Deeper: ..."
-    or is folded does not count.
+    code at three seconds per line. Collapsed "Deeper: ..." sections and folded cells do
+    not count.
     """
     words, lines, closed = 0, 0, 0  # closed: the level of the heading "Deeper", or 0
     for cell in json.loads(notebook.read_text())["cells"]:
@@ -42,7 +42,7 @@ def reading_minutes(notebook: Path) -> int:
 )
 def chapter_costs(parts: Parts, only: list[str] | None) -> dict:
     """Execute every chapter from its first cell to its last, one at a time, at the
-    budget of a build.
+    build's budget.
     """
     folder = resource("book/chapters")
     if not folder.is_dir():

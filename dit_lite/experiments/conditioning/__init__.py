@@ -1,1 +1,1 @@
-"""Chapter 3: how the class enters."""
+"""Chapter 3: how the class reaches the network."""

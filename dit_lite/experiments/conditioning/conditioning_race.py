@@ -1,5 +1,5 @@
-"""Seven ways to give a network the time and the class, at equal multiply-adds and
-each at its own best learning rate.
+"""Seven ways to condition a network on the time and the class, at equal multiply-adds
+and each at its own best learning rate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DIGITS = dict(
     repeats=3,
     per_class=20,
 )
-#: Long enough that a wrong label costs something: its penalty is part of every row.
+#: Long enough that a wrong label costs something: every row includes its penalty.
 CIFAR = dict(
     data="cifar10", preset="S/2", changes=dict(width=128, depth=6, heads=4),
     batch_size=256, steps=20_000, rates=[2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3], images=1000,
@@ -46,8 +46,8 @@ SMOKE = DIGITS | dict(
 
 
 @experiment(
-    "Which way of conditioning learns best, and which follows the class best, when "
-    "each has its own learning rate?",
+    "Which conditioning learns best, and which follows the class best, when each has "
+    "its own learning rate?",
     seconds=dict(cpu=600.0, gpu=14_000.0),
     maps=2,
     smoke=dict(races=[SMOKE], seeds=[0]),
@@ -55,13 +55,13 @@ SMOKE = DIGITS | dict(
     gpu=dict(races=[DIGITS, CIFAR], seeds=[0, 1, 2, 3, 4]),
 )
 def conditioning_race(parts: Parts, races: list[dict], seeds: list[int]) -> dict:
-    """`tuning`: every way at every rate, with a seed that is not used again. `rows`:
-    every way at the rate of its lowest held-out loss, for each seed.
+    """`tuning`: every conditioning at every rate, with a seed that is not used again.
+    `rows`: every conditioning at the rate with its lowest held-out loss, for each seed.
 
-    The multiply-adds of an image are those of adaLN-Zero at the width of the race,
-    within 6 %. `wrong_label` is the loss when every label is wrong; for digits
-    `accuracy` and `bits` are what the judge reads in samples at guidance 1, and
-    `guided_bits` at guidance 2.
+    The multiply-adds per image match adaLN-Zero at the race's width within 6 %.
+    `wrong_label` is the loss when every label is wrong; for digits `accuracy` and
+    `bits` are the judge's readings of samples at guidance 1, and `guided_bits` at
+    guidance 2.
     """
     cases = [
         dict(race=race, way=way, lr=lr, seed=max(seeds) + 1)
@@ -123,8 +123,9 @@ def one_racer(race: dict, way: str, lr: float, seed: int) -> dict:
 
 @torch.no_grad()
 def judged(model: DiT, seed: int, per_class: int) -> dict:
-    """Digits drawn without guidance: the share judged correct, and a lower bound on
-    the bits that an image tells about its class; the same bound at guidance 2.
+    """Digits drawn without guidance: the share judged correct, and a lower bound on the
+    bits of information that an image carries about its class; the same bound at
+    guidance 2.
 
     The bound is H(c) + E log2 q(c | x) with the judge as q (Barber & Agakov 2003): at
     most log2(10) = 3.32 bits.

@@ -1,5 +1,5 @@
-"""Twenty-four blocks that start as the identity or not, with gates or without, at
-rates up to those that break them.
+"""Twenty-four blocks that start as the identity or not, with or without gates, at
+learning rates up to those at which they diverge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Start(NamedTuple):
     gate: float | None = None
 
 
-#: With gates and without, each from the identity and from an ordinary block.
+#: With and without gates, each starting as the identity and as an ordinary block.
 STARTS = {
     "gate 0": Start("adaln_zero", gate=0.0),
     "gate 1": Start("adaln_zero", gate=1.0),
@@ -34,8 +34,8 @@ STARTS = {
 
 
 @experiment(
-    "What do gates, and a start from the identity, each do for a deep network, and "
-    "up to which learning rate does it train?",
+    "What do gates and identity initialisation each do for a deep network, and up to "
+    "which learning rate does it train?",
     seconds=dict(cpu=200.0, gpu=1200.0),
     smoke=dict(
         seeds=[0],
@@ -56,11 +56,11 @@ STARTS = {
 def deep_zero_init(
     parts: Parts, seeds: list[int], rates: list[float], run: dict
 ) -> dict:
-    """Every start at every rate for each seed, without warm-up and without clipping,
-    at a constant rate.
+    """Every start at every rate for each seed, at a constant rate without warm-up or
+    clipping.
 
     Rows hold the held-out loss of the averaged weights. A run has diverged when that
-    loss is not finite, or not below that of a network that answers zero.
+    loss is not finite, or not below the loss of a network that outputs zero.
     """
     cases = [
         dict(start=start, lr=lr, seed=seed)
@@ -81,7 +81,7 @@ def one_deep(start: str, lr: float, seed: int, run: dict) -> dict:
         label_dropout=0.1, changes=sizes | dict(conditioning=chosen.conditioning),
     )  # fmt: skip
     data = held_out("digits")
-    zero = 1 + data.floats().square().mean().item()  # E (eps - x0)^2 of the answer 0
+    zero = 1 + data.floats().square().mean().item()  # E (eps - x0)^2 of the output 0
 
     def prepare(trainer: Trainer) -> None:
         set_modulation(trainer.model, chosen.scale, chosen.shift, chosen.gate)

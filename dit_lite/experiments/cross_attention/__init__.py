@@ -1,1 +1,1 @@
-"""Chapter 4: words, and whether an image keeps them."""
+"""Chapter 4: captions, and whether images follow them."""

@@ -1,4 +1,4 @@
-"""Models of captions to look at, and the words and masks of two-object pictures."""
+"""Caption models to look at, and the words and masks of two-object pictures."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ...files.pretrained import load_config
 from ...model import DiT
 from ...training import build_model, load
 
-#: The trained model that experiments look at, and how many seeds of noise, pictures
-#: and walks each takes: one training, so a spread is never one over trainings.
+#: The trained model that experiments look at, and how many seeds of noise, pictures and
+#: walks each uses: one training run, so a spread is never over training runs.
 MODEL, SEEDS = "shapes", [0, 1, 2]
-#: Runs of a captioned model: the words reach the blocks by cross-attention alone.
+#: Runs of a caption model: the words reach the blocks by cross-attention only.
 SMOKE = dict(
     steps=2, batch_size=4, lr=2e-3, warmup=1,
     changes=dict(width=32, depth=2, heads=2, patch_size=8),
@@ -46,8 +46,8 @@ def captioned_run(run: dict, seed: int) -> TrainConfig:
 
 
 def trained(model: str | None) -> DiT:
-    """A trained model by name or directory; None for one of random weights, as small as
-    at smoke.
+    """A trained model by name or directory; None for one with random weights, as small
+    as at smoke.
     """
     if model is not None:
         return load(model).requires_grad_(False)
@@ -56,8 +56,8 @@ def trained(model: str | None) -> DiT:
 
 
 def untrained(model: DiTConfig | str | None, seed: int) -> DiT:
-    """Random weights in the shape of a model. What starts at zero is drawn too, since
-    else no word would change anything.
+    """Random weights in the shape of a model. Weights that start at zero are drawn too,
+    since otherwise no word would change anything.
     """
     if not isinstance(model, DiTConfig):
         model = trained(None).config if model is None else load_config(model)
@@ -75,8 +75,8 @@ KIND = {value: name for name in ("shape", "colour") for value in ATTRIBUTES[name
 
 class Asked(NamedTuple):
     """Pictures x0 (n, 3, 32, 32) in model units and captions y (n, M); then W words
-    that name a shape or a colour: their picture and place in the caption, which kind,
-    and the mask (W, 32, 32) of the object that they speak of.
+    that name a shape or a colour: their picture, position in the caption and kind, and
+    the mask (W, 32, 32) of the object that they refer to.
     """
 
     x0: Tensor

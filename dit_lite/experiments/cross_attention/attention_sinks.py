@@ -1,5 +1,5 @@
-"""Where does attention go that no word earns: with padding masked, with one null token
-to look at, with all padding to look at?
+"""Where does the attention go that no word attracts: with padding masked, with one null
+token visible, with all padding visible?
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def unmasked(padding: Tensor) -> Tensor:
     return padding
 
 
-#: padding (B, M) bool -> the part of it that may be looked at
+#: padding (B, M) bool -> the part of it that may be attended to
 PADDINGS = {"masked": masked, "null token": null_token, "unmasked": unmasked}
 
 
 @experiment(
-    "Where does the attention go that no word earns?",
+    "Where does the attention go that no word attracts?",
     seconds=dict(cpu=900.0, gpu=5400.0),
     smoke=dict(run=_words.SMOKE, seeds=[0], images=3, times=[0.5]),
     cpu=dict(run=_words.CPU, seeds=[0, 1, 2], images=200, times=[0.1, 0.5, 0.9]),
@@ -49,10 +49,10 @@ PADDINGS = {"masked": masked, "null token": null_token, "unmasked": unmasked}
 def attention_sinks(
     parts: Parts, run: dict, seeds: list[int], images: int, times: list[float]
 ) -> dict:
-    """Train with each padding and test with each: one row per layer and time, with the
-    shares of attention on words that name a shape or a colour, on the other words, and
-    on padding; `even` is the share that padding would get of uniform attention; and the
-    loss of the network at that time.
+    """Train and test with each padding: one row per layer and time, with the shares of
+    attention on words that name a shape or a colour, on the other words, and on
+    padding; `even`, the share that padding would get from uniform attention; and the
+    network's loss at that time.
     """
     arms = [dict(seed=seed, trained=name) for seed in seeds for name in PADDINGS]
     found = parts.map(one_training, arms, run=run, images=images, times=times)
@@ -82,7 +82,7 @@ def one_training(
 
 
 def show_padding(model: nn.Module, padding: Callable[[Tensor], Tensor]):
-    """Let a model look at some of the padding from now on; returns the handle of a
+    """From now on, let a model attend to some of the padding; returns the handle of a
     hook.
     """
 
@@ -97,7 +97,7 @@ def show_padding(model: nn.Module, padding: Callable[[Tensor], Tensor]):
 def padding_seen(
     model: nn.Module, padding: Callable[[Tensor], Tensor]
 ) -> Iterator[None]:
-    """Inside, a model looks at some of the padding."""
+    """Inside, a model attends to some of the padding."""
     handle = show_padding(model, padding)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is decided when: another caption from time tau on."""
+"""What is decided when: the caption changes at time tau."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAUS = [0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 
 
 @experiment(
-    "Until when does another caption still change what is drawn?",
+    "Until when does changing the caption still change what is drawn?",
     seconds=dict(cpu=240.0, gpu=120.0),
     smoke=dict(model=None, seeds=[0], images=2, steps=2, taus=[0.0, 1.0]),
     cpu=dict(model=MODEL, seeds=SEEDS, images=40, steps=20, taus=TAUS),
@@ -28,8 +28,8 @@ def caption_swap(
     taus: list[float],
 ) -> dict:  # fmt: skip
     """One row per seed, time tau and claim: the share of the first caption's claims
-    that hold in the picture, and of the second's, which guides from tau on. At tau = 0
-    the first guides throughout, at 1 the second. A seed is one of captions and noise.
+    that hold in the picture, and of the second's, which is used from tau on. At tau = 0
+    the first is used throughout, at 1 the second. Each seed draws captions and noise.
     """
     found = parts.map(
         one_seed, [dict(seed=seed) for seed in seeds], model=model, images=images,
@@ -64,8 +64,8 @@ def one_seed(
 def swapped(
     model: DiT, first: Tensor, second: Tensor, tau: float, steps: int, seed: int = 0
 ) -> Tensor:
-    """Pictures (n, C, H, W) in [-1,1] of a walk that hears `first` while t > tau, and
-    `second` from then on.
+    """Pictures (n, C, H, W) in [-1,1] of a walk that is conditioned on `first` while t
+    > tau, and on `second` from then on.
     """
     start = second if tau >= 1 else first
     for denoise, (t, x, _) in trajectory(model, start, steps, 2.5, "ddim", seed):

@@ -1,4 +1,4 @@
-"""Which layers need the words: some of them read another caption."""
+"""Which layers need the words: one layer at a time reads another caption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLAIMS = ("colour", "shape", "place", "background")
 
 
 @experiment(
-    "Which layers of a network of captions decide what is drawn?",
+    "Which layers of a caption model decide what is drawn?",
     seconds=dict(cpu=90.0, gpu=60.0),
     smoke=dict(model=None, seeds=[0], images=8, steps=1),
     cpu=dict(model=MODEL, seeds=SEEDS, images=40, steps=6),
@@ -26,8 +26,8 @@ def captions_by_layer(
     parts: Parts, model: str | None, seeds: list[int], images: int, steps: int
 ) -> dict:
     """One row for each seed, layer and claim: the share of the first caption's claims
-    that hold, and of the second's, where that layer alone reads the second caption;
-    layer -1 is none. A seed is one of captions and noise; the network is one.
+    that hold, and of the second's, where only that layer reads the second caption;
+    layer -1 is none. Each seed draws captions and noise; the network is the same.
     """
     layers = range(-1, trained(model).config.depth)
     arms = [dict(seed=seed, layer=i) for seed in seeds for i in layers]
@@ -38,7 +38,7 @@ def captions_by_layer(
 def one_layer(
     seed: int, layer: int, model: str | None, images: int, steps: int
 ) -> list[dict]:
-    """Pictures of one object, one layer reading of another one."""
+    """Pictures of one object, with one layer reading about another."""
     dit, index = trained(model), np.arange(images) + seed * images
     first, second = (
         torch.from_numpy(batch(who, index, "test", (1, 0, 0)).tokens)

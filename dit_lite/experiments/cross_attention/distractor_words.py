@@ -1,4 +1,4 @@
-"""What words that mean nothing for the picture take away from those that do."""
+"""How much words that mean nothing for the picture distract from those that do."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ...evaluation.shapes import judge_captions
 from ...lab import Parts, experiment
 from ._words import MODEL, SEEDS, trained
 
-#: Words that say nothing by themselves.
+#: Words that carry no meaning by themselves.
 EMPTY = tuple(IDS[word] for word in ("of", "and", "the", "is", "in", "at", "on"))
 
 
 @experiment(
-    "How many empty words does a caption bear?",
+    "How many empty words can a caption bear?",
     seconds=dict(cpu=90.0, gpu=120.0),
     smoke=dict(model=None, seeds=[0], images=2, steps=2, extra=[0, 12]),
     cpu=dict(model=MODEL, seeds=SEEDS, images=48, steps=8, extra=[0, 1, 2, 4, 8, 12]),
@@ -31,8 +31,8 @@ def distractor_words(
     extra: list[int],
 ) -> dict:  # fmt: skip
     """One row per seed, number of empty words after a short caption, and claim: the
-    share of claims that hold. `added` is how many found room, mean over captions. A
-    seed is one of captions, empty words and noise.
+    share of claims that hold. `added` is how many fitted, averaged over captions. Each
+    seed draws captions, empty words and noise.
     """
     found = parts.map(
         one_seed, [dict(seed=seed) for seed in seeds], model=model, images=images,
@@ -44,7 +44,7 @@ def distractor_words(
 def one_seed(
     seed: int, model: str | None, images: int, steps: int, extra: list[int]
 ) -> list[dict]:
-    """Sample a network with more and more empty words."""
+    """Sample a network with increasing numbers of empty words."""
     dit, index = trained(model), np.arange(images) + seed * images
     tokens = batch(13, index, "test", (1, 0, 0)).tokens
     ids, rows = torch.from_numpy(tokens), []

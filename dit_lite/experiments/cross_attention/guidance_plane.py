@@ -1,4 +1,4 @@
-"""A guidance weight for what is drawn, and one for where."""
+"""One guidance weight for what is drawn, and one for where."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def guidance_plane(
     weights: list[float],
 ) -> dict:  # fmt: skip
     """One row for each seed and pair of weights: shares of colours, shapes and places
-    that hold, calls a step, and how much two pictures of one caption differ (root mean
-    square). A seed is one of captions and noise; the network is one.
+    that hold, calls per step, and how much two pictures of one caption differ (root
+    mean square). Each seed draws captions and noise; the network is the same.
     """
     arms = [
         dict(seed=seed, w_object=a, w_place=b)
@@ -44,7 +44,7 @@ def guidance_plane(
 
 def captions_in_two_parts(n: int, seed: int) -> tuple[list[str], list[str]]:
     """n objects, and the same with their places; all of them pairs of shape and colour
-    that training shows.
+    that occur in training.
     """
     generator = torch.Generator().manual_seed(seed)
     pairs = torch.randint(len(SEEN), (n,), generator=generator).tolist()
@@ -80,8 +80,8 @@ def walk(
     model: DiT, objects: list[str], whole: list[str], weights: tuple[float, float],
     steps: int, seed: int,
 ) -> tuple[Tensor, float]:  # fmt: skip
-    """Pictures (n, C, H, W) in [-1,1], and calls of the network a step: "no caption",
-    then the object, then the object in its place, each step with a weight of its own.
+    """Pictures (n, C, H, W) in [-1,1], and network calls per step: "no caption", then
+    the object, then the object in its place, each step with a weight of its own.
     """
     weaker, all_of_it = (torch.from_numpy(encode_all(c)) for c in (objects, whole))
     denoise = Denoiser(model, all_of_it, weights, weaker=[weaker])

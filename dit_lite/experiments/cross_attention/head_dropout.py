@@ -1,4 +1,4 @@
-"""Do heads become dispensable by being dropped in training?"""
+"""Does dropping heads in training make them dispensable?"""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def head_dropout(
 def one_training(
     share: float, lr: float, seed: int, steps: int, images: int, draws: int
 ) -> dict:
-    """Train with a share of the heads dropped, and take heads away in every layer."""
+    """Train with a share of the heads dropped, then remove heads in every layer."""
     shape = load_data("digits").shape
     config = TrainConfig(
         data="digits", model=DiTConfig(**shape, **SMALL), steps=steps, batch_size=64,

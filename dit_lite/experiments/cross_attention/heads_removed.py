@@ -1,4 +1,4 @@
-"""What is lost without a head, in a trained network of captions."""
+"""What a trained caption model loses without a head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLAIMS = ("colour", "shape", "place")
 
 
 @experiment(
-    "What does a network of captions lose without a head, and without several?",
+    "What does a caption model lose without one head, and without several?",
     seconds=dict(cpu=400.0, gpu=120.0),
     maps=2,
     smoke=dict(model=None, seeds=[0], images=2, drawn=2, steps=1, draws=1),
@@ -31,11 +31,11 @@ def heads_removed(
     parts: Parts, model: str | None, seeds: list[int], images: int, drawn: int,
     steps: int, draws: int,
 ) -> dict:  # fmt: skip
-    """Three kinds of rows, `what`. "loss": the loss without one head beside that of the
-    whole network, and the head's importance. "several": the loss without `count` random
+    """Three kinds of rows, `what`. "loss": the loss without one head, next to the whole
+    network's, and the head's importance. "several": the loss without `count` random
     heads in every layer. "drawn": the share of claims that hold in pictures of one
-    object drawn without a head of cross-attention, beside the whole network's (layer
-    and head -1). A seed is one of pictures, captions and noise; the network is one.
+    object drawn without one cross-attention head, next to the whole network's (layer
+    and head -1). Each seed draws pictures, captions and noise; the network is the same.
     """
     known = dict(model=model)
     losses = parts.map(
@@ -140,8 +140,8 @@ def lost_claims(result) -> tuple[Tensor, list[tuple[int, int]]]:
 
 
 def agreement(result, kind: str) -> Tensor:
-    """How well importance orders the heads as removing them does: a rank correlation
-    for each seed, (S,), from a recorded result.
+    """How well importance ranks the heads as removing them does: a rank correlation for
+    each seed, (S,), from a recorded result.
     """
     found = []
     for seed in result.select(what="loss").distinct("seed"):

@@ -1,4 +1,4 @@
-"""Which layers take the pooled condition and which its tokens, when they may choose?"""
+"""Which layers use the pooled condition and which its tokens, when they can choose?"""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SMALL = dict(patch_size=4, width=48, depth=4, heads=4, data_std=0.5)
 
 @dataclass(frozen=True)
 class Panels(Dataset):
-    """Pictures (n, 1, 16, 16) of four bars before a background, and captions (n, 5):
-    the level of the background, 1 to 3, then for each quarter a bar that lies, 4, or
-    stands, 5.
+    """Pictures (n, 1, 16, 16) of four bars on a background, and captions (n, 5): the
+    level of the background, 1 to 3, then for each quarter a horizontal bar, 4, or a
+    vertical one, 5.
     """
 
     def __post_init__(self):
@@ -42,8 +42,8 @@ class Panels(Dataset):
 
 
 def panels(n: int, seed: int) -> Panels:
-    """n pictures in which one word says something about every pixel, and four words
-    something about a quarter each, with noise of six levels of 255.
+    """n pictures in which one word describes every pixel and four words one quarter
+    each, with noise of six levels of 255.
     """
     draw = np.random.default_rng(seed)
     level, stands = draw.integers(3, size=n), draw.integers(2, size=(n, 2, 2))
@@ -73,8 +73,8 @@ def layer_shares(
 ) -> dict:  # fmt: skip
     """`tuning`: every choice of shares at every rate, with a seed that is not used
     again; `rows`: each at its best rate, with the held-out loss, the shares s (L,), and
-    by how much the loss grows when one layer gets the pooled vector (`wrong_pooled`,
-    L) or the words (`wrong_words`, L) of another caption.
+    how much the loss rises when one layer gets the pooled vector (`wrong_pooled`, L) or
+    the words (`wrong_words`, L) of another caption.
     """
     shared = dict(steps=steps, images=images)
     tuned = parts.map(
@@ -93,7 +93,7 @@ def layer_shares(
 
 @torch.no_grad()
 def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> dict:
-    """Train on panels, and feed single layers with another caption."""
+    """Train on panels, and feed single layers another caption."""
     data = panels(8192, seed)
     config = TrainConfig(
         data="digits", steps=steps, batch_size=64, lr=lr, warmup=steps // 10, seed=seed,
@@ -119,7 +119,7 @@ def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> d
         return diffusion_loss(model.eval(), x0, y, t, eps).mean().item()
 
     whole, grown = loss(), {"pooled": [], "tokens": []}
-    wrong = model.condition(t, y.roll(1, 0))  # of the picture before
+    wrong = model.condition(t, y.roll(1, 0))  # of the previous picture
     for field, found in grown.items():
         value = wrong.pooled if field == "pooled" else wrong.tokens[:, 1:]
         for block in model.blocks:
@@ -134,8 +134,8 @@ def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> d
 
 
 def fed(block: nn.Module, **fields):
-    """Let a block read other fields of the context from now on; returns the handle of a
-    hook.
+    """From now on, let a block read other fields of the context; returns the handle of
+    a hook.
     """
     return block.register_forward_pre_hook(
         lambda _, inputs: (inputs[0], inputs[1]._replace(**fields))
@@ -143,8 +143,8 @@ def fed(block: nn.Module, **fields):
 
 
 def agreement_of_seeds(values: torch.Tensor) -> float:
-    """How alike S seeds order L layers: the mean rank correlation of all pairs of rows
-    of values (S, L).
+    """How similarly S seeds rank L layers: the mean rank correlation over all pairs of
+    rows of values (S, L).
     """
     pairs = torch.combinations(torch.arange(len(values)))
     found = [rank_correlation(values[a], values[b]) for a, b in pairs.tolist()]

@@ -13,7 +13,7 @@ from ...model import DiT
 
 
 @experiment(
-    "What is cross-attention to one token?",
+    "What does cross-attention to a single token do?",
     seconds=dict(cpu=10.0, gpu=10.0),
     smoke=dict(tokens=[1, 2], seeds=[0], width=16, images=4),
     cpu=dict(tokens=[1, 2, 4, 8], seeds=[0, 1, 2, 3, 4], width=64, images=32),
@@ -23,7 +23,7 @@ def one_token(
     parts: Parts, tokens: list[int], seeds: list[int], width: int, images: int
 ) -> dict:
     """Random networks with captions of M words: gradient norms of W_Q, W_K, W_V and W_O
-    over all layers, and how much the layer's answer differs between patches, relative
+    over all layers, and how much the layer's output differs between patches, relative
     to its size.
     """
     arms = [dict(words=words, seed=seed) for words in tokens for seed in seeds]
@@ -31,8 +31,8 @@ def one_token(
 
 
 def one_start(words: int, seed: int, width: int, images: int) -> dict:
-    """The gradients of one network in which no weight is zero, attention written
-    out: fused kernels add rounding noise to what is exactly zero.
+    """The gradients of one network in which no weight is zero, with attention written
+    out: fused kernels add rounding noise to values that are exactly zero.
     """
     config = DiTConfig(
         image_size=8, patch_size=2, width=width, depth=2, heads=4,

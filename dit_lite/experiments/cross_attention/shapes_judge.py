@@ -26,8 +26,8 @@ WEARS = ["clean", "blurred", "noisy"]
 def shapes_judge(
     parts: Parts, splits: list[str], wears: list[str], images: int
 ) -> dict:
-    """Every attribute of every object of `images` pictures, a third each with one, two
-    and three objects: one row for each split, wear and what is counted.
+    """Every attribute of every object of `images` pictures, one third each with one,
+    two and three objects: one row for each split, kind of wear and quantity counted.
     """
     arms = [dict(split=split, wear=wear) for split in splits for wear in wears]
     rows = parts.map(one_look, arms, images=images)

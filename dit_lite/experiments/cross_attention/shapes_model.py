@@ -1,4 +1,4 @@
-"""Does the shipped model of captions draw what was asked, and since when?"""
+"""Does the shipped caption model draw what was asked, and since when?"""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...files.pretrained import WEIGHTS, directory_of, origin_of
 from ...lab import Parts, ResultError, experiment, load_result
 from ...training import load
 
-#: Captions that are asked for: their split, and the shares of one, two, three objects.
+#: Captions to draw: their split, and the shares of one, two and three objects.
 GROUPS = {
     "one object": ("test", (1, 0, 0)),
     "two objects": ("test", (0, 1, 0)),
     "two objects, unseen pairs": ("unseen", (0, 1, 0)),
 }
-#: What is said of an object by itself; all of it together counts as "attributes".
+#: What a caption says about a single object; all of it together counts as "attributes".
 ATTRIBUTES = ("shape", "colour", "size", "texture", "place")
 
 
 @experiment(
-    "Does the shipped model of captions draw what was asked, and since when?",
+    "Does the shipped caption model draw what was asked, and since when?",
     seconds=dict(cpu=900.0, gpu=120.0),
     smoke=dict(images=2, few=2, guidance=2.0, guidances=[1.0], steps=1, earlier=None),
     cpu=dict(images=1000, few=200, guidance=3.0, guidances=[1.0, 6.0], steps=12,
@@ -48,8 +48,8 @@ def shapes_model(
     """One row per state of the model, group of captions, guidance and claim: the share
     of claims that hold, by the judge of shapes. The shipped model draws `images`
     pictures of each group, and `few` at other guidances, as do earlier states of its
-    run: the model directories in `earlier`, and the states of the record that is there
-    already, which stay in it. A state is known by the digest of its weights.
+    run: the model directories in `earlier`, and the states in the existing record,
+    which are kept. A state is identified by the digest of its weights.
     """
     now = digest("shapes")
     known = _recorded(guidance, steps) if earlier else {}
@@ -77,8 +77,8 @@ def digest(model: str) -> str:
 
 
 def _recorded(guidance: float, steps: int) -> dict[str, list[dict]]:
-    """The rows that are recorded already, of states that walked in the same way, by the
-    digest of their weights.
+    """The rows already recorded for states sampled in the same way, by the digest of
+    their weights.
     """
     found: dict[str, list[dict]] = {}
     with contextlib.suppress(ResultError):
@@ -91,7 +91,7 @@ def _recorded(guidance: float, steps: int) -> dict[str, list[dict]]:
 def one_group(
     model: str, weights: str, group: str, images: int, guidance: float, steps: int
 ) -> list[dict]:
-    """The claims of `images` captions of a group that a model's pictures keep."""
+    """How many claims of a group's `images` captions hold in a model's pictures."""
     split, mix = GROUPS[group]
     ids = torch.from_numpy(batch(21, np.arange(images), split, mix).tokens)
     drawn = sample(load(model), ids, steps, guidance, "dpmpp_2m").cpu()

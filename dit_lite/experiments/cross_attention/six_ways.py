@@ -1,4 +1,6 @@
-"""Six ways to hear a caption, at matched parameters and each at its own best rate."""
+"""Six ways to condition on a caption, at matched parameters and each at its own best
+rate.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from ...lab.tuning import best_setting
 from ...model.dit import DiT
 from ...training import DivergedError
 
-#: One vector, the mean of the words, by two mechanisms; then four that see each word.
+#: One vector, the mean of the words, through two mechanisms; then four that see each
+#: word.
 WAYS = (
     "adaln_zero", "film", "in_context", "cross_attention", "adaln_zero_cross", "joint",
 )  # fmt: skip
@@ -34,7 +37,7 @@ GPU = dict(
     steps=40_000, batch_size=256, warmup=300,
     model=dict(width=192, depth=6, heads=4, patch_size=4, data_std=0.5),
 )  # fmt: skip
-#: Of Muon, which learns the words in fewer steps than AdamW.
+#: For Muon, which learns the words in fewer steps than AdamW.
 RATES = [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2]
 
 
@@ -51,12 +54,12 @@ def six_ways(
     walk: int,
 ) -> dict:  # fmt: skip
     """`tuning`: every way at every rate, with a seed that is not used again. `rows`:
-    every way at the rate of its lowest held-out loss, for each seed.
+    every way at the rate with its lowest held-out loss, for each seed.
 
     Scores are shares of claims that hold in samples at guidance 2.5, for one and two
-    objects, of combinations that training shows ("test") and does not ("unseen"). The
-    parameters are those of cross-attention with adaLN-Zero at the width of `run`,
-    within 10 %.
+    objects, with combinations that occur in training ("test") and that do not
+    ("unseen"). The number of parameters matches cross-attention with adaLN-Zero at the
+    width of `run` within 10 %.
     """
     shared = dict(run=run, images=images, walk=walk)
     tuned = parts.map(

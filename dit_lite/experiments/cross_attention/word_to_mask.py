@@ -1,5 +1,5 @@
-"""Which map of a word finds the word's object: attention, what the word contributes,
-or what changes without it?
+"""Which map of a word finds the word's object: its attention, its contribution, or what
+changes without it?
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIMES = [0.1, 0.3, 0.5, 0.7, 0.9]
 
 
 @experiment(
-    "Does the map of a word lie on the word's object, and which kind of map?",
+    "Does a word's map lie on the word's object, and which kind of map does so best?",
     seconds=dict(cpu=240.0, gpu=120.0),
     smoke=dict(model=None, seeds=[0], images=3, times=[0.5]),
     cpu=dict(model=MODEL, seeds=SEEDS, images=48, times=TIMES),
@@ -35,11 +35,11 @@ def word_to_mask(
 ) -> dict:
     """A trained network and untrained ones of its shape: one row for each reading,
     layer, time and kind of word: area under the curve and overlap with the true mask,
-    and the same with the mask of another word, which knows only where objects usually
+    and the same with the mask of another word, which tells only where objects usually
     are.
 
-    `layer` is -1 for the effect, which is that of the whole network. A seed is one of
-    pictures and noise, and of the weights where these are not trained.
+    `layer` is -1 for the effect, which belongs to the whole network. Each seed draws
+    pictures and noise, and also the weights where these are untrained.
     """
     arms = [
         dict(seed=seed, network=network)

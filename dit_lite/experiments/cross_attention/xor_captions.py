@@ -1,5 +1,5 @@
-"""Two conditions that say nothing by themselves: XOR as a task of captions, beside one
-condition that repeats the other, and two that each say their half.
+"""Two conditions that say nothing separately: XOR as a caption task, compared with one
+condition that repeats the other and with two that each describe one half.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ...lab.arms import train_arm
 from ...model.dit import DiT
 
 SIDE = 8
-#: What the left and the right half of the picture show, 1 for bright, of two coins.
+#: What the left and right halves of the picture show, 1 for bright, given two coins.
 TASKS = {
     "xor": lambda g, u: (g ^ u, g ^ u),
     "repeats": lambda g, u: (g, g),  # and U is always G
     "halves": lambda g, u: (g, u),
 }
-#: What is asked: which of G and U, and how their answers are put together.
+#: The query: which of G and U are given, and how their predictions are combined.
 ASKED = ("G", "U", "both", "each added")
 
 
@@ -64,7 +64,7 @@ def coins(task: str, n: int, seed: int) -> Coins:
 
 
 @experiment(
-    "How many bits of a picture do two conditions say, apart and together?",
+    "How many bits about a picture do two conditions give, separately and together?",
     seconds=dict(cpu=100.0, gpu=150.0),
     smoke=dict(seeds=[0], steps=2, pictures=4, walk=2),
     cpu=dict(seeds=[0, 1, 2], steps=1000, pictures=1000, walk=10),
@@ -74,10 +74,10 @@ def xor_captions(
     parts: Parts, seeds: list[int], steps: int, pictures: int, walk: int
 ) -> dict:
     """Small networks with both conditions as tokens, each dropped by itself in
-    training: one row for each seed, task and what is asked, with the bits that the
-    coins asked for and the pictures drawn say of one another, beside those of the data
-    (plug-in estimates). "each added" adds the guidance of G alone and of U alone
-    (2206.01714 eq. 11) where "both" goes from G to G and U; all weights are 1.
+    training: one row for each seed, task and query, with the mutual information in bits
+    between the coins and the pictures drawn, and the same for the data (plug-in
+    estimates). "each added" adds the guidance of G alone and of U alone (2206.01714 eq.
+    11) where "both" goes from G to G and U; all weights are 1.
     """
     arms = [dict(seed=seed, task=task) for seed in seeds for task in TASKS]
     found = parts.map(one_task, arms, steps=steps, pictures=pictures, walk=walk)
@@ -85,7 +85,7 @@ def xor_captions(
 
 
 def one_task(seed: int, task: str, steps: int, pictures: int, walk: int) -> list[dict]:
-    """Train on one task, and ask in four ways."""
+    """Train on one task, and sample with each of the four queries."""
     data = coins(task, 4096, seed)
     config = TrainConfig(
         data="digits", steps=steps, batch_size=256, lr=1e-2, warmup=steps // 10,

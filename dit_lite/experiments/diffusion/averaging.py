@@ -1,4 +1,4 @@
-"""The weights that a run ends with, and their moving average."""
+"""A run's last weights, and their moving average."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ...training import Trainer
     gpu=dict(seeds=[0, 1, 2, 3, 4], steps=None),
 )
 def averaging(parts: Parts, seeds: list[int], steps: int | None) -> dict:
-    """Train at a constant and at a falling learning rate; compare the held-out loss
-    of the last and of the averaged weights.
+    """Train at a constant and at a falling learning rate; compare the held-out losses
+    of the last and the averaged weights.
     """
     cases = [
         dict(schedule=schedule, seed=seed)

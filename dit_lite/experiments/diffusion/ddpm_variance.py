@@ -1,5 +1,5 @@
-"""The sampler that draws fresh noise, with either bound of its variance, beside the
-ones that follow the velocity, with many steps.
+"""The sampler that draws fresh noise, with the lower and the upper bound of its
+variance, compared at many steps with samplers that follow the velocity.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from ...evaluation import evaluate_digits, network_calls
 from ...lab import Parts, experiment
 from ...training import train
 
-#: Heun with 40 steps has converged (see `sampling`): the limit of all that follow the
-#: velocity.
+#: Heun with 40 steps has converged (see `sampling`): the limit of all samplers that
+#: follow the velocity.
 ASKED = [["heun", 40]]
 ASKED += [[name, steps] for name in ("ddpm", "ddpm_upper") for steps in (50, 100)]
 
 
 @experiment(
-    "Where does the sampler that draws fresh noise end, with the lower and with the "
-    "upper variance?",
+    "Where does the sampler that draws fresh noise converge, with the lower and with "
+    "the upper variance?",
     recipe="digits",
     seconds=dict(cpu=500.0, gpu=300.0),
     smoke=dict(seeds=[0], train_steps=5, per_class=2,
@@ -27,7 +27,7 @@ ASKED += [[name, steps] for name in ("ddpm", "ddpm_upper") for steps in (50, 100
              asked=[*ASKED, ["ddpm", 1000], ["ddpm_upper", 1000]]),
 )  # fmt: skip
 def ddpm_variance(parts: Parts, seeds: list[int], **settings) -> dict:
-    """Score one model a seed, without guidance, with each sampler and number of
+    """Score one model per seed, without guidance, with each sampler and number of
     steps; the models are trained as in `sampling`.
     """
     found = parts.map(

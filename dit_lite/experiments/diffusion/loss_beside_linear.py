@@ -1,5 +1,5 @@
-"""What the shipped models have learned, on images that they never saw, beside the
-best that a linear denoiser can do.
+"""The shipped models' losses on images that they never saw, compared with the best
+linear denoiser.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from ...training.precision import pick_device
 def loss_beside_linear(
     parts: Parts, models: list[str], linear: list[str], images: int | None, bins: int
 ) -> dict:
-    """The loss on held-out images (all, or the first `images`) in `bins` of the
-    noise level, for each model given the class, another class, or none, and for the
-    linear denoisers of the training images of those in `linear`, given no class or
-    the class (their covariance has the square of an image's numbers: 150 million at
-    64x64x3). All meet the same triples of image, time and noise.
+    """The loss on held-out images (all, or the first `images`) in `bins` of the noise
+    level, for each model given the class, another class, or none, and for the linear
+    denoisers of the training images of those in `linear`, given no class or the class
+    (their covariance has as many entries as the square of an image's values: 150
+    million at 64x64x3). All get the same triples of image, time and noise.
     """
     cases = [
         {"model": model, "label": label}

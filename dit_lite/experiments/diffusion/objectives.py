@@ -1,5 +1,5 @@
-"""The same network asked for noise, image, v or velocity: same data, same noise,
-same steps; times and samplers crossed.
+"""The same network trained to predict noise, image, v or velocity: same data, same
+noise, same steps; times and samplers crossed.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ...lab import Parts, experiment
 from ...model.dit import DiT
 from ...training import train
 
-#: Sampler and steps, all of fifty network calls an image.
+#: Sampler and steps, each with fifty network calls per image.
 SAMPLINGS = {"heun": 25, "ddpm": 50}
 
 
 @experiment(
     "Does it matter which of the four targets the network predicts, and does "
-        "that depend on how times are drawn and samples are made?",
+        "that depend on how times are drawn and samples made?",
     recipe="digits",
     seconds=dict(cpu=2000.0, gpu=900.0),
     smoke=dict(seeds=[0], steps=2, per_class=1, bins=2, arms=[["flow", "linear"]]),
@@ -43,11 +43,12 @@ def objectives(
     bins: int,
     arms: list[list[str]],
 ) -> dict:
-    """Train each arm (target, path) with the recipe of digits, with times drawn both
-    ways; score unguided samples of two samplers, one without and one with fresh noise.
+    """Train each arm (target, path) with the digits recipe and with times drawn both
+    ways; score unguided samples from two samplers, one without and one with fresh
+    noise.
 
     Each row holds the error of the implied image on held-out digits by noise level, and
-    under `samples` a report for every sampler.
+    in `samples` a report for each sampler.
     """
     cases = [
         {"objective": objective, "path": path, "times": times, "seed": seed}

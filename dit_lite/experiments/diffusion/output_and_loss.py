@@ -1,4 +1,4 @@
-"""What the network puts out, and in which target its error is measured: two knobs."""
+"""What the network outputs, and in which target its error is measured: two knobs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RATES = [3e-3, 9e-3, 27e-3, 81e-3]
 
 
 @experiment(
-    "A network puts out noise, image or velocity, and its error is measured in that "
-    "or in the velocity: which of the two choices matters?",
+    "A network outputs noise, image or velocity, and its error is measured in the "
+    "same target or in velocity: which of the two choices matters?",
     recipe="digits",
     seconds=dict(cpu=300.0, gpu=1500.0),
     smoke=dict(seeds=[0], arms=[["eps", "flow"]], rates=[1e-3], steps=4, batch_size=8,
@@ -48,8 +48,8 @@ def output_and_loss(
 
 
 class ReadAs(nn.Module):
-    """A network whose output is one target, handed on as another: its configuration
-    says which, and so in which the loss is taken.
+    """A network whose output is one target, converted to another: its configuration
+    names the other, in which the loss is taken.
     """
 
     def __init__(self, model: DiT, output: str):

@@ -19,7 +19,7 @@ from ...training import load
 
 
 @experiment(
-    "How long does `train digits` take, and how good is what it leaves?",
+    "How long does `train digits` take, and how good is the resulting model?",
     recipe="digits",
     smoke=dict(seeds=[0], steps=8, per_class=6),
     cpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),

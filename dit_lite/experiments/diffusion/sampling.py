@@ -1,5 +1,5 @@
-"""What the choices at sampling time do: guidance, sampler, number of steps. The
-models are trained once and only asked differently.
+"""What the choices at sampling time do: guidance, sampler, number of steps. The models
+are trained once and only sampled differently.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ STEPS = [2, 3, 5, 8, 12, 20, 40]
 
 
 @experiment(
-    "What do guidance, sampler and steps do to accuracy, precision and recall of "
-    "one model?",
+    "How do guidance, sampler and steps change one model's accuracy, precision and "
+    "recall?",
     recipe="digits",
     smoke=dict(
         seeds=[0],
@@ -46,7 +46,7 @@ STEPS = [2, 3, 5, 8, 12, 20, 40]
     ),
 )
 def sampling(parts: Parts, seeds: list[int], **settings) -> dict:
-    """Score one model a seed over the guidance scale (heun), and over samplers x
+    """Score one model per seed over the guidance scale (heun), and over samplers x
     steps without guidance.
     """
     return {
@@ -66,7 +66,7 @@ def one_model(
     steps: list[int],
     guidance_steps: int,
 ) -> list[dict]:
-    """One model in all its uses."""
+    """One model with all settings."""
     model = train(TrainConfig(data="digits", steps=train_steps, seed=seed)).model.cpu()
     asked = [("guidance", "heun", guidance_steps, w) for w in guidances]
     asked += [("steps", name, S, 1.0) for name in SAMPLERS for S in steps]

@@ -1,4 +1,4 @@
-"""The same weights, sampled from several times on, with steps spaced in two ways."""
+"""The same weights, sampled from several start times, with steps spaced in two ways."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ STARTS = [0.999, 0.99, 0.97]
 
 
 @experiment(
-    "A network of the noise fails on the linear path: does it matter where sampling "
-    "starts, and how its steps are spaced?",
+    "A network that predicts noise fails on the linear path: does it matter where "
+    "sampling starts, and how its steps are spaced?",
     recipe="digits",
     seconds=dict(cpu=300.0, gpu=300.0),
     smoke=dict(seeds=[0], train_steps=4, per_class=2, sampling_steps=3,
@@ -26,9 +26,9 @@ STARTS = [0.999, 0.99, 0.97]
 def start_and_spacing(
     parts: Parts, seeds: list[int], objectives: list[str], **settings
 ) -> dict:
-    """Train each target on the linear path with the recipe of digits, once a seed; the
-    same weights are then sampled by heun, without guidance, from every start with
-    every spacing. The state at a start below 1 is pure noise all the same.
+    """Train each target on the linear path with the digits recipe, once per seed; the
+    same weights are then sampled by heun, without guidance, from every start with every
+    spacing. Even at a start below 1 the initial state is pure noise.
     """
     cases = [{"objective": name, "seed": seed} for name in objectives for seed in seeds]
     found = parts.map(one_network, cases, **settings)

@@ -1,1 +1,3 @@
-"""Chapter 8: many devices, what they send, and what goes wrong without a message."""
+"""Chapter 8: many devices, what they send, and what goes wrong without an error
+message.
+"""

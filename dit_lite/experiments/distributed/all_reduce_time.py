@@ -1,5 +1,5 @@
-"""How long a sum over processes takes here, by size and by number of processes, and the
-latency and bandwidth that explain it.
+"""How long a sum over processes takes on this machine, by size and number of processes,
+and the latency and bandwidth that explain it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...lab import Parts, experiment
 
 
 @experiment(
-    "Does a ring of latency alpha and bandwidth beta explain the time of a sum?",
+    "Does a ring with latency alpha and bandwidth beta explain the time of a sum?",
     seconds=dict(cpu=60.0),
     smoke=dict(ranks=[2], sizes=[1 << 10, 1 << 24], repeats=3),
     cpu=dict(ranks=[2, 4], sizes=[1 << k for k in range(10, 27, 2)], repeats=15),
@@ -23,11 +23,11 @@ from ...lab import Parts, experiment
 def all_reduce_time(
     parts: Parts, ranks: list[int], sizes: list[int], repeats: int
 ) -> dict:
-    """Time `torch.distributed.all_reduce` of so many bytes, for every number of ranks.
+    """Time `torch.distributed.all_reduce` for each size in bytes and number of ranks.
 
     `rows` have the median `seconds` and the spread of the middle half, `fits` the link
-    that explains the medians of each number of ranks. A timing: the machine has to be
-    idle.
+    that explains the medians for each number of ranks. This is a timing: the machine
+    must be idle.
     """
     found = parts.map(
         times, [dict(ranks=p) for p in ranks], sizes=sizes, repeats=repeats
@@ -46,12 +46,12 @@ def all_reduce_time(
 
 
 def times(ranks: int, sizes: list[int], repeats: int) -> dict:
-    """The times of one number of ranks, in one launch."""
+    """The times for one number of ranks, in one launch."""
     return {"rows": run(ranks, sums, sizes, repeats, timeout=600)[0]}
 
 
 def sums(sizes: list[int], repeats: int) -> list[dict]:
-    """What this rank measures; every repeat begins together."""
+    """What this rank measures; all ranks start each repeat together."""
     rows = []
     for size in sizes:
         tensor, seconds = torch.zeros(size // 4), []

@@ -15,7 +15,7 @@ from ...distributed.wire import Wire
 from ...lab import Parts, experiment
 from ._runs import held_out_loss, run_config, trainer, weights
 
-#: The setting in which a bug acts, where the common run does not show it.
+#: The setting that triggers a bug, where the common run does not.
 SHOWN_BY = {
     "unweighted mean over uneven parts": dict(batch_size=9),
     "no_sync around backward only": dict(accumulate=2),
@@ -28,8 +28,8 @@ RESUMED = "resume forgets the loader"
 
 
 class SharedStatistics(ParallelTrainer):
-    """Images are standardised by the mean and deviation of the whole batch: what
-    OwnStatistics should do.
+    """Images are standardised by the mean and standard deviation of the whole batch:
+    what OwnStatistics should do.
     """
 
     def backward(self, x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class SharedStatistics(ParallelTrainer):
         return super().backward((x - mean) / deviation, y, t, eps)
 
 
-#: What a bug is compared with, where it is not the trainer as it is.
+#: What a bug is compared with, where that is not the plain trainer.
 RIGHT = {"statistics per rank": SharedStatistics}
 
 
@@ -52,25 +52,25 @@ RIGHT = {"statistics per rank": SharedStatistics}
     cpu=dict(bugs=list(BUGS), seeds=[0, 1, 2], steps=100),
 )
 def bug_harm(parts: Parts, bugs: list[str], seeds: list[int], steps: int) -> dict:
-    """Train every bug and the right trainer beside it, on two processes from the same
+    """Train with every bug and with the correct trainer, on two processes from the same
     seed.
 
-    `distance` is how far their weights end apart, over the way that the right ones
-    have gone; `loss` and `right_loss` are held out, `bytes` those of a step over the
-    right ones.
+    `distance` is the distance between their final weights, relative to how far the
+    correct weights moved; `loss` and `right_loss` are held-out losses, `bytes` is the
+    bytes of a step relative to the correct ones.
     """
     cases = [dict(bug=bug, seed=seed) for bug in bugs for seed in seeds]
     return {"rows": parts.map(one_bug, cases, steps=steps)}
 
 
 def one_bug(bug: str, seed: int, steps: int) -> dict:
-    """One bug and what is right, in one launch."""
+    """One bug and the correct trainer, in one launch."""
     with tempfile.TemporaryDirectory() as directory:
         return run(2, both, bug, seed, steps, directory)[0] | dict(bug=bug, seed=seed)
 
 
 def both(bug: str, seed: int, steps: int, directory: str) -> dict:
-    """What this rank measures of both."""
+    """This rank's measurements of both."""
     kinds = {"bug": BUGS[bug], "right": RIGHT.get(bug, ParallelTrainer)}
     found = {}
     for name, kind in kinds.items():
@@ -100,7 +100,7 @@ def both(bug: str, seed: int, steps: int, directory: str) -> dict:
 
 
 def resumed(one: ParallelTrainer, kind: type, config, parallel: str) -> ParallelTrainer:
-    """A run that is broken off here and goes on."""
+    """A run that is stopped here and resumed."""
     one.save()
     one.directory.close()
     return trainer(kind, config, parallel, resume=True)

@@ -1,5 +1,5 @@
-"""Fewer bytes for a gradient: what is sent, and what it does to the loss, with and
-without error feedback.
+"""Fewer bytes per gradient: what is sent, and the effect on the loss, with and without
+error feedback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ...lab import Parts, experiment
 from ...lab.tuning import best_setting
 from ._runs import held_out_loss, run_config, trainer
 
-#: The ways to send a gradient, and what makes each.
+#: The ways to send a gradient, and how each is made.
 WAYS = {
     "fp32": None,
     "bf16": lambda: Rounded(),
@@ -23,7 +23,8 @@ WAYS = {
 
 
 @experiment(
-    "What does sending less of a gradient cost in loss, at its own best rate?",
+    "What does sending less of the gradient cost in loss, each way at its own best "
+    "rate?",
     seconds=dict(cpu=400.0),
     smoke=dict(ways=["top 1 %"], rates=[1e-3], seeds=[0], steps=3),
     cpu=dict(
@@ -35,9 +36,9 @@ def compressed_gradients(
 ) -> dict:
     """Train on two processes in every way at every rate, with AdamW.
 
-    `rows` are the runs: `loss` is held out and None where a run diverged, `share` the
-    bytes handed to collectives over those of the gradients. `best` is the rate of the
-    lowest mean loss of each way, and whether the sweep brackets it.
+    `rows` are the runs: `loss` is the held-out loss, None where a run diverged, `share`
+    the bytes passed to collectives relative to the gradients' own. `best` is the rate
+    with the lowest mean loss for each way, and whether the sweep brackets it.
     """
     cases = [dict(way=way, seed=seed) for way in ways for seed in seeds]
     found = parts.map(one_way, cases, rates=rates, steps=steps)

@@ -1,4 +1,4 @@
-"""Gradients that come late: the largest stable learning rate beside the formula, on a
+"""Delayed gradients: the largest stable learning rate compared with the formula, on a
 quadratic and on a Transformer.
 """
 
@@ -33,7 +33,7 @@ def delay_limit(
 ) -> dict:
     """Find by bisection the largest rate of plain SGD that does not diverge.
 
-    `rate` is that of the quadratic times its curvature, and of the Transformer as it
+    `rate` is the quadratic's rate times its curvature, or the Transformer's rate as it
     is, to the relative precision `digits`; `formula` is `stable_rate(delay)`.
     """
     cases = [dict(problem=QUADRATIC, delay=delay, seed=0) for delay in delays]
@@ -62,7 +62,7 @@ def one_limit(problem: str, delay: int, seed: int, steps: int, digits: float) ->
 
 
 class DelayedSGD(Trainer):
-    """Plain gradient descent at a constant rate, by gradients that come late."""
+    """Plain gradient descent at a constant rate, with delayed gradients."""
 
     def __init__(self, config: TrainConfig, rate: float, delay: int):
         super().__init__(config)
@@ -80,9 +80,7 @@ class DelayedSGD(Trainer):
 
 
 def training_diverges(rate: float, delay: int, seed: int, steps: int) -> bool:
-    """Whether a run at this rate ends above the loss that it began with, or at no
-    number at all.
-    """
+    """Whether a run at this rate ends with a loss above its first, or not finite."""
     one = DelayedSGD(run_config(steps, seed=seed), rate, delay)
     losses = []
     for _ in range(steps):

@@ -12,12 +12,12 @@ from ...lab import Parts, experiment
 from ._runs import run_config, trainer
 from .all_reduce_time import sums
 
-#: Bytes of the sums that a link is fitted to.
+#: Sizes in bytes of the sums that a link is fitted to.
 SIZES = [1 << 12, 1 << 18, 1 << 24]
 
 
 @experiment(
-    "Is the time of a step on p processes what computing and a fitted link predict?",
+    "Do the compute time and a fitted link predict the time of a step on p processes?",
     seconds=dict(cpu=180.0),
     maps=2,
     smoke=dict(ranks=[1, 2], batch=8, widths=[16], steps=3, repeats=3),
@@ -27,12 +27,13 @@ def scaling_measured(
     parts: Parts, ranks: list[int], batch: int, widths: list[int], steps: int,
     repeats: int,
 ) -> dict:  # fmt: skip
-    """Time steps of data parallelism with the batch fixed ("strong") and growing with
-    the ranks ("weak").
+    """Time data-parallel steps with the batch fixed ("strong") and growing with the
+    number of ranks ("weak").
 
-    `predicted` is the step of one process with as many images, and a ring of the fitted
-    link that nothing hides; `bound` hides all that can be hidden. A timing: the machine
-    has to be idle, and have as many cores as ranks.
+    `predicted` is the step time of one process with the same number of images plus a
+    ring on the fitted link with no overlap; `bound` assumes all the overlap that is
+    possible. This is a timing: the machine must be idle, and have as many cores as
+    ranks.
     """
     links = parts.map(fitted, [dict(ranks=p) for p in ranks if p > 1], repeats=repeats)
     links = {link["ranks"]: link for link in links}

@@ -1,5 +1,5 @@
-"""When is the class of a sample decided: how much noise still shows it, how much
-makes the model follow any label, and when a sample without a class settles.
+"""When is a sample's class decided: how much noise leaves it visible, how much makes
+the model follow any label, and when an unconditional sample settles on a class.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 
 
 @experiment(
-    "At which noise level does the class leave an image, and at which does a "
-    "sample get one?",
+    "At which noise level does an image lose its class, and at which does a sample "
+    "acquire one?",
     seconds=dict(cpu=60.0, gpu=30.0),
     maps=2,
     smoke=dict(seeds=[0], times=[0.3, 0.9], samples=20, steps=3),
@@ -31,13 +31,13 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 def class_settled(
     parts: Parts, seeds: list[int], times: list[float], samples: int, steps: int
 ) -> dict:
-    """What the judge reads in the images that the shipped digits model predicts.
+    """How the judge classifies the images that the shipped digits model predicts.
 
-    Rows of kind "noised": held-out digits at noise level t, the model given the class,
-    another or none; the share of predicted images that show the digit that was there
-    (`true`) and the one that was given (`given`, None for no class). Rows of kind
-    "trajectory": samples without a class; the share of predicted images at t that the
-    judge reads as it reads the finished image (`settled`).
+    Rows of kind "noised": held-out digits at noise level t, with the model given the
+    class, another or none; the share of predicted images that show the true digit
+    (`true`) and the given one (`given`, None for no class). Rows of kind "trajectory":
+    samples without a class; the share of predicted images at t that the judge
+    classifies like the finished image (`settled`).
     """
     cases = [{"seed": seed} for seed in seeds]
     noised = parts.map(noised_digits, cases, times=times)
@@ -47,7 +47,7 @@ def class_settled(
 
 @torch.no_grad()
 def noised_digits(seed: int, times: list[float]) -> list[dict]:
-    """What the model sees in noised held-out digits by the label given."""
+    """The model's predictions for noised held-out digits, by the label given."""
     device, data = pick_device("auto"), held_out("digits")
     model = load("digits", device)
     x, labels = (
@@ -81,7 +81,7 @@ def noised_digits(seed: int, times: list[float]) -> list[dict]:
 
 @torch.no_grad()
 def unconditional_trajectories(seed: int, samples: int, steps: int) -> list[dict]:
-    """How the class of samples that were given none forms on the way."""
+    """How a class forms along the trajectories of unconditional samples."""
     model = load("digits", pick_device("auto"))
     labels = torch.full((samples,), model.config.num_classes)
     passed = [
@@ -105,9 +105,7 @@ def unconditional_trajectories(seed: int, samples: int, steps: int) -> list[dict
 
 
 def reading(config, x: Tensor) -> Tensor:
-    """The digits (n,) that the judge reads in x (n, 1, 8, 8), which is in the
-    model's units.
-    """
+    """The judge's digits (n,) for x (n, 1, 8, 8), which is in the model's units."""
     return load_judge().to(x.device)(to_images(x, config)).argmax(1)
 
 

@@ -1,5 +1,5 @@
-"""Everything that guidance does to a model's samples at once: realism, diversity,
-the class, and what a classifier can learn from them.
+"""All effects of guidance on a model's samples: realism, diversity, class accuracy, and
+what a classifier can learn from them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ GUIDED += [[3.0, [0.0, 0.4]], [3.0, [0.3, 0.7]], [3.0, [0.6, 1.0]], [6.0, [0.3, 
 
 
 @experiment(
-    "What does guidance do to every score of a model's samples, and to what can "
-    "be learned from them?",
+    "How does guidance change every score of a model's samples, and what can be "
+    "learned from them?",
     recipe="digits",
     seconds=dict(cpu=1200.0, gpu=900.0),
     maps=2,
@@ -73,13 +73,13 @@ def guidance_scale(
     judge_steps: int,
     **settings,
 ) -> dict:
-    """Score samples of the shipped digits model (run 0), and of the same recipe with
-    other seeds, over guidance weights and intervals of t.
+    """Score samples of the shipped digits model (run 0) and of models trained by the
+    same recipe with other seeds, over guidance weights and intervals of t.
 
     72 samples of each class are compared with half of the training digits; a row whose
-    run is None has the other half in their place. "cas" trains a judge on the row's
-    images and tests it on the held-out digits (1905.10887). "spread" is the mean
-    distance between two images of a class in the judge's features, over that of real
+    run is None uses the other half in place of samples. "cas" trains a judge on the
+    row's images and tests it on the held-out digits (1905.10887). "spread" is the mean
+    distance between two images of a class in the judge's features, relative to real
     digits.
     """
     rows = parts.map(
@@ -156,7 +156,7 @@ def one_row(
     run: int | None, guidance: float | None, interval: list | None,
     calls: int | None, **how,
 ) -> dict:  # fmt: skip
-    """All scores of images (n, 1, 8, 8) that are meant to be of classes labels (n,)."""
+    """All scores of images (n, 1, 8, 8) that were made for the classes labels (n,)."""
     extractor = load_extractor("digits-judge")
     half, _ = halves(*real_images("train"), seed=seed)
     reference = make_reference("half of the training digits", *half, extractor)

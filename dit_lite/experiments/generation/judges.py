@@ -17,8 +17,8 @@ from ...lab import Parts, experiment
     gpu=dict(data=list(JUDGES)),
 )
 def judges(parts: Parts, data: list[str]) -> dict:
-    """Accuracy on all held-out images with its interval, that of each class, and the
-    size of the network: one row a judge.
+    """Accuracy on all held-out images with its interval, accuracy per class, and the
+    size of the network: one row per judge.
     """
     return {"rows": parts.map(one_judge, [{"name": name} for name in data])}
 

@@ -1,5 +1,5 @@
-"""Are the samples of the shipped models new? Nearest training images of samples, of
-held-out images, and of a model that did learn by heart.
+"""Are the shipped models' samples new? Nearest training images of samples, of held-out
+images, and of samples from a model that did memorise.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def memorisation_check(
     """Look up samples and held-out images among all training images, in pixels on
     [-1,1] and in a classifier's features.
 
-    A model with `images` is trained on that many digits only, `train_steps` long: what
-    a copying model looks like. `ratios` are those of the distance to the nearest and to
-    the second nearest; `quantiles` and `ratios` are at 5, 25, 50, 75 and 95 %.
-    `closest` are the eight nearest pairs.
+    A model with `images` is trained on that many digits only, for `train_steps` steps:
+    what a copying model looks like. `ratios` are distances to the nearest over
+    distances to the second nearest; `quantiles` and `ratios` are at 5, 25, 50, 75 and
+    95 %. `closest` are the eight nearest pairs.
     """
     cases = [{"model": model, "seed": seed} for model in models for seed in seeds]
     cases = [
@@ -132,7 +132,7 @@ def one_model(model: dict, seed: int, steps: int) -> list[dict]:
 
 @lru_cache(maxsize=2)
 def seen_training(data: str, features: str) -> Tensor:
-    """All training images; kept, since every seed looks among them."""
+    """All training images; cached, since every seed searches them."""
     return seen(features, load_data(data, "train").floats())
 
 

@@ -1,4 +1,4 @@
-"""The report on each shipped model: every score of its samples beside real images."""
+"""The report on each shipped model: every score of its samples, next to real images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...training.precision import pick_device
 
 
 @experiment(
-    "How good are the samples of the shipped models, by every score that can be "
-    "had without a network?",
+    "How good are the shipped models' samples, by every score that needs no internet "
+    "connection?",
     seconds=dict(cpu=1500.0, gpu=1200.0),
     smoke=dict(
         models=["digits"],
@@ -48,7 +48,7 @@ def reports(
     seeds: list[int],
     **settings,
 ) -> dict:
-    """One report a model, guidance and seed, as `python -m dit_lite evaluate` gives
+    """One report per model, guidance and seed, as `python -m dit_lite evaluate` gives
     it, in the features of the model's own judge.
     """
     cases = [
@@ -67,7 +67,7 @@ def reports(
     }
 
 
-# seen once for all reports on a model
+# extracted once for all reports on a model
 training_images = lru_cache(maxsize=1)(training_reference)
 
 

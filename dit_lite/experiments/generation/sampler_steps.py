@@ -1,5 +1,5 @@
-"""What a step buys: seconds, distance from the image that infinitely many steps
-would make, and the scores of a set of samples.
+"""What a step buys: seconds, distance from the image that infinitely many steps would
+give, and the scores of a set of samples.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def sampler_steps(
     """Sample the shipped models with every sampler, from the same noise.
 
     `error` is the root mean squared distance, in [-1,1], to the image that heun reaches
-    in `limit` steps; ddpm, which adds noise, has none. `seconds` are per image. What
-    accuracy, precision and recall do over three models is in `sampling`.
+    in `limit` steps; ddpm, which adds noise, has none. `seconds` are per image.
+    `sampling` has accuracy, precision and recall over three models.
     """
     cases = [
         {"model": model, "seed": seed, "guidance": w}

@@ -1,5 +1,5 @@
-"""Do larger models listen better to the class, and does size trade precision for
-recall? Models of several widths, asked the same.
+"""Do larger models follow the class better, and does size trade precision for recall?
+Models of several widths, sampled in the same way.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SCORES = ("accuracy", "precision", "recall", "coverage", "Inception")
 
 
 @experiment(
-    "What does the size of a model do to the class, to precision and to recall, "
-    "beyond what it does to the loss?",
+    "How does a model's size affect class accuracy, precision and recall, beyond its "
+    "effect on the loss?",
     recipe="digits",
     seconds=dict(cpu=900.0, gpu=1200.0),
     smoke=dict(
@@ -72,11 +72,11 @@ def size_and_class(
     **settings,
 ) -> dict:
     """Train digits models that differ in width and seed, with equal data and steps;
-    what their samples are and what a wrong label costs.
+    measure their samples and the cost of a wrong label.
 
     `slopes` are per doubling of the width, `partial` rank correlations with the width,
     plain and given the held-out loss, both with intervals over models; `shapes` say how
-    well three curves fit the accuracy, by Akaike's criterion less that of the best.
+    well three curves fit the accuracy, by Akaike's criterion minus its best value.
     """
     cases = [{"width": width, "seed": seed} for seed, width in product(seeds, widths)]
     rows = list(
@@ -161,8 +161,8 @@ def one_model(
 
 
 def slopes(rows: list[dict]) -> list[dict]:
-    """How much each score rises with a doubling of the width, and how much faster
-    precision does than recall.
+    """How much each score rises per doubling of the width, and how much faster
+    precision rises than recall.
     """
     doublings = column(rows, "width").log2()
     columns = {name: column(rows, name) for name in ("loss", "penalty", *SCORES)}

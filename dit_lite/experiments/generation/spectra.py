@@ -1,5 +1,5 @@
 """Coarse first: which spatial frequencies the noise leaves visible, which of them a
-model has found, and when a sample's class is settled.
+model recovers, and when a sample's class is settled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
 
 
 @experiment(
-    "What does a model know of an image at each noise level: which frequencies, "
+    "What does a model recover of an image at each noise level: which frequencies, "
     "and which class?",
     seconds=dict(cpu=300.0, gpu=60.0),
     maps=3,
@@ -72,14 +72,14 @@ def spectra(
     samples: int,
     steps: int,
 ) -> dict:
-    """Radial spectra, in cycles an image, in the units in which the model sees its
-    images, where the noise has power 1 at every frequency.
+    """Radial spectra, in cycles per image, in the model's own units, where the noise
+    has power 1 at every frequency.
 
     Rows of kind "data" hold the spectrum of the held-out images and the highest
-    frequency visible at each t; "x0_pred" what the model makes of held-out images
+    frequency visible at each t; "x0_pred" the model's predictions for held-out images
     at noise level t, given their class: 1 - |error|^2/|truth|^2 by frequency;
-    "trajectory" the same for samples on their way, the finished one being the truth,
-    and what the judge reads in the images it predicts.
+    "trajectory" the same along sampling trajectories, with the finished sample as the
+    truth, and the judge's classes for the predicted images.
     """
     rows = parts.map(
         one_spectrum, [{"data": model["data"]} for model in models], times=times
@@ -111,7 +111,7 @@ def one_spectrum(data: str, times: list[float]) -> dict:
 def predicted_images(
     data: str, judge: str, seed: int, times: list[float], images: int
 ) -> list[dict]:
-    """What the model sees in noised held-out images, a row a noise level."""
+    """The model's predictions for noised held-out images, one row per noise level."""
     device, some = pick_device("auto"), held_out(data)
     model = load(data).to(device)
     generator = torch.Generator().manual_seed(seed)
@@ -143,7 +143,7 @@ def predicted_images(
 def trajectory_rows(
     data: str, judge: str, seed: int, guidance: float, samples: int, steps: int
 ) -> list[dict]:
-    """What the model predicts on the way from noise to an image, a row a step."""
+    """What the model predicts on the way from noise to an image, one row per step."""
     model = load(data).to(pick_device("auto"))
     classes = model.config.num_classes
     labels = torch.arange(classes).repeat(samples // classes)
@@ -189,7 +189,7 @@ def power(images: Tensor) -> list[float]:
 
 
 def found(images: Tensor, truth: Tensor) -> list[float]:
-    """1 - |error|^2/|truth|^2 at each frequency: 1 where all is there, 0 where an
+    """1 - |error|^2/|truth|^2 at each frequency: 1 for a perfect prediction, 0 where an
     empty image would do as well.
     """
     return (

@@ -1,5 +1,5 @@
-"""How long should the average of the weights be? Two averages are followed, and
-every other length is made from them afterwards.
+"""How long should the average of the weights be? Two averages are tracked during
+training, and every other length is reconstructed from them afterwards.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LENGTHS = [0.02, 0.05, 0.075, 0.1, 0.15, 0.2]
 
 
 @experiment(
-    "Which length of the average is best, and can it be chosen after training?",
+    "Which averaging length is best, and can it be chosen after training?",
     recipe="digits",
     seconds=dict(cpu=600.0, gpu=400.0),
     smoke=dict(
@@ -65,12 +65,13 @@ LENGTHS = [0.02, 0.05, 0.075, 0.1, 0.15, 0.2]
 def two_averages(
     parts: Parts, seeds: list[int], schedules: list[str], **settings
 ) -> dict:
-    """Train digits models while following power-function averages of lengths 0.05 and
-    0.10, and make the others from their snapshots.
+    """Train digits models while tracking power-function averages of lengths 0.05 and
+    0.10, and reconstruct the other lengths from their snapshots.
 
-    The same lengths are followed too, to measure the `error` of the made ones: their
-    distance over that between the followed and the last weights. A row is one set of
-    weights; length 0 is the last. Samples are not guided.
+    The other lengths are tracked too, to measure the `error` of the reconstructed ones:
+    their distance from the tracked weights, relative to the tracked weights' distance
+    from the last weights. A row is one set of weights; length 0 is the last weights.
+    Samples are unguided.
     """
     cases = [
         {"schedule": schedule, "seed": seed}

@@ -15,8 +15,8 @@ from ...training import train
 
 
 @experiment(
-    "With one token an image, does the width of the token bound the detail, and "
-    "for which target?",
+    "With one token per image, does the token's width limit the detail, and for which "
+    "target?",
     seconds=dict(cpu=400.0, gpu=300.0),
     smoke=dict(seeds=[0], steps=10, widths=[32], reference=False),
     cpu=dict(seeds=[0, 1, 2], steps=800, widths=[16, 32, 64, 128, 256], reference=True),
@@ -27,10 +27,10 @@ from ...training import train
 def bottleneck(
     parts: Parts, seeds: list[int], steps: int, widths: list[int], reference: bool
 ) -> dict:
-    """8x8 digits as one patch of 64 values, on the path of DDPM with even times; the
-    error of the implied image and of the implied noise.
+    """8x8 digits as one patch of 64 values, on DDPM's path with evenly spread times;
+    the errors of the implied image and of the implied noise.
 
-    The reference has patches of side 2 and the smallest-but-one width, so 16 tokens.
+    The reference has patches of side 2 and the second smallest width, so 16 tokens.
     """
     arms = [{"patch": 8, "width": width} for width in widths] + (
         [{"patch": 2, "width": 32}] if reference else []
@@ -79,8 +79,8 @@ def one_token(patch: int, width: int, objective: str, seed: int, steps: int) -> 
 def implied_errors(
     model: DiT, low: float = 0.2, high: float = 0.8, repeats: int = 4, seed: int = 1234
 ) -> tuple[float, float]:
-    """Mean squared error per pixel of the implied x0 and of the implied eps on
-    held-out digits, for t even in [low, high].
+    """Mean squared error per pixel of the implied x0 and of the implied eps on held-out
+    digits, for t spread evenly over [low, high].
     """
     data = digits("test")
     data = replace(

@@ -1,5 +1,5 @@
-"""What a patch is worth at equal multiply-adds, every patch at its own best batch and
-learning rate.
+"""What a patch size is worth at equal multiply-adds, each at its own best batch size
+and learning rate.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ...lab.tuning import best_setting
 from ...model.dit import DiT
 from ...training import DivergedError
 
-#: `batches` by patch size. `images` are those that the second patch size sees; the
-#: others see as many as cost the same.
+#: `batches` by patch size. `images` is how many the second patch size sees; the other
+#: sizes see as many as cost the same.
 DIGITS = dict(
     data="digits",
     batches={"1": [2, 3, 6, 12], "2": [3, 6, 12, 24], "4": [6, 12, 24, 48]},
@@ -40,8 +40,8 @@ SMOKE = DIGITS | dict(
 
 
 @experiment(
-    "What is a patch worth at equal multiply-adds, when every patch size has its own "
-    "batch and learning rate?",
+    "What is a patch size worth at equal multiply-adds, when each has its own batch "
+    "size and learning rate?",
     seconds=dict(cpu=1500.0, gpu=12_000.0),
     maps=2,
     smoke=dict(races=[SMOKE], seeds=[0]),
@@ -50,8 +50,8 @@ SMOKE = DIGITS | dict(
 )
 def patch_sizes(parts: Parts, races: list[dict], seeds: list[int]) -> dict:
     """`tuning`: every patch size with every batch and rate, with a seed that is not
-    used again. `rows`: every patch size with the batch and rate of its lowest held-out
-    loss, for each seed.
+    used again. `rows`: every patch size with the batch and rate that gave its lowest
+    held-out loss, for each seed.
 
     All runs of a race make the same number of multiply-adds. `seam` is how much rougher
     samples are across the borders of patches than inside.
@@ -74,7 +74,7 @@ def patch_sizes(parts: Parts, races: list[dict], seeds: list[int]) -> dict:
 
 
 def multiply_adds(race: dict, patch: int) -> float:
-    """Of one image, forward."""
+    """The multiply-adds of a forward pass of one image."""
     shape = load_data(race["data"]).shape
     return flops(preset("S/2", **shape, **race["model"], patch_size=patch))[
         "total"

@@ -1,4 +1,4 @@
-"""What knowing its place is worth to a token."""
+"""What position information is worth to a token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATES = [4e-3, 8e-3, 1.6e-2, 3.2e-2]
 
 
 @experiment(
-    "What does a model lose that is not told where its tokens are?",
+    "What does a model lose without position information for its tokens?",
     recipe="digits",
     seconds=dict(cpu=900.0, gpu=500.0),
     maps=2,
@@ -26,11 +26,11 @@ def positions(
     parts: Parts, seeds: list[int], rates: list[float], steps: int | None,
     per_class: int,
 ) -> dict:  # fmt: skip
-    """The recipe of digits with no positions, a frozen sin-cos table, a learned table
-    and rotary positions.
+    """The digits recipe with no positions, a frozen sin-cos table, a learned table and
+    rotary positions.
 
     `tuning`: the held-out loss of each at every rate, with a seed that is not used
-    again. `rows`: loss and unguided samples at the rate where that was lowest, for each
+    again. `rows`: loss and unguided samples at the rate with the lowest loss, for each
     seed.
     """
     kinds = CHOICES["position"]

@@ -1,4 +1,6 @@
-"""Runs of one family of models, looked at on the way: what laws are fitted to."""
+"""Runs of one family of models, evaluated along the way: the data that laws are fitted
+to.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def run_config(
     family: dict, steps: int, seed: int, lr: float | None = None, **model
 ) -> TrainConfig:
     """The run of one member of a `family` (data, preset, model, batch_size, lr,
-    warmup): a constant rate, so that every point of its curve ends a shorter run.
+    warmup): a constant rate, so that every point of its curve is the end of a shorter
+    run.
     """
     return TrainConfig(
         data=family["data"],
@@ -85,20 +88,20 @@ def loss_curve(
 
 @functools.lru_cache(maxsize=1)
 def first_images(name: str, count: int) -> Dataset:
-    """The first `count` images of a training set and no others, kept for the next run:
-    shapes cost more to draw than to train on.
+    """The first `count` images of a training set and no others, cached for the next
+    run: drawing shapes costs more than training on them.
     """
     data = load_data(name, "train")
     few = dataclasses.replace(
         data, images=data.images[:count], labels=data.labels[:count]
     )
-    # shapes go on and on unless they are told not to
+    # shapes are endless unless a limit is set
     return dataclasses.replace(few, fresh=False) if hasattr(few, "fresh") else few
 
 
 def limited_to(config: TrainConfig, count: int) -> Callable[[Trainer], None]:
-    """A `prepare` of `loss_curve`: train on `first_images`, in an order of the seed.
-    None comes twice as long as a run sees at most `count`.
+    """A `prepare` of `loss_curve`: train on `first_images`, in an order set by the
+    seed. No image repeats as long as a run sees at most `count`.
     """
 
     def limit(trainer: Trainer) -> None:
@@ -108,7 +111,7 @@ def limited_to(config: TrainConfig, count: int) -> Callable[[Trainer], None]:
     return limit
 
 
-#: What a run has one of for every stop, or for every noise level.
+#: Fields with one value per stop or per noise level.
 CURVES = ("images", "losses", "loss_by_time")
 
 
@@ -123,7 +126,7 @@ def points(curves: list[dict]) -> list[dict]:
 
 
 def fitted(rows: list[dict], size: str = "parameters") -> tuple[ScalingLaw, list[str]]:
-    """The law of rows, and what the fit warned of."""
+    """The law fitted to rows, and the fit's warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ScalingWarning)
         law = fit_scaling_law(
@@ -141,10 +144,10 @@ def law_values(law: ScalingLaw, warned: list[str]) -> dict:
     } | {"warnings": warned}
 
 
-#: Small models of shapes that are always fresh: no image comes twice, so that what is
-#: measured is the number of images seen, and not how often. Rates by muP from
-#: `base_width`. A token of 16 numbers cannot carry the noise of a patch of 16 x 16 x 3,
-#: so the models predict the image (chapter 2).
+#: Small models on shapes that are always fresh: no image repeats, so that the
+#: measurement is of the number of images seen, not of how often each is seen. Rates by
+#: muP from `base_width`. A token of 16 numbers cannot carry the noise of a patch of 16
+#: x 16 x 3, so the models predict the image (chapter 2).
 SHAPES = dict(
     data="shapes", preset="S/4",
     model=dict(
@@ -153,7 +156,7 @@ SHAPES = dict(
     ),
     batch_size=32, lr=4e-3, warmup=20, ema_decay=0.99,
 )  # fmt: skip
-#: The same of digits, where pictures are judged.
+#: The same on digits, where samples are judged.
 DIGITS = dict(
     data="digits", preset="digits",
     model=dict(depth=4, heads=4, base_width=32),

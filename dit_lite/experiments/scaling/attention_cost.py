@@ -18,15 +18,15 @@ COUNTED = ("macs", "score_macs", "fused_bytes", "written_out_bytes")
 
 
 @experiment(
-    "With which power of the tokens do multiply-adds and memory grow?",
+    "With which power of the number of tokens do multiply-adds and memory grow?",
     seconds=dict(cpu=60.0),
     smoke=dict(width=8, sides=[2, 4], batch=2),
     cpu=dict(width=32, sides=[4, 8, 16, 24, 32], batch=2),
 )
 def attention_cost(parts: Parts, width: int, sides: list[int], batch: int) -> dict:
-    """`rows` are counts by number of tokens, `exponents` of those between neighbours;
-    `crossover` is where the scores cost as much as the linear maps of a block, in
-    widths.
+    """`rows` are counts by number of tokens, `exponents` their growth between
+    neighbouring counts; `crossover` is the N, in units of the width, at which a block's
+    scores cost as much as its linear maps.
     """
     grid = [{"side": side} for side in sides]
     rows = parts.map(one_size, grid, lambda p: p["side"] ** 4, width=width, batch=batch)
@@ -43,8 +43,8 @@ def config_of(width: int, side: int) -> DiTConfig:
 
 
 def one_size(side: int, width: int, batch: int) -> dict:
-    """Counted on a real model with side x side tokens, per image: all multiply-adds,
-    those of the scores, and what autograd keeps.
+    """Counts per image on a real model with side x side tokens: all multiply-adds,
+    those of the scores, and the bytes that autograd keeps.
     """
     config = config_of(width, side)
     model = DiT(config).train()
@@ -69,7 +69,7 @@ def exponents(small: dict, large: dict) -> dict:
 
 def crossover(width: int) -> float:
     """Tokens at which scores and linear maps of a block cost the same, over D: scores
-    grow with N^2, maps with N, so one count of both says where.
+    grow with N^2, maps with N, so one count of each is enough.
     """
     config = config_of(width, 4)
     costs = flops(config)

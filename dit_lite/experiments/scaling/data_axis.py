@@ -10,7 +10,7 @@ from .scaling_grid import loss_as_trained
 
 
 @experiment(
-    "What do more different images buy, beside more passes over the same?",
+    "What do more distinct images buy, compared with more passes over the same ones?",
     seconds=dict(cpu=130.0, gpu=200.0),
     smoke=dict(
         family=SHAPES, distinct=[64, 128], rates=[2e-3, 4e-3], seeds=[0], width=16,
@@ -31,8 +31,8 @@ def data_axis(
     parts: Parts, family: dict, distinct: list[int], rates: list[float],
     seeds: list[int], **settings,
 ) -> dict:  # fmt: skip
-    """Train one model on the first images of the training set, more and more of them,
-    at several rates; `rows` are its held-out losses.
+    """Train one model on increasing numbers of the training set's first images, at
+    several rates; `rows` are its held-out losses.
     """
     grid = [
         dict(distinct=m, lr=lr, seed=seed)

@@ -15,7 +15,7 @@ from .scaling_grid import loss_as_trained
 
 
 @experiment(
-    "How does the best size grow with the compute?",
+    "How does the best size grow with compute?",
     seconds=dict(cpu=420.0, gpu=400.0),
     maps=2,
     smoke=dict(
@@ -38,13 +38,13 @@ def isoflop_budgets(
     rates: list[float], seeds: list[int], **settings,
 ) -> dict:  # fmt: skip
     """Train each width for each budget, in FLOPs of forward and backward, at the rate
-    `lr` that muP carries to all of them; then ask of the narrowest and the widest, at
-    the middle budget, which of `rates` was best.
+    `lr` that muP transfers to all of them; then find which of `rates` was best for the
+    narrowest and the widest at the middle budget.
 
     `rows` are the runs; `valley` the parabolas' vertices and the exponent of the best
-    size in the compute, with its interval and what the fit warned of; `tuning` losses
-    by rate. `drawn` is how many different images there are: more than any run sees,
-    where none shall come twice.
+    size in the compute, with its interval and the fit's warnings; `tuning` losses by
+    rate. `drawn` is how many different images there are: more than any run sees, where
+    none may repeat.
     """
 
     def train(budgets: list[float], widths: list[int], rates: list[float]) -> list:

@@ -1,4 +1,4 @@
-"""Published tables and laws, fitted and checked again: nothing is trained."""
+"""Published tables and laws, refitted and checked: nothing is trained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHINCHILLA = 5.76e23  # FLOPs of training it (2203.15556 table 3)
 
 
 @experiment(
-    "What do published tables say when they are fitted again?",
+    "What do published tables say when they are refitted?",
     seconds=dict(cpu=5.0),
     smoke=dict(),
     cpu=dict(),
@@ -32,7 +32,7 @@ def published_laws(parts: Parts) -> dict:
     """`rows` are the twelve models of the DiT paper; `exponents` of FID over Psi by
     patch, `correlations` of log FID with log Psi and with log multiply-adds, with and
     without logarithm of FID; `floors` what a floor would change; `liang` and
-    `chinchilla` what published constants give where their papers say something too.
+    `chinchilla` what published constants give where their papers state a value too.
     """
     (rows,) = parts.map(table, [{}])
     return {
@@ -64,7 +64,7 @@ def column(rows: list[dict], name: str) -> np.ndarray:
 
 
 def exponent(rows: list[dict], patch: int) -> dict:
-    """alpha of FID ~ Psi^-alpha among the four models of a patch."""
+    """alpha of FID ~ Psi^-alpha over the four models of one patch size."""
     some = [row for row in rows if row["patch_size"] == patch]
     x, y = np.log(column(some, "parameters")), np.log(column(some, "fid"))
     return {"patch_size": patch, "alpha": float(-np.polyfit(x, y, 1)[0])}

@@ -1,5 +1,5 @@
-"""Does the best learning rate of a narrow model serve a wide one? The standard
-parametrisation beside muP.
+"""Does a narrow model's best learning rate work for a wide one? The standard
+parametrisation compared with muP.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, run_config
 
 
 @experiment(
-    "Where does the best learning rate move with the width, and does muP hold it?",
+    "How does the best learning rate change with the width, and does muP keep it "
+    "constant?",
     seconds=dict(cpu=600.0, gpu=400.0),
     smoke=dict(
         family=SHAPES, widths=[8, 16], rates=[1e-3, 1e-2], seeds=[0], steps=2,
@@ -42,7 +43,7 @@ def rate_transfer(
     `rows` are the runs (`loss` None where one diverged), `best` the rate with the
     lowest mean loss at each width and whether the sweep brackets it, `drift` the slope
     of its logarithm over that of the width: 0 where it transfers. `drawn` is how many
-    different images there are; none comes twice where that is what a run sees.
+    different images there are; none repeats where a run sees that many.
     """
     grid = [
         dict(mup=mup, width=width, lr=lr, seed=seed)

@@ -1,5 +1,5 @@
 """A grid of sizes, patches and seeds: laws fitted to the smaller models, and a
-prediction of the largest that is recorded before it is trained.
+prediction for the largest, recorded before it is trained.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ BINS = 10  # of the noise level
 
 
 @experiment(
-    "What law does the loss follow in size and images, and does it predict the largest "
-    "model before that is trained?",
+    "What law does the loss follow in size and images, and does it predict the "
+    "largest model before that one is trained?",
     seconds=dict(cpu=3600.0, gpu=720.0),
     maps=5,
     smoke=dict(
@@ -60,14 +60,14 @@ def scaling_grid(
     tuned_for: int, **settings,
 ) -> dict:  # fmt: skip
     """Find the rate of every patch size at the base width, train every size but the
-    largest, fit a law per patch and record what it says of the largest; then train
-    that, and see whether the rate was its own too.
+    largest, fit a law per patch and record its prediction for the largest; then train
+    that, and check whether the rate was best for it too.
 
     `tuning` are losses by rate after `tuned_for` steps, at the base width and at the
-    largest, and `rates` the best for each patch; `rows` losses by run and images;
+    largest, and `rates` the best rate for each patch; `rows` losses by run and images;
     `predictions` the law of the points from `fit_from` images on, its intervals and
-    what it predicts, with the date; `held_out` what the largest did; `loss_by_time` the
-    slopes of the loss over size in tenths of the noise level.
+    what it predicts, with the date; `held_out` the largest model's results;
+    `loss_by_time` the slopes of the loss over size in tenths of the noise level.
     """
     base, largest = family["model"]["base_width"], widths[-1]
     shared = dict(family=family, **settings)
@@ -85,7 +85,7 @@ def scaling_grid(
         ]
 
     def cost(part: dict) -> float:
-        # at small widths the overhead of a step and drawing the images rule
+        # at small widths a step's overhead and drawing the images dominate
         tokens = (16 / part["patch_size"]) ** 2
         return part["at"][-1] * (4 + part["width"] * tokens / 25)
 
@@ -115,9 +115,9 @@ def one_run(
     """Train one model: its sizes, its losses after each of `at` steps, and the last one
     by noise level.
 
-    A loss is the mean over times as training draws them: it is what training lowers,
-    and it varies less from seed to seed than the mean over even times, half of which is
-    decided near pure noise, where training seldom looks.
+    A loss is the mean over times as training draws them: this is what training
+    minimises, and it varies less from seed to seed than the mean over evenly spread
+    times, half of which comes from times near pure noise, which training rarely draws.
     """
     config = run_config(family, at[-1], seed, lr, width=width, patch_size=patch_size)
     data = held_out(config.data, images)
@@ -147,7 +147,7 @@ def training_density(t: Tensor) -> Tensor:
 
 
 def loss_as_trained(model: DiT, data: Dataset, repeats: int) -> float:
-    """The held-out loss with the times of training, which is this chapter's loss."""
+    """The held-out loss at times drawn as in training, which is this chapter's loss."""
     t, loss = validation_loss(model, data, repeats)
     return (training_density(t) * loss).mean().item()
 
@@ -164,8 +164,8 @@ def one_rate(lr: float, **run) -> dict:
 
 
 def predict(family: dict, curves: list[dict], largest: int, fit_from: int) -> dict:
-    """A law for each patch from its points of at least `fit_from` images, and what it
-    says of the largest width, with the date: what is known before that runs.
+    """A law for each patch from its points of at least `fit_from` images, and its
+    prediction for the largest width, with the date: what is known before that runs.
     """
     rows, laws, predicted = points(curves), [], []
     for patch in sorted({row["patch_size"] for row in rows}):
@@ -191,7 +191,7 @@ def predict(family: dict, curves: list[dict], largest: int, fit_from: int) -> di
 
 
 def judged(predicted: list[dict], rows: list[dict]) -> list[dict]:
-    """Every prediction beside what the largest model's runs were."""
+    """Every prediction next to the results of the largest model's runs."""
     return [
         row | {name: one[name] for name in ("predicted", "low", "high")}
         for one in predicted

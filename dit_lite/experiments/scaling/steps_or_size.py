@@ -1,4 +1,4 @@
-"""A price for a sample: a small model with many steps, or a large one with few?"""
+"""A sampling budget: a small model with many steps, or a large one with few?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._runs import DIGITS, loss_curve, run_config, sizes
 
 
 @experiment(
-    "What is the best way to spend a budget of sampling?",
+    "What is the best way to spend a sampling budget?",
     seconds=dict(cpu=420.0),
     maps=2,
     smoke=dict(
@@ -32,9 +32,9 @@ def steps_or_size(
     parts: Parts, family: dict, widths: list[int], rates: list[float],
     seeds: list[int], sampling_steps: list[int], per_class: int, **settings,
 ) -> dict:  # fmt: skip
-    """Train each width at each rate, sample from the models of its best rate with few
-    and many steps; `tuning` are held-out losses by rate, `rows` scores and
-    multiply-adds per sample, `front` those that nothing cheaper beats.
+    """Train each width at each rate, then sample from the models at the best rate with
+    few and many steps; `tuning` are held-out losses by rate, `rows` scores and
+    multiply-adds per sample, `front` the choices that nothing cheaper beats.
     """
 
     def cost(part: dict) -> float:

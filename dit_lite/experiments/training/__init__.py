@@ -1,1 +1,1 @@
-"""Chapter 7: what makes a run faster or steadier."""
+"""Chapter 7: what makes a run faster or more stable."""

@@ -1,5 +1,5 @@
-"""How large a batch pays on the digits: the gradient-noise scale on the way, and the
-steps that each batch size really needs.
+"""How large a batch pays off on the digits: the gradient-noise scale during training,
+and the steps that each batch size actually needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...training.underflow import gradients
 
 
 @experiment(
-    "Does the gradient-noise scale predict how large a batch pays?",
+    "Does the gradient-noise scale predict how large a batch pays off?",
     seconds=dict(cpu=500.0, gpu=600.0),
     maps=2,
     smoke=dict(
@@ -44,10 +44,11 @@ def critical_batch(
     seeds: list[int], target: float, most: int, every: int, noise_at: list[int],
     parts_of: int, images: int | None,
 ) -> dict:  # fmt: skip
-    """`rows`: steps until the held-out loss of an average is `target`, looked at after
-    `every` steps, by batch size, rate and seed; null where `most` images did not reach
-    it. `noise`: squared norm of the gradient, trace of its covariance and their ratio
-    at the steps `noise_at` of a run with the second rate, from `parts_of` batches.
+    """`rows`: steps until the averaged weights reach the held-out loss `target`,
+    checked after every `every` steps, by batch size, rate and seed; null where `most`
+    images were not enough. `noise`: squared norm of the gradient, trace of its
+    covariance and their ratio at the steps `noise_at` of a run with the second rate,
+    from `parts_of` batches.
     """
     shared = dict(model=model, images=images)
     cases = [
@@ -76,7 +77,7 @@ def steps_to_target(
     batch_size: int, lr: float, seed: int, model: dict, images: int | None,
     target: float, most: int, every: int,
 ) -> dict:  # fmt: skip
-    """Train until the held-out loss is reached, or until the images are used up."""
+    """Train until the held-out loss is reached or the images are used up."""
     steps, data = max(every, most // batch_size), held_out("digits", images)
     trainer = Trainer(_config(model, batch_size, lr, seed, max(steps, 10)))
     reached, loss = None, math.inf
@@ -95,7 +96,9 @@ def steps_to_target(
 def noise_on_the_way(
     seed: int, model: dict, lr: float, at: list[int], parts_of: int, size: int = 32
 ) -> list[dict]:
-    """Train, and at some steps look at gradients of many small batches of one model."""
+    """Train, and at some steps compute gradients of many small batches at fixed
+    weights.
+    """
     trainer = Trainer(_config(model, size, lr, seed, max(10, at[-1] + 1)))
     generator, found = torch.Generator().manual_seed(seed + 1000), []
     while trainer.step <= at[-1]:
@@ -114,7 +117,7 @@ def noise_on_the_way(
 
 
 def one_gradient(trainer: Trainer, generator: torch.Generator) -> list[torch.Tensor]:
-    """The gradient of a fresh batch of `trainer`'s data at its present weights."""
+    """The gradient of a fresh batch of `trainer`'s data at its current weights."""
     data, size = trainer.data, trainer.config.batch_size
     rows = torch.randint(len(data.labels), (size,), generator=generator)
     x = to_model_units(data.floats()[rows], trainer.model_config)

@@ -1,5 +1,5 @@
-"""Which learning rates a deep model survives: warm-up, clipping, schedule, and where
-the normalisation stands, one change at a time.
+"""Which learning rates a deep model survives: warm-up, clipping, schedule, and the
+place of the normalisation, one change at a time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ LOOSE = 1e9  # a norm that no gradient reaches
 
 
 @experiment(
-    "Which learning rate does a model of 24 blocks survive, and what raises it?",
+    "Which learning rate does a model of 24 blocks survive, and what raises that "
+    "limit?",
     seconds=dict(cpu=1000.0, gpu=900.0),
     smoke=dict(
         arms=["bare", "post-norm, both"],
@@ -91,7 +92,7 @@ def depth_stability(
 
 
 def post_norm(model: DiT) -> DiT:
-    """The same blocks with the normalisation behind each sum, as in 1706.03762."""
+    """The same blocks with the normalisation after each sum, as in 1706.03762."""
 
     def forward(block, x: Tensor, context: Context) -> Tensor:
         x = block.norm1(x + block.attention(x, context.rotation, context.mask))

@@ -1,5 +1,5 @@
 """Step time, share of the peak and memory of the paper's sizes, with every switch that
-saves memory. Defined for a GPU; nothing is recorded where there is none.
+saves memory. Needs a GPU; nothing is recorded without one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...training.memory import checkpoint_blocks, compressed, offloaded
 from ...training.optim import OPTIMISERS
 from ...training.precision import pick_device
 
-#: How blocks are recomputed, and what becomes of what is saved.
+#: How blocks are recomputed, and what happens to saved activations.
 SWITCHES = {
     "plain": ("none", None),
     "block": ("block", None),
@@ -32,8 +32,8 @@ LATENT = dict(learn_variance=False, path="linear", objective="flow")
 
 
 @experiment(
-    "How long does a training step of S, B, L and XL take, what share of the peak is "
-    "that, and how much memory does it hold with every switch?",
+    "How long does a training step of S, B, L and XL take, what share of the peak "
+    "does it reach, and how much memory does it need with every switch?",
     seconds=dict(gpu=420.0),
     maps=2,
     smoke=dict(
@@ -52,8 +52,8 @@ def gpu_steps(
     steps: int, side: int,
 ) -> dict:  # fmt: skip
     """One row per size and switch: seconds of a step (median and quartiles), the share
-    of the matrix peak measured in the same run, and the peak memory beside that of the
-    cost table, in bytes. `peak` is that of a square matrix product, FLOP/s.
+    of the matrix peak measured in the same run, and the peak memory next to the cost
+    table's, in bytes. `peak` is the rate of a square matrix product, FLOP/s.
     """
     (peak,) = parts.map(measured_peak, [dict(side=side)])
     cases = [
@@ -65,7 +65,7 @@ def gpu_steps(
 
 
 def measured_peak(side: int) -> float:
-    """FLOP/s of a matrix product of `side` in the arithmetic of the steps."""
+    """FLOP/s of a matrix product of size `side` in the precision of the steps."""
     device = pick_device("auto")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     return matmul_peak(device, dtype, [side])[0]
@@ -75,7 +75,7 @@ def one_step(
     size: str, model: dict, batch: int, switch: str, rounds: int, steps: int,
     peak: float,
 ) -> dict:  # fmt: skip
-    """Train on made-up latents for some steps; out of memory is an answer."""
+    """Train on random latents for some steps; out of memory is a valid result."""
     changes = {name: value for name, value in model.items() if name != "preset"}
     config: DiTConfig = preset(model["preset"], **LATENT | changes)
     row = {"size": size, "switch": switch, "batch": batch}
@@ -131,7 +131,7 @@ def _timed(
 
 
 def _planned(config: DiTConfig, batch: int, switch: str) -> float:
-    """Bytes by the cost table; moved and packed activations are not in it, and count
+    """Bytes by the cost table; it has no offloaded or packed activations, which count
     as kept.
     """
     recompute, _ = SWITCHES[switch]

@@ -1,4 +1,6 @@
-"""What each way to save activation memory keeps, and what it does to the gradient."""
+"""How much memory each way of saving activations keeps, and what it does to the
+gradient.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from ...model import DiT
 from ...training.memory import checkpoint_blocks, compressed, offloaded
 from ...training.underflow import gradients
 
-#: How blocks are recomputed, and how what is kept is stored.
+#: How blocks are recomputed, and how kept activations are stored.
 SWITCHES = {
     "plain": ("none", None),
     "block": ("block", None),
@@ -43,7 +45,7 @@ def memory_switches(
 ) -> dict:
     """One row per switch, depth, width, batch and seed: bytes kept (see `bytes_kept`),
     the same by the cost table where it has the switch, and the relative error and
-    cosine of the gradient against that of the plain model.
+    cosine of the gradient against the plain model's.
     """
     cases = [
         dict(depth=L, width=D, batch=B, seed=seed)
@@ -74,9 +76,7 @@ def all_switches(depth: int, width: int, batch: int, seed: int) -> list[dict]:
 
 
 def model_and_batch(config: DiTConfig, batch: int, seed: int) -> tuple[DiT, tuple]:
-    """A model whose gates are open, and an image, label, time and noise for each of
-    the batch.
-    """
+    """A model with open gates, and the images, labels, times and noise of a batch."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DiT(config)
@@ -89,10 +89,10 @@ def model_and_batch(config: DiTConfig, batch: int, seed: int) -> tuple[DiT, tupl
 
 
 def bytes_kept(model: DiT, triple: tuple, storage: str | None) -> dict[str, int]:
-    """`kept`: bytes of every block of memory that autograd holds, once, as it is
+    """`kept`: bytes of every block of memory that autograd holds, counted once, as
     stored without packing. `full` and `stored`: the bytes of all saved tensors before
-    and after packing or moving, where that is asked for (a tensor that is saved twice
-    is packed twice).
+    and after packing or offloading, where requested (a tensor that is saved twice is
+    packed twice).
     """
     x0, y, t, _ = triple
     if storage is None:

@@ -48,8 +48,8 @@ CIFAR = dict(
 
 
 @experiment(
-    "What do rotary positions, QK-norm, SwiGLU, long skips and Muon give, each "
-    "alone and all together, at equal time?",
+    "What do rotary positions, QK-norm, SwiGLU, long skips and Muon gain, each alone "
+    "and all together, at equal time?",
     seconds=dict(cpu=1500.0, gpu=900.0),
     maps=3,
     smoke=dict(
@@ -90,10 +90,10 @@ def modern_components(
     rounds: int,
     least: float,
 ) -> dict:
-    """Steps of all arms are timed in turns; each arm then trains for as long as the arm
-    `none` needs for `steps` steps, compilation left out.
+    """The arms' steps are timed in alternation; each arm then trains for as long as the
+    arm `none` needs for `steps` steps, excluding compilation.
 
-    Every arm gets the rate that was best for it in a run with `tuning_seed`. Rows hold
+    Every arm uses the rate that was best for it in a run with `tuning_seed`. Rows hold
     the held-out loss of the averaged weights, infinity for a run that diverged.
     """
     (timing,) = parts.map(step_times, [{"race": race}], rounds=rounds, least=least)
@@ -133,8 +133,8 @@ def run_config(
 
 
 def step_times(race: dict, rounds: int, least: float) -> dict[str, list[float]]:
-    """Median and quartiles of the seconds of a training step of every arm, measured
-    in turns.
+    """Median and quartiles of the seconds per training step of every arm, measured in
+    alternation.
     """
     trainers = {
         name: Trainer(run_config(race, name, 10_000, 1e-3, 0)) for name in OPTIONS

@@ -1,4 +1,4 @@
-"""What 16 bits lose: gradients that underflow, weights that stand still."""
+"""What 16 bits lose: gradients that underflow, weights that stop moving."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEIGHTS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @experiment(
-    "What does a run lose whose weights are kept in 16 bits, and which gradients "
+    "What does a run lose when its weights are kept in 16 bits, and which gradients "
     "underflow?",
     seconds=dict(cpu=200.0, gpu=200.0),
     smoke=dict(
@@ -99,7 +99,7 @@ def _finite(value: float) -> float:
 
 @torch.no_grad()
 def round_to(model: torch.nn.Module, dtype: torch.dtype | None) -> None:
-    """Round every weight to what `dtype` can hold; None leaves them."""
+    """Round every weight to what `dtype` can represent; None leaves them alone."""
     if dtype is not None:
         for p in model.parameters():
             p.copy_(p.to(dtype))

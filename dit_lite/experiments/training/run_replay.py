@@ -1,5 +1,5 @@
-"""Small runs to look at side by side: rate, warm-up, batch and average, each with its
-curve and with what its weights draw.
+"""Small runs to compare side by side: rate, warm-up, batch and average, each with its
+curve and with samples from its weights.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def run_replay(
 ) -> dict:  # fmt: skip
     """All runs see `images` images. One row per rate, share of warm-up, batch size and
     seed: the mean training loss of each twentieth of the run, and at `looks` evenly
-    spaced steps the held-out loss by decay; of the first seed also ten digits drawn by
-    each average, (decays, looks, 10, 8, 8), pixels 0 to 255.
+    spaced steps the held-out loss by decay; for the first seed also ten digits drawn
+    with each average, (decays, looks, 10, 8, 8), pixels 0 to 255.
     """
     cases = [
         dict(lr=lr, warm=share, batch_size=batch, seed=seed)
@@ -61,7 +61,7 @@ def one_run(
     lr: float, warm: float, batch_size: int, seed: int, decays: list[float],
     model: dict, images: int, looks: int, draws: int, held_out_images: int | None,
 ) -> dict:  # fmt: skip
-    """Train once, with an average for every decay beside it."""
+    """Train once, tracking an average for every decay."""
     steps = images // batch_size
     config = TrainConfig(
         data="digits", model=preset("digits", **(load_data("digits").shape | model)),
@@ -94,7 +94,7 @@ def one_run(
     }  # fmt: skip
 
 
-HIGHEST = 1e6  # what a loss that is not finite, or beyond sense, is recorded as
+HIGHEST = 1e6  # recorded for a loss that is larger or not finite
 
 
 def _finite(value: float) -> float:

@@ -53,7 +53,7 @@ def test_the_interval_holds_the_exponent():
 
 
 def test_unequal_exponents_bias_a_parabola_and_are_warned_of():
-    with pytest.warns(ScalingWarning, match="lopsided.*unequal exponents"):
+    with pytest.warns(ScalingWarning, match="asymmetric.*unequal exponents"):
         found = isoflop(*valleys(UNEQUAL, half=2.5))
     true = [UNEQUAL.optimum(c).parameters for c in BUDGETS]
     measured = np.log(found.parameters / true)

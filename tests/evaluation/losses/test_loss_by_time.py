@@ -111,7 +111,7 @@ def test_the_error_is_that_of_a_mean_over_images():
     ("changes", "said"),
     [(dict(label="right"), "label='right' is not known; choose one of: class"),
     (dict(minus="x"), "label='x'"), (dict(number=0), "number=0"),
-     (dict(number=1000), "number=1000 slices of t leave one with 0 images")],
+     (dict(number=1000), "number=1000 slices of t, one has only 0 images")],
 )  # fmt: skip
 def test_a_wrong_argument_is_refused(shipped, changes, said):
     with pytest.raises(ValueError, match=said):

@@ -75,7 +75,7 @@ def test_images_of_nan_are_counted_and_left_out(judge):
         (
             -torch.ones(2, 3, 8, 8),
             ValueError,
-            "'digits-judge' takes images of 1 channels and 8x8; got 2 of 3 "
+            "'digits-judge' takes images with 1 channels and 8x8; got 2 with 3 "
             "channels and 8x8",
         ),
         (
@@ -111,7 +111,7 @@ def test_an_unknown_extractor_is_refused_with_those_there_are():
     ("labels", "reference", "said"),
     [
         ([0, 1, 2], [0, 0, 2], "the reference holds no image of class 1; sample only"),
-        ([0, 3], [0], "labels hold 3, which is none of the 3 classes"),
+        ([0, 3], [0], "labels hold 3, which is not one of the 3 classes"),
         ([0], [0, -1], "reference labels hold -1"),
     ],
 )
@@ -164,11 +164,13 @@ def test_weights_that_are_none_are_refused(tmp_path, fidelity):
     ):
         Inception(tmp_path / "missing.pth")
     (tmp_path / "code.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    with pytest.raises(ValueError, match=r"code.pth holds no weights of Inception-v3"):
+    with pytest.raises(
+        ValueError, match=r"code.pth does not hold weights of Inception-v3"
+    ):
         Inception(tmp_path / "code.pth")
     torch.save({"other": torch.ones(2)}, tmp_path / "other.pth")
     with pytest.raises(
-        ValueError, match=r"other.pth holds no weights of this Inception-v3"
+        ValueError, match=r"other.pth does not hold weights of this Inception-v3"
     ):
         Inception(tmp_path / "other.pth")
 

@@ -83,7 +83,7 @@ def test_the_shipped_model_makes_digits():
     ],
 )
 def test_a_model_of_other_images_is_refused(alive, changes, said):
-    with pytest.raises(ValueError, match=f"{said}.*the judge knows 8x8x1 digits"):
+    with pytest.raises(ValueError, match=f"{said}.*the judge takes 8x8x1 digits"):
         evaluate_digits(alive(**dict(num_classes=10) | changes), per_class=1, steps=1)
 
 

@@ -129,7 +129,7 @@ def test_lost_samples_are_counted_and_a_diverged_model_is_refused(untrained, bro
     broken(slice(0, 3))
     found = evaluate_model(untrained, **QUICK, scores=["accuracy", "precision"])
     assert (found.samples.samples, found.samples.lost) == (27, 3)
-    assert "3 of 30 samples held NaN or infinity" in str(found)
+    assert "3 of 30 samples contained NaN or infinity" in str(found)
     broken(slice(None))
     with pytest.raises(
         ValueError,
@@ -175,8 +175,8 @@ def test_a_report_says_whether_the_model_listens(shipped):
 
 def test_few_images_are_said_to_be_few(shipped):
     assert (
-        "Few images: of 140 a share such as precision is known to about 8 points "
-        "in 100, of 400 to 5."
+        "Few images: with 140, a share such as precision is known to about 8 "
+        "percentage points, with 400 to 5."
     ) in str(shipped)
     many = [
         dataclasses.replace(row, samples=400, reference_count=400)
@@ -200,7 +200,7 @@ def test_a_reference_of_too_few_images_is_refused_before_sampling(
     )
     with pytest.raises(
         ValueError,
-        match=r"'mine' has 49 images, too few for any score: .* 14 points in 100; have 50 or more, better 400",
+        match=r"'mine' has 49 images, too few for any score: .* 14 percentage points; use 50 or more, better 400",
     ):
         evaluate_model(untrained, **QUICK, reference=str(tmp_path / "few.safetensors"))
 
@@ -241,7 +241,7 @@ def test_training_images_seen_before_make_the_same_report(untrained):
     ) == evaluate_model(untrained, "digits", **QUICK)
     with pytest.raises(
         ReferenceError,
-        match=r"the reference is of 'digits test', the model of 'digits train'; make it with training_reference",
+        match=r"the reference is for 'digits test', the model for 'digits train'; make it with training_reference",
     ):
         evaluate_model(
             untrained,
@@ -264,7 +264,7 @@ def test_training_images_seen_before_make_the_same_report(untrained):
         (dict(image_size=32), "image_size=32, but the samples have 8"),
         (
             dict(features=torch.ones(355, 63)),
-            "features an image=63, but the samples have 64",
+            "features per image=63, but the samples have 64",
         ),
         (
             dict(labels=torch.zeros(355, dtype=torch.long)),
@@ -320,7 +320,7 @@ def test_data_of_another_shape_or_other_classes_are_refused(
         ),
         (
             dict(scores=["accuracy"], extractor="inception-v3"),
-            "score='accuracy' needs a judge of the classes of 'digits'; its "
+            "score='accuracy' needs a judge for the classes of 'digits'; its "
             "judge is 'digits-judge'",
         ),
         (

@@ -62,7 +62,7 @@ def test_a_table_prints_every_field():
     for field in ("digits train at 8x8", "digits-judge", "1,000", "1,442",
     "1.5 [1.25, 1.75]", "95% intervals", "0.2-0.8", "heun", "25", "98",
                   "1,000 steps", "76,800", "0, 1", "Stored as JPEG.",
-                  "real: 7 of 1,007 samples held NaN or infinity"):  # fmt: skip
+                  "real: 7 of 1,007 samples contained NaN or infinity"):  # fmt: skip
         assert field in text, field
     assert "Counts differ" not in text
     assert "Counts differ" in str(ScoreTable([row(), row(samples=500)]))
@@ -159,7 +159,7 @@ def test_a_lost_image_is_counted_in_the_row(judge, reference):
     assert measure("broken", reference, made, labels[made.kept], ["accuracy"]).lost == 1
     with pytest.raises(
         ValueError,
-        match=r"labels have shape \(100,\), features are of 99 images; leave out lost ones: labels\[made.kept\]",
+        match=r"labels have shape \(100,\), features are from 99 images; leave out lost ones: labels\[made.kept\]",
     ):
         measure("broken", reference, made, labels, ["accuracy"])
 
@@ -175,7 +175,7 @@ def test_samples_of_another_extractor_or_resolution_are_refused(judge, reference
         ):
             measure("other", reference, made._replace(**{field: value}), labels)
     with pytest.raises(
-        ReferenceError, match="features an image=64, but the samples have 63"
+        ReferenceError, match="features per image=64, but the samples have 63"
     ):
         measure(
             "other", reference, made._replace(features=made.features[:, 1:]), labels
@@ -221,7 +221,7 @@ def test_a_reference_survives_the_disk_and_fits_one_extractor(
         (
             dataclasses.replace(judge, dimension=63),
             8,
-            "features an image=64, but the samples have 63",
+            "features per image=64, but the samples have 63",
         ),
     ):
         with pytest.raises(ReferenceError, match=said):
@@ -250,5 +250,5 @@ def test_real_images_of_nan_and_missing_labels_are_refused(judge, reference):
         make_reference(
             "broken", torch.cat([images[:1] * torch.nan, images[1:]]), labels, judge
         )
-    with pytest.raises(ReferenceError, match="images; give one of each an image"):
+    with pytest.raises(ReferenceError, match="images; give one of each per image"):
         make_reference("broken", images, labels[:-1], judge)

@@ -1,4 +1,4 @@
-"""What the search for copies finds, against what is known of the alterations."""
+"""What the search for copies finds, compared with what is known about the alterations."""
 
 import pytest
 import torch

@@ -120,7 +120,7 @@ def test_moments_may_be_kept_instead_of_features():
         (
             gaussian(features(100, 8, 0)),
             features(100, 7, 1),
-            "d=8 and d=7 features; use those of one extractor",
+            "d=8 and d=7 features; use the same extractor for both",
         ),
         (
             features(100, 8, 0),

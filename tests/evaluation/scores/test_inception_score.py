@@ -86,7 +86,7 @@ def test_it_has_an_interval():
         (torch.randn(10, 3), 1, r"do not sum to 1; pass logits.softmax\(1\)"),
         (torch.ones(10, 3), 1, "do not sum to 1"),
         (torch.ones(10), 1, r"shape \(10,\); expected \(n, K\)"),
-        (torch.eye(4), 3, "splits=3 of n=4 images leave fewer than 2 a split"),
+        (torch.eye(4), 3, "splits=3 of n=4 images leave fewer than 2 per split"),
         (torch.eye(4), 0, "splits=0"),
         (torch.eye(4) * torch.nan, 1, "NaN or infinity in 4 of 4 rows"),
     ],

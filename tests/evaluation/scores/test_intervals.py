@@ -111,7 +111,7 @@ def test_too_few_to_halve_are_refused_with_the_reason():
         half_samples(mean, torch.ones(3))
     with pytest.raises(
         ValueError,
-        match="half of the n=20 samples, and half is not enough: n=10 images are too "
+        match="half of the n=20 samples, and half are not enough: n=10 images are too "
         "few for the Fréchet distance in d=16",
     ):
         half_samples(

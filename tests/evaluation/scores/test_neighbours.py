@@ -56,7 +56,7 @@ def test_copies_that_are_repeated_still_count_as_inside():
 
 @pytest.mark.parametrize("k", [0, 6])
 def test_neighbours_that_are_not_there_are_refused(k):
-    with pytest.raises(ValueError, match=f"k={k} must be at least 1 and at most the 5"):
+    with pytest.raises(ValueError, match=f"k={k} must be at least 1 and at most 5"):
         nearest(features(3, 0), features(5, 1), k)
 
 

@@ -1,4 +1,4 @@
-"""The counting, apart from the network: what is seen is put together by hand."""
+"""The counting, without the network: the judge's output is put together by hand."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -186,7 +186,7 @@ def test_what_cannot_be_judged_is_refused():
     judge, images = ShapesJudge().eval(), torch.zeros(2, 3, 32, 32) - 0.5
     with pytest.raises(ValueError, match="3 captions do not fit 2 images"):
         judge_captions(images, ["a red circle"] * 3, judge)
-    with pytest.raises(ValueError, match=r"the judge of shapes sees \(3, 32, 32\)"):
+    with pytest.raises(ValueError, match=r"the shapes judge takes \(3, 32, 32\)"):
         judge_captions(images[..., :16, :16], ["a red circle"] * 2, judge)
     with pytest.raises(TypeError, match="is one string; give a list"):
         judge_captions(images, "a red circle", judge)
