@@ -37,7 +37,7 @@ def table(
     """A table with the columns `head` ("width | loss", or a list), from rows of cells:
     text as it is, counts with thousands marked, numbers with `digits` decimals, and
     arrays of one value per seed as mean ± standard deviation. Where values differ by
-    orders of magnitude, `digits=None` shows as many decimals as each spread justifies.
+    orders of magnitude, `digits=None` gives each its own decimals.
 
     `note` is Markdown below the table. Raises ValueError for a row of another length.
     """
@@ -56,12 +56,13 @@ def table(
 
 def mean_std(values, digits: int | None = 3) -> str:
     """Values (n,) over seeds as "mean ± standard deviation"; with `digits=None` the
-    decimals go to the first digit of the deviation.
+    decimals show three digits of the mean and at least one of the deviation.
     """
     values = as_array("values", values).astype(float)
     spread = values.std(ddof=1)
     if digits is None:
-        digits = max(0, -math.floor(math.log10(spread))) if spread > 0 else 3
+        scales = [0.01 * abs(values.mean()), spread]
+        digits = max([0, *(-math.floor(math.log10(v)) for v in scales if v > 0)])
     return f"{values.mean():,.{digits}f} ± {spread:,.{digits}f}"
 
 
