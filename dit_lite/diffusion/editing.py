@@ -45,11 +45,11 @@ def inpaint(
 
     images (B, C, H, W) in [-1,1], `known` (H, W) or (B, H, W) bool, True where a pixel
     is kept; labels (B,), `how` the other arguments of `sample`. Returns images (B, C,
-    H, W) in [-1,1] whose known pixels are exactly the given ones. At strength 1
-    the other pixels of `images` are ignored; below 1 filling starts from them, so that
-    a second call on the result, at 0.5 say, fits it better to what is known: this is
-    what RePaint repeats its steps for. Raises TypeError or ValueError for a
-    mask of another type or shape, and what `edit` refuses. Source: 2011.13456 app. I.2
-    for the replacement, 2201.09865 for its repetition.
+    H, W) in [-1,1] whose known pixels are exactly the given ones. At strength 1 the
+    other pixels of `images` are ignored; below 1 filling starts from them, so that a
+    second call on the result, at 0.5 say, fits it better to what is known: this is what
+    RePaint repeats its steps for. Raises TypeError or ValueError for a mask of another
+    type or shape, and what `edit` refuses. Source: 2011.13456 app. I.2 for the
+    replacement, 2201.09865 for its repetition.
     """
     return sample(model, labels, init_images=InitImages(images, strength, known), **how)

@@ -73,19 +73,18 @@ class Result:
         commits, torches = (
             [*dict.fromkeys(one[key] for one in runs)] for key in ("commit", "torch")
         )
-        seeds = (
-            f", seeds {', '.join(map(str, self.settings['seeds']))}"
-            if "seeds" in self.settings
-            else ""
-        )
+        seeds = self.settings.get("seeds", [])
+        named = f", seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        # what is recorded is compared word for word, so only the page is corrected
+        hardware = p["hardware"].replace(", 1 threads", ", 1 thread")
         old = " STALE: the settings have changed since;" if self.stale else ""
         return (
             f"Recorded result '{self.name}', budget {self.budget}:{old} "
             f"{' to '.join(dates[:1] + dates[1:][-1:])}, "
             f"commit{'s' if len(commits) > 1 else ''} "
-            f"{', '.join(c[:8] for c in commits)}, {p['hardware']}, torch "
+            f"{', '.join(c[:8] for c in commits)}, {hardware}, torch "
             f"{', '.join(torches)}, "
-            f"{p['seconds']:.0f} s{seeds}."
+            f"{p['seconds']:.0f} s{named * bool(seeds)}."
         )
 
 

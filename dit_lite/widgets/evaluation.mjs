@@ -21,7 +21,7 @@ const capital = text => text[0].toUpperCase() + text.slice(1);
 function rounded([low, high], count) {
   const rough = (high - low) / count,
     size = 10 ** Math.floor(Math.log10(rough));
-  const step = size * [1, 2, 5, 10].find(factor => factor * size >= rough);
+  const step = size * [1, 2, 5, 10].find(factor => 1.4 * factor * size >= rough);
   const first = Math.ceil(low / step),
     last = Math.floor(high / step);
   return Array.from(

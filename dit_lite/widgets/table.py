@@ -4,6 +4,7 @@ JupyterLab and Colab all show as a table.
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable, Sequence
 
@@ -28,11 +29,15 @@ class Table:
 
 
 def table(
-    head: str | Sequence[str], rows: Iterable[Sequence], note: str = "", digits: int = 3
+    head: str | Sequence[str],
+    rows: Iterable[Sequence],
+    note: str = "",
+    digits: int | None = 3,
 ) -> Table:
     """A table with the columns `head` ("width | loss", or a list), from rows of cells:
     text as it is, counts with thousands separators, numbers with `digits` decimals, and
-    arrays of one value per seed as mean ± standard deviation.
+    arrays of one value per seed as mean ± standard deviation. Where values differ by
+    orders of magnitude, `digits=None` gives each its own decimals.
 
     `note` is Markdown below the table. Raises ValueError for a row of another length.
     """
@@ -49,10 +54,16 @@ def table(
     return Table(list(head), shown, note)
 
 
-def mean_std(values, digits: int = 3) -> str:
-    """Values (n,) over seeds as "mean ± standard deviation"."""
+def mean_std(values, digits: int | None = 3) -> str:
+    """Values (n,) over seeds as "mean ± standard deviation"; with `digits=None` the
+    decimals show three digits of the mean and at least one of the deviation.
+    """
     values = as_array("values", values).astype(float)
-    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
+    spread = values.std(ddof=1)
+    if digits is None:
+        scales = [0.01 * abs(values.mean()), spread]
+        digits = max([0, *(-math.floor(math.log10(v)) for v in scales if v > 0)])
+    return f"{values.mean():,.{digits}f} ± {spread:,.{digits}f}"
 
 
 def mean_range(values, spec: str = ".3f") -> str:
@@ -64,7 +75,7 @@ def mean_range(values, spec: str = ".3f") -> str:
     return f"{values.mean():{spec}} ({low:{spec}} to {high:{spec}})"
 
 
-def _cell(value, digits: int) -> str:
+def _cell(value, digits: int | None) -> str:
     if isinstance(value, str):
         return value
     if hasattr(value, "item") and np.ndim(value) == 0:  # a tensor's or array's number
@@ -72,5 +83,5 @@ def _cell(value, digits: int) -> str:
     if isinstance(value, numbers.Integral):
         return f"{value:,}"
     if isinstance(value, numbers.Real):
-        return f"{value:.{digits}f}"
+        return f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
     return mean_std(value, digits)

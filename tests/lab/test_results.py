@@ -39,6 +39,8 @@ def test_a_result_comes_back_with_its_provenance(results):
         result.provenance
     )
     assert "seeds 0, 1" in str(result)
+    result.provenance["hardware"] = "Abacus, 1 threads"
+    assert ", Abacus, 1 thread, " in str(result)
     assert not result.stale
 
 

@@ -36,6 +36,22 @@ def test_a_cell_is_formatted_by_what_it_is(cell, shown):
     assert table(["x"], [[cell]], digits=2).rows == [[shown]]
 
 
+@pytest.mark.parametrize(
+    ("centre", "spread", "shown"),
+    [
+        (1007.9, 419.6, "1,008 ± 420"),
+        (0.2119, 0.0004, "0.2119 ± 0.0004"),
+        (0.00248, 0.00003, "0.00248 ± 0.00003"),
+        (0.0126, 0.0117, "0.0126 ± 0.0117"),
+        (2.0, 0.0, "2.00 ± 0.00"),
+        (0.0, 0.0, "0 ± 0"),
+    ],
+)
+def test_the_decimals_of_a_cell_follow_its_size(centre, spread, shown):
+    seeds = np.array([centre - spread, centre, centre + spread])
+    assert table(["x"], [[seeds]], digits=None).rows == [[shown]]
+
+
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"rows\[1\] has 1 cells; expected 2"):
         table("a | b", [[1, 2], [3]])

@@ -52,7 +52,7 @@ def _half_the_classes(images, labels, generator):
     return images[index], labels[index]
 
 
-def _one_a_class(images, labels, generator):
+def _one_per_class(images, labels, generator):
     """The first image of each class, repeated."""
     first = torch.stack(
         [(labels == k).nonzero()[0, 0] for k in range(int(labels.max()) + 1)]
@@ -78,7 +78,7 @@ FAULTS: dict[str, Fault] = {
     "noise": _noisy,
     "blur": _blurred,
     "half of the classes": _half_the_classes,
-    "one image a class": _one_a_class,
+    "one image per class": _one_per_class,
     "class means": _class_means,
     "Gaussian": _same_moments,
 }

@@ -45,7 +45,7 @@ def test_a_fault_changes_what_its_name_says(digits):
         3,
         4,
     ]
-    assert len(inject("one image a class", images, labels)[0].unique(dim=0)) == 10
+    assert len(inject("one image per class", images, labels)[0].unique(dim=0)) == 10
     means, asked = inject("class means", images, labels)
     assert torch.allclose(means[asked == 3][0], images[labels == 3].mean(0))
     plain = torch.full((10, 1, 8, 8), -0.5)
