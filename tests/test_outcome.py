@@ -39,7 +39,7 @@ def end(error: BaseException, capsys) -> tuple[int, str]:
         (
             PermissionError(13, "Permission denied", "/x"),
             2,
-            "/x: Permission denied; give",
+            "/x: Permission denied; change",
         ),
         (
             IsADirectoryError(21, "Is a directory", "/x"),
@@ -50,7 +50,7 @@ def end(error: BaseException, capsys) -> tuple[int, str]:
         (
             OSError(28, "No space left on device"),
             2,
-            "No space left on device; make room",
+            "No space left on device; free some space",
         ),
         (OSError("odd"), 2, "odd"),
         (FileNotFoundError("no model 'x'"), 2, "no model 'x'"),

@@ -99,12 +99,12 @@ class Metrics:
             before = [json.loads(x) for x in content.splitlines()]
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"{path} cannot be read ({error}); put the file of this run back"
+                f"{path} cannot be read ({error}); restore the file of this run"
             ) from None
         if len(content) < self.bytes or len(before) != self.written:
             raise CheckpointError(
                 f"{path} is not the file of this run: it should hold {self.written:,} "
-                f"lines in {self.bytes:,} bytes; put the file of this run back"
+                f"lines in {self.bytes:,} bytes; restore the file of this run"
             )
         self.lines = before + self.lines
 

@@ -122,8 +122,8 @@ def _training(file: Path) -> str:
         )
     except (OSError, LookupError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{file} holds no lines of metrics ({error!r}); put the file of this run "
-            "back, or remove it"
+            f"{file} holds no lines of metrics ({error!r}); restore the file of this "
+            "run, or remove it"
         ) from None
 
 
