@@ -288,7 +288,7 @@ def test_digits_have_one_recipe_and_need_no_word(begun, capsys):
 
 def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
     main(["train", pictures])
-    assert "holds 6 pictures. A model can memorise so few" in capsys.readouterr().err
+    assert "holds 6 pictures. A model can memorise that few" in capsys.readouterr().err
     monkeypatch.setattr("dit_lite.cli.train.FEW_PICTURES", 6)
     main(["train", pictures])
     assert "memorise" not in capsys.readouterr().err

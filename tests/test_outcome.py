@@ -243,7 +243,7 @@ def test_a_moving_picture_goes_from_the_noise_to_the_images_of_sample(tmp_path):
 def test_what_is_no_picture_is_not_written(tmp_path, value):
     images = torch.zeros(4, 1, 8, 8)
     images[1, 0, 2, 3] = value
-    with pytest.raises(DivergedError, match="1 of 4 images hold NaN or infinity"):
+    with pytest.raises(DivergedError, match="1 of 4 images contain NaN or infinity"):
         write_grid(images, 2, tmp_path / "x.png")
     assert not list(tmp_path.iterdir())
 

@@ -51,7 +51,7 @@ def captioned_folder(root: Path, size: int, split: str = "train") -> Captioned:
         if count > LONGEST:
             raise DataError(
                 f"{table}, line {line}: the caption of {row['file']} has {count} "
-                f"words, at most {LONGEST} fit; shorten it"
+                f"words, but at most {LONGEST} fit; shorten it"
             )
     said = [row["caption"] for _, row in rows]
     words = ("", *sorted({word for one in said for word in words_in(one)}))
