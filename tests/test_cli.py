@@ -318,7 +318,7 @@ def test_a_run_that_does_not_fit_is_refused_with_the_way_out(
     )
     error = capsys.readouterr().err
     assert (
-        "at least 25.2 GB, and 8.0 GB are free; choose --budget cpu, or "
+        "at least 25.2 GB, but 8.0 GB are free; choose --budget cpu, or "
         "--batch-size 64, or a smaller --preset"
     ) in error
     assert not out.exists()

@@ -319,7 +319,7 @@ def test_a_run_of_another_kind_of_device_is_told_apart_by_it(finished):
     about |= {"identity": json.dumps(identity)}
     write_tensors(place / "state.safetensors", tensors, about)
     with pytest.raises(
-        CheckpointError, match="holds a run on cuda, and this is cpu; resume it there"
+        CheckpointError, match="holds a run on cuda, but this is cpu; resume it there"
     ):
         train(
             dataclasses.replace(config, precision="fp32"), resume=True, progress=False
