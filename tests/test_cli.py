@@ -144,7 +144,7 @@ def test_experiment_list_shows_state(capsys):
         (["train", "digits", "--width", "63"], "heads=4 does not divide width=63"),
         (["train", "digits", "--preset", "S/3"], "preset='S/3' is not known"),
         (["train", "digits", "--objective", "score"], "objective='score' is not known"),
-        (["train", "no/such/folder"], "is no known data set and no folder"),
+        (["train", "no/such/folder"], "is neither a known data set nor a folder"),
         (["train", "digits", "--device", "warp"], "device='warp'"),
         (["sample", "--checkpoint", "nope"], "no model 'nope'"),
         (
@@ -191,7 +191,7 @@ def test_experiment_list_shows_state(capsys):
         ),
         (
             ["evaluate", "--checkpoint", "digits", "--reference", "nowhere"],
-            "is no known data set and no folder",
+            "is neither a known data set nor a folder",
         ),
         (
             ["evaluate", "--checkpoint", "digits", "--reference", "no.safetensors"],

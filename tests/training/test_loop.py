@@ -74,7 +74,9 @@ def test_the_name_of_a_data_set_is_enough(monkeypatch, tmp_path):
     trainer = train("digits")
     assert trainer.config == TrainConfig(data="digits", budget="cpu").on("fp32", False)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ValueError, match="'digts' is no known data set and no folder"):
+    with pytest.raises(
+        ValueError, match="'digts' is neither a known data set nor a folder"
+    ):
         train("digts")
 
 

@@ -66,5 +66,5 @@ def test_captions_become_rows():
 
 @pytest.mark.parametrize("number", [-1, 42])
 def test_a_number_that_is_no_word_is_refused(number):
-    with pytest.raises(CaptionError, match=re.escape(f"id {number} is no word")):
+    with pytest.raises(CaptionError, match=re.escape(f"id {number} is not a word")):
         decode([1, number])
