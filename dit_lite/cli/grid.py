@@ -51,7 +51,7 @@ def check_grid(
     if max(width, height) > FORMATS[suffix][2] or width * height > MOST_PIXELS:
         raise ValueError(
             f"{rows:,} x {columns:,} images would be a picture of {width:,} x "
-            f"{height:,} pixels, too large for {suffix}; ask for fewer at once"
+            f"{height:,} pixels, too large for {suffix}; ask for fewer at a time"
         )
 
 

@@ -82,7 +82,7 @@ def latents(directory: str | Path) -> Latents:
     """The latents that `encode` wrote into a folder.
 
     Raises DataError for a file that is damaged or of another kind, files that do not
-    belong together, and labels that are no classes, naming the file.
+    belong together, and labels that are not classes, naming the file.
     """
     root = user_path(directory, "data").resolve()
     files = sorted(root.glob(FILES))

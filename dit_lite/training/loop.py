@@ -236,7 +236,7 @@ class Trainer:
 
     def drop_labels(self, y: Tensor) -> Tensor:
         """Replace some conditions by "no condition", which guidance needs: all those of
-        an image together, and, if there are several, each by itself at the same rate.
+        an image together, and, if there are several, each separately, equally often.
         """
         config, several = self.config, bool(self.model_config.caption_parts)
         if not config.label_dropout:
