@@ -388,7 +388,7 @@ def test_a_class_is_drawn_by_its_name(pictures, tmp_path, capsys):
 
 def test_of_many_classes_the_nearest_are_named():
     with pytest.raises(
-        ValueError, match=r"of 100 classes the nearest names are: name 42 \(42\)"
+        ValueError, match=r"of 100 classes, the nearest names are: name 42 \(42\)"
     ) as error:
         class_number("Name 42x", [f"name {k}" for k in range(100)])
     assert str(error.value).count("name ") == 10

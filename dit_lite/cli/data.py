@@ -46,7 +46,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the data sets and whether they are there, decode one into the cache so
+    """List the data sets and whether they are available, decode one into the cache so
     that training starts at once, or encode pictures as latents, which `train` accepts
     like any other data.
     """

@@ -168,7 +168,7 @@ def class_number(label: str, names: Sequence[str], shown: int = 10) -> int:
     some = (
         "the classes are"
         if len(names) <= shown
-        else f"of its {len(names)} classes the nearest names are"
+        else f"of {len(names)} classes, the nearest names are"
     )
     raise ValueError(
         f"label {label!r} is not a class of this model; {some}: "

@@ -61,7 +61,7 @@ def _require_whole(files: list[Path]) -> None:
             f"lacks {name}-{missing[0]:05}-of-{total:05}.parquet"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
             if missing
-            else f"has {len(numbers)} files that are numbered as {total}"
+            else f"has {len(numbers)} files, though their names say {total}"
         )
         raise DataError(
             f"{folder} {lacks}: {len(numbers)} of {total} files are there; download "
