@@ -144,7 +144,7 @@ def test_experiment_list_shows_state(capsys):
         (["train", "digits", "--width", "63"], "heads=4 does not divide width=63"),
         (["train", "digits", "--preset", "S/3"], "preset='S/3' is not known"),
         (["train", "digits", "--objective", "score"], "objective='score' is not known"),
-        (["train", "no/such/folder"], "is no known data set and no folder"),
+        (["train", "no/such/folder"], "is neither a known data set nor a folder"),
         (["train", "digits", "--device", "warp"], "device='warp'"),
         (["sample", "--checkpoint", "nope"], "no model 'nope'"),
         (
@@ -191,7 +191,7 @@ def test_experiment_list_shows_state(capsys):
         ),
         (
             ["evaluate", "--checkpoint", "digits", "--reference", "nowhere"],
-            "is no known data set and no folder",
+            "is neither a known data set nor a folder",
         ),
         (
             ["evaluate", "--checkpoint", "digits", "--reference", "no.safetensors"],
@@ -288,7 +288,7 @@ def test_digits_have_one_recipe_and_need_no_word(begun, capsys):
 
 def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
     main(["train", pictures])
-    assert "holds 6 pictures. A model can memorise so few" in capsys.readouterr().err
+    assert "holds 6 pictures. A model can memorise that few" in capsys.readouterr().err
     monkeypatch.setattr("dit_lite.cli.train.FEW_PICTURES", 6)
     main(["train", pictures])
     assert "memorise" not in capsys.readouterr().err
@@ -318,7 +318,7 @@ def test_a_run_that_does_not_fit_is_refused_with_the_way_out(
     )
     error = capsys.readouterr().err
     assert (
-        "at least 25.2 GB, and 8.0 GB are free; choose --budget cpu, or "
+        "at least 25.2 GB, but 8.0 GB are free; choose --budget cpu, or "
         "--batch-size 64, or a smaller --preset"
     ) in error
     assert not out.exists()
@@ -388,7 +388,7 @@ def test_a_class_is_drawn_by_its_name(pictures, tmp_path, capsys):
 
 def test_of_many_classes_the_nearest_are_named():
     with pytest.raises(
-        ValueError, match=r"of 100 classes the nearest names are: name 42 \(42\)"
+        ValueError, match=r"of 100 classes, the nearest names are: name 42 \(42\)"
     ) as error:
         class_number("Name 42x", [f"name {k}" for k in range(100)])
     assert str(error.value).count("name ") == 10

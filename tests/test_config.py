@@ -133,7 +133,7 @@ WRONG_MODELS = [
             caption_length=3,
             caption_parts=("words", "class", "words"),
         ),
-        ["caption_parts=('words', 'class', 'words')", "stand together"],
+        ["caption_parts=('words', 'class', 'words')", "next to each other"],
     ),
     (dict(caption_parts=("a",)), ["caption_parts has 1 names", "'label'"]),
     (dict(token_scales=(2,)), ["token_scales=(2,)", "'label'", "one token"]),

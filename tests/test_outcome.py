@@ -39,7 +39,7 @@ def end(error: BaseException, capsys) -> tuple[int, str]:
         (
             PermissionError(13, "Permission denied", "/x"),
             2,
-            "/x: Permission denied; give",
+            "/x: Permission denied; change",
         ),
         (
             IsADirectoryError(21, "Is a directory", "/x"),
@@ -50,7 +50,7 @@ def end(error: BaseException, capsys) -> tuple[int, str]:
         (
             OSError(28, "No space left on device"),
             2,
-            "No space left on device; make room",
+            "No space left on device; free some space",
         ),
         (OSError("odd"), 2, "odd"),
         (FileNotFoundError("no model 'x'"), 2, "no model 'x'"),
@@ -243,7 +243,7 @@ def test_a_moving_picture_goes_from_the_noise_to_the_images_of_sample(tmp_path):
 def test_what_is_no_picture_is_not_written(tmp_path, value):
     images = torch.zeros(4, 1, 8, 8)
     images[1, 0, 2, 3] = value
-    with pytest.raises(DivergedError, match="1 of 4 images hold NaN or infinity"):
+    with pytest.raises(DivergedError, match="1 of 4 images contain NaN or infinity"):
         write_grid(images, 2, tmp_path / "x.png")
     assert not list(tmp_path.iterdir())
 

@@ -78,7 +78,7 @@ LABELS = {
     "no class": "no class",
     "other class": "another class",
     "linear": "best linear denoiser",
-    "linear, class": "one that knows the mean of its class",
+    "linear, class": "best linear denoiser, given the class",
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line, a file per command: its `SUMMARY`, `add_flags(parser)`, and
+"""The command line, one file per command: its `SUMMARY`, `add_flags(parser)`, and
 `run(options)`, which imports what it needs when it is called.
 """
 
@@ -16,7 +16,7 @@ COMMANDS = ("train", "sample", "evaluate", "card", "bench", "data", "experiment"
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong use is one line on standard error and exit status 2."""
+    """Reports wrong use in one line on standard error, with exit status 2."""
 
     def error(self, message: str) -> typing.NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")

@@ -23,8 +23,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--autoencoder",
         metavar="NAME_OR_DIR",
-        help="an autoencoder of diffusers: a directory, or a name on the Hugging Face "
-        "hub",
+        help="a diffusers autoencoder: a directory, or a name on the Hugging Face hub",
     )
     group.add_argument("--out", metavar="DIR", help="a new folder for the latents")
     group.add_argument(
@@ -47,9 +46,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the data sets and whether they are there, decode one into the cache so
-    that training starts at once, or encode pictures as latents, on which `train` can
-    work as on any data.
+    """List the data sets and whether they are available, decode one into the cache so
+    that training starts at once, or encode pictures as latents, which `train` accepts
+    like any other data.
     """
     from ..data import DATASETS, DataError, load_data
     from ..files.environment import data_root
@@ -107,7 +106,7 @@ def encode(options: argparse.Namespace) -> None:
     if options.batch_size < 1:
         raise ValueError(
             f"--batch-size {options.batch_size} is too small; encode at least 1 image "
-            "at once"
+            "at a time"
         )
     of_ones_own = options.name not in DATASETS
     size = options.image_size or (PIXELS if of_ones_own else None)

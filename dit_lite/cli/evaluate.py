@@ -69,7 +69,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Sample a model and score the images against real ones, with intervals, next to
-    the same scores of other real images. Processes started by torchrun share the
+    the same scores for other real images. Processes started by torchrun share the
     sampling.
     """
     from ..data import DATASETS
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
         else options.per_class * model.config.num_classes
     )
     origin = origin_of(options.checkpoint)
-    # a shipped model is called by its data
+    # a shipped model has the name of its data
     data = (
         options.checkpoint
         if origin is None and options.checkpoint in DATASETS
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
             **asked,
         )
     if launch.rank():
-        return  # the first of several processes speaks
+        return  # only the first of several processes prints
     text = to_json(report.to_dict(), indent=2)
     if out:
         write(out, (text + "\n").encode())

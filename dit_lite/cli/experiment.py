@@ -42,7 +42,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the experiments, with what is recorded and how long the others would take;
+    """List the experiments, with what is recorded and how long the rest would take;
     or run one, or all pending ones, and record the results under data/results.
     Finished parts are saved, so a run that was stopped can be continued.
     """

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from ..config import CHOICES, RECIPE_FIELDS
 from ..config.sampling import GUIDANCE, SAMPLER, STEPS
 
-#: What a flag is called and says here, where that is not what the field is called and
-#: says.
+#: Placeholder and help text of a flag, where they differ from those of its field.
 METAVARS = {
     "out": "DIR",
     "init_from": "NAME_OR_DIR",
@@ -24,7 +23,7 @@ METAVARS = {
     "label_dropout": "SHARE",
 }
 HELP = {"out": "directory of the run (default: runs/DATA)"}
-#: What decides a field that is left open.
+#: What decides a field that is not given.
 DECIDED_BY = dict.fromkeys(RECIPE_FIELDS, "data set") | {"budget": "device"}
 
 
@@ -35,8 +34,8 @@ def add_fields(
     only: Sequence[str] = (),
     unset: bool = False,
 ) -> None:
-    """A flag for each field of a configuration. With `unset` a flag that was not
-    given leaves no trace.
+    """Add a flag for each field of a configuration. With `unset`, a flag that is not
+    given sets no attribute.
     """
     kinds = typing.get_type_hints(config)
     for f in dataclasses.fields(config):

@@ -1,5 +1,5 @@
-"""Images as one picture file, a row for each class; or their way from noise, as one
-that moves.
+"""Images as one picture file, one row per class; or an animation of their trajectory
+from noise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config.fields import did_you_mean
 
-#: End of the name -> Pillow's format, what else it needs, and its largest side.
+#: Suffix -> Pillow's format, its options, and its largest side in pixels.
 FORMATS = {
     ".png": ("PNG", {}, 1_000_000),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}, 65_500),
@@ -20,9 +20,9 @@ FORMATS = {
     ".tiff": ("TIFF", {"compression": "tiff_deflate"}, 65_500),
     ".gif": ("GIF", {}, 65_500),
 }
-#: The kind that shows every step; a frame's time, and that of the last one, in ms.
+#: The suffix of an animation; the duration of a frame, and of the last one, in ms.
 MOVES, FRAME_TIME, LAST_TIME = ".gif", 120, 2500
-#: A grid of more pixels is no picture to look at, and would fill the memory.
+#: A larger grid is too large to look at, and would fill the memory.
 MOST_PIXELS = 200_000_000
 FRAME, SHOWN = 1, 64  # pixels around an image; small images are enlarged to about this
 
@@ -30,8 +30,8 @@ FRAME, SHOWN = 1, 64  # pixels around an image; small images are enlarged to abo
 def check_grid(
     path: Path, image_size: int, channels: int, rows: int, columns: int
 ) -> None:
-    """Raise ValueError unless `rows` x `columns` images can be written at `path`: what
-    would be refused after an hour of sampling is refused before it.
+    """Raise ValueError unless `rows` x `columns` images can be written at `path`, so
+    that it is known before an hour of sampling, not after it.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
@@ -51,31 +51,31 @@ def check_grid(
     if max(width, height) > FORMATS[suffix][2] or width * height > MOST_PIXELS:
         raise ValueError(
             f"{rows:,} x {columns:,} images would be a picture of {width:,} x "
-            f"{height:,} pixels, too large for {suffix}; ask for fewer at once"
+            f"{height:,} pixels, too large for {suffix}; ask for fewer at a time"
         )
 
 
 def write_grid(images, columns: int, path: Path) -> None:
-    """Write images (n, C, H, W) in [-1,1] as one picture with `columns` images a row,
-    of the kind that the end of its name says; small images are enlarged without
-    smoothing. Raises ValueError for what `check_grid` refuses, and DivergedError for
-    images that hold NaN or infinity, of which nothing is written.
+    """Write images (n, C, H, W) in [-1,1] as one picture with `columns` images per row,
+    in the format of its suffix; small images are enlarged without smoothing. Raises
+    ValueError for what `check_grid` refuses, and, before anything is written,
+    DivergedError for images that contain NaN or infinity.
     """
     from ..training import DivergedError
 
     check_grid(path, images.shape[-1], images.shape[1], len(images) // columns, columns)
     if lost := int((~images.isfinite().flatten(1).all(1)).sum()):
         raise DivergedError(
-            f"{lost} of {len(images)} images hold NaN or infinity, so {path} was not "
-            "written: the model has diverged; use an earlier checkpoint"
+            f"{lost} of {len(images)} images contain NaN or infinity, so {path} was "
+            "not written: the model has diverged; use an earlier checkpoint"
         )
     kind, how, _ = FORMATS[path.suffix.lower()]
     _save(path, _picture(images, columns), format=kind, **how)
 
 
 def write_walk(states, columns: int, path: Path) -> None:
-    """Write the states (S+1, n, C, H, W) of a trajectory, in [-1,1], as one picture
-    that moves from noise to the images and stays there. Raises as `write_grid`.
+    """Write the states (S+1, n, C, H, W) of a trajectory, in [-1,1], as an animation
+    that runs from noise to the images and stays there. Raises as `write_grid`.
     """
     write_grid(states[-1], columns, path)
     first, *rest = (_picture(images.nan_to_num(), columns) for images in states)
@@ -87,7 +87,7 @@ def write_walk(states, columns: int, path: Path) -> None:
 
 
 def _picture(images, columns: int):
-    """Images (n, C, H, W) as a grid of Pillow's."""
+    """Images (n, C, H, W) as a Pillow image, in a grid."""
     from einops import rearrange
     from torch.nn.functional import pad
 
@@ -109,7 +109,7 @@ def _picture(images, columns: int):
 
 
 def _save(path: Path, picture, **how) -> None:
-    """Encoded as a whole first: a file is complete or not there."""
+    """Encode the whole picture first, so that a file is either complete or absent."""
     from ..files.writing import write
 
     encoded = io.BytesIO()

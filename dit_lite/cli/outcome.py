@@ -13,14 +13,14 @@ DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 
 
 def outcome(run: Callable[[], int | None], command: str) -> int:
-    """Run a command: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C. What went
-    wrong, and what the package remarks, is one line each on standard error.
+    """Run a command: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C. Errors and
+    warnings of the package are one line each on standard error.
 
-    Only errors that name their way out end like this: a mistake of the package itself
-    keeps its traceback, which its authors need.
+    Only errors that name their way out end like this: a bug in the package keeps its
+    traceback, which its authors need.
     """
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that knows no é
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot print é
             stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         shown = warnings.showwarning
@@ -37,7 +37,7 @@ def outcome(run: Callable[[], int | None], command: str) -> int:
 
 def _run(run: Callable[[], int | None], command: str) -> int:
     def say(text: str, status: int, error: Exception | None = None) -> int:
-        # what all of several processes raise, the first of them says
+        # only the first process prints what all of them raise
         if int(os.environ.get("RANK", "0")) and getattr(error, "everywhere", False):
             return status
         print(f"dit_lite {command}: {' '.join(text.split())}", file=sys.stderr)
@@ -47,11 +47,11 @@ def _run(run: Callable[[], int | None], command: str) -> int:
         return run() or DONE
     except KeyboardInterrupt as stop:
         return say(str(stop) or "stopped", STOPPED)
-    except BrokenPipeError:  # `| head` has read enough; nothing more is for it
+    except BrokenPipeError:  # `| head` has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
-        # ours say it all, and have no number
+        # our own errors are complete sentences, and have no errno
         text = str(error) if error.errno is None else in_one_line(error)
         return say(text, WRONG, error)
     except ImportError as error:
@@ -60,7 +60,7 @@ def _run(run: Callable[[], int | None], command: str) -> int:
         return say(f"{error}; install it with pip", FAILED)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
-        return say(f"out of memory{reason}; ask for less at once", FAILED)
+        return say(f"out of memory{reason}; ask for less at a time", FAILED)
     except (ValueError, TypeError) as error:
         from ..training import DivergedError
 
@@ -71,6 +71,6 @@ def _run(run: Callable[[], int | None], command: str) -> int:
             raise
         return say(
             f"the GPU is out of memory ({str(error).splitlines()[0]}); ask for less at "
-            "once, such as a smaller --batch-size",
+            "a time, such as a smaller --batch-size",
             FAILED,
         )

@@ -1,4 +1,4 @@
-"""`sample`: images of a trained model, as one picture; or their way from noise."""
+"""`sample`: images of a trained model, as one picture or as an animation."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--autoencoder",
         metavar="NAME_OR_DIR",
-        help="what makes images of a model's latents, where it is no longer where the "
-        "model says",
+        help="autoencoder that decodes the model's latents, if it is no longer where "
+        "the model says",
     )
     parser.add_argument(
         "--out",
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
         draw = sample_together if several else sample
         images = draw(model, labels, **how, progress=not launch.rank())
     if launch.rank():
-        return  # the first of several processes writes
+        return  # only the first of several processes writes
     if decoder:
         images = decoder.decode(images)
     write_grid(images, options.count, out)
@@ -104,8 +104,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def decoder_of(config, given: str | None, device):
-    """The autoencoder of a model of latents, the one that is `given` or the model's
-    own; None for a model of pixels.
+    """The autoencoder that decodes a model's latents, `given` or the model's own; None
+    for a model of pixels.
     """
     from ..autoencoder import Autoencoder
     from ..files.writing import CheckpointError
@@ -121,15 +121,15 @@ def decoder_of(config, given: str | None, device):
         decoder = Autoencoder(given or config.autoencoder, device)
     except (FileNotFoundError, CheckpointError) as error:
         raise type(error)(
-            f"this model draws latents, and they are not decoded: {error}; say where "
-            "the autoencoder is: --autoencoder NAME_OR_DIR, or use dit_lite.sample, "
-            "which returns the latents"
+            f"this model draws latents, which cannot be decoded: {error}; say where "
+            "the autoencoder is with --autoencoder NAME_OR_DIR, or use "
+            "dit_lite.sample, which returns the latents"
         ) from None
     if decoder.latent_channels != config.channels:
         raise ValueError(
             f"the autoencoder {decoder.name!r} decodes {decoder.latent_channels} "
-            f"channels, and the model draws {config.channels}; name the one of its "
-            f"data: {config.autoencoder}"
+            f"channels, but the model draws {config.channels}; use the autoencoder of "
+            f"its data: {config.autoencoder}"
         )
     return decoder
 
@@ -168,7 +168,7 @@ def class_number(label: str, names: Sequence[str], shown: int = 10) -> int:
     some = (
         "the classes are"
         if len(names) <= shown
-        else f"of {len(names)} classes the nearest names are"
+        else f"of {len(names)} classes, the nearest names are"
     )
     raise ValueError(
         f"label {label!r} is not a class of this model; {some}: "

@@ -53,7 +53,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train a model. Settings that are not given are those of the data set's recipe."""
+    """Train a model. Settings that are not given come from the data set's recipe."""
     from ..data import DATASETS, load_data
     from ..distributed import launch
     from ..distributed import trainer as parallel
@@ -97,15 +97,15 @@ def run(options: argparse.Namespace) -> None:
         < FEW_PICTURES
     ):
         print(
-            f"note: {config.data} holds {count} pictures. A model can memorise so few: "
-            "watch the loss on held-out ones, and stop early",
+            f"note: {config.data} holds {count} pictures. A model can memorise that "
+            "few: watch the loss on held-out ones, and stop early",
             file=sys.stderr,
         )
     if parallel.needed(config):
         train = parallel.train
     trained = train(config, resume=options.resume)
     if launch.rank():
-        return  # the first of several processes speaks
+        return  # only the first of several processes prints
     last = trained.metrics[-1]
     print(
         f"{trained.directory}: {last['step']} steps, {last['images']:,} images, "

@@ -10,8 +10,8 @@ from .presets import PATCHES, PRESETS, SIZES, preset
 from .recipes import CPU_RECIPES, RECIPE_FIELDS, RECIPES
 from .run import COMPILE_FROM, CPU, GPU, SILENT, TrainConfig
 
-#: The names that a field accepts, and those of a sampler and an extractor; each
-#: registry of the package holds exactly these (tests/test_config.py).
+#: The names that each field accepts, and the names of samplers and extractors; the
+#: package's registries contain exactly these (tests/test_config.py).
 CHOICES = {
     field.name: field.metadata["check"].choices
     for config in (DiTConfig, TrainConfig)

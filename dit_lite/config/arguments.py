@@ -1,5 +1,5 @@
-"""What a public function is given is of the kind that its signature names, or is
-refused by name before anything is computed.
+"""Checks the arguments of public functions against their annotations before anything is
+computed; the error names the argument.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import types
 from collections.abc import Callable
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-#: The largest whole number that torch takes.
+#: The largest whole number that torch accepts.
 LARGEST = 2**63 - 1
 
 
 def checked(function: Callable) -> Callable:
-    """The function with its arguments compared with its annotations first: a tensor of
-    numbers (an array becomes one), a whole number, a finite number, a text, a class of
-    ours. Raises TypeError or ValueError with the argument, what it is, and what to
-    pass; ranges and shapes are the function's own business.
+    """Wrap a function so that its arguments are first checked against its annotations:
+    a tensor of numbers (an array is converted), a whole number, a finite number, a
+    string, one of our classes. Raises TypeError or ValueError with the argument, its
+    type, and what to pass; ranges and shapes are left to the function.
     """
     signature = inspect.signature(function)
 
@@ -46,7 +46,7 @@ def checked(function: Callable) -> Callable:
 
 
 def as_tensor(hint: Any, value: Any) -> Any:
-    """The value, an array in the place of a tensor as a tensor."""
+    """The value; an array is converted where a tensor is expected."""
     names = [getattr(one, "__name__", "") for one in (hint, *get_args(hint))]
     if "Tensor" in names and type(value).__name__ == "ndarray":
         import torch
@@ -61,7 +61,7 @@ def hints_of(function: Callable) -> dict[str, Any]:
 
 
 def fault(hint: Any, value: Any) -> Callable[[str, Any], Exception] | None:
-    """What makes the error for a value that a hint does not admit; None if it does."""
+    """What makes the error for a value that a hint does not allow; None if it does."""
     if get_origin(hint) in (Union, types.UnionType):
         faults = [fault(one, value) for one in get_args(hint)]
         return None if None in faults else faults[0]
@@ -120,7 +120,7 @@ def number(value: Any) -> Callable | None:
 
 
 def text(value: Any) -> Callable | None:
-    return None if isinstance(value, str) else wanted("a text")
+    return None if isinstance(value, str) else wanted("a string")
 
 
 def function(value: Any) -> Callable | None:
@@ -134,13 +134,13 @@ def switch(value: Any) -> Callable | None:
 
 
 def sequence(value: Any) -> Callable | None:
-    """A list, a tuple or an array of one axis; a text is none."""
+    """A list, a tuple or a one-dimensional array; not a string."""
     good = hasattr(value, "__len__") and hasattr(value, "__getitem__")
     flat = getattr(value, "ndim", 1) == 1 and not isinstance(value, (str, bytes, dict))
     return None if good and flat else wanted("a list")
 
 
-#: The name of an annotation -> its check; other classes are asked by isinstance.
+#: The name of an annotation -> its check; other classes are checked with isinstance.
 KINDS = {
     "Tensor": tensor,
     "int": whole,

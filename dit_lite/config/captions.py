@@ -1,5 +1,5 @@
-"""Captions as numbers: a word is its place in a vocabulary, whose first entry is
-padding.
+"""Captions as numbers: the number of a word is its index in a vocabulary, whose first
+entry is padding.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ def words_in(caption: str) -> list[str]:
 def encode(
     caption: str, vocabulary: Sequence[str], length: int, way_out: str = ""
 ) -> list[int]:
-    """A caption as `length` numbers of words in `vocabulary`, padded with 0.
+    """A caption as the numbers of its words in `vocabulary`, padded with 0 to `length`.
 
     Case and punctuation do not matter. Raises CaptionError for a word that is not in
-    the vocabulary, naming the nearest that is, for a caption without words, and, with
-    `way_out`, for one of more than `length`; TypeError for what is no string.
+    the vocabulary, suggesting the nearest one, for a caption without words, and for one
+    of more than `length` words, saying the `way_out`; TypeError for anything but a
+    string.
     """
     numbers = {word: i for i, word in enumerate(vocabulary) if word}
     if not isinstance(caption, str):
         raise TypeError(
-            f"caption={caption!r} is of {type(caption).__name__}; expected a string of "
-            "words"
+            f"caption={caption!r} is of type {type(caption).__name__}; expected a "
+            "string of words"
         )
     found = words_in(caption)
     found = [word if word in numbers else SPELLINGS.get(word, word) for word in found]
     if not found:
         raise CaptionError(
             f"caption={caption!r} has no words; write some, or use the null caption, "
-            f"{length} zeros, for an image of anything"
+            f"{length} zeros, for an unconditional image"
         )
     for word in found:
         if word not in numbers:
@@ -51,7 +52,7 @@ def encode(
             )
     if len(found) > length:
         raise CaptionError(
-            f"caption={caption!r} has {len(found)} words, at most {length} fit; "
+            f"caption={caption!r} has {len(found)} words, but at most {length} fit; "
             f"{way_out or 'leave some out'}"
         )
     return [numbers[word] for word in found] + [0] * (length - len(found))

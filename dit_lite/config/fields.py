@@ -1,4 +1,4 @@
-"""Fields that carry their own check, and how a configuration says no."""
+"""Configuration fields that carry their own check, and the error that they raise."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class ConfigError(ValueError):
 
 
 def choose(name: str, value, choices) -> None:
-    """Raise ConfigError, with the name that was perhaps meant, unless `value` is one of
-    `choices`.
+    """Raise ConfigError, suggesting the name that was probably meant, unless `value` is
+    one of `choices`.
     """
     choices = tuple(choices)
-    # types first: an array is equal to nothing, element by element
+    # types first: == with an array compares element by element
     if not any(isinstance(value, type(one)) and value == one for one in choices):
         raise ConfigError(
             f"{name}={value!r} is not known; choose one of: "
@@ -32,7 +32,7 @@ def choose(name: str, value, choices) -> None:
 
 
 def did_you_mean(value, choices) -> str:
-    """did you mean 'heun'? " where one of the names is near, else ""."""
+    """ " (did you mean 'heun'?)" if one of the names is close, else ""."""
     if isinstance(value, str):
         known = {str(choice).lower(): str(choice) for choice in choices}
         if near := difflib.get_close_matches(value.lower(), known, 1):
@@ -42,7 +42,7 @@ def did_you_mean(value, choices) -> str:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number in [low, high], also when it is one of numpy's."""
+    """A whole number in [low, high]; numpy's integers are accepted too."""
 
     low: int
     high: int = 2**63 - 1
@@ -68,8 +68,8 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number between low and high, which are allowed unless open; also one
-    of numpy's.
+    """A finite number between low and high, bounds included unless open; numpy's
+    numbers are accepted too.
     """
 
     low: float
@@ -96,7 +96,7 @@ class Number:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some names; the registries of the package hold exactly these
+    """One of several names; the package's registries contain exactly these
     (tests/test_config.py).
     """
 
@@ -109,7 +109,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Text:
-    """A string that is not empty, or a path; `what` it must be stands in the error."""
+    """A non-empty string, or a path; the error says `what` it must be."""
 
     what: str
 
@@ -121,7 +121,7 @@ class Text:
 
 
 def flag(name: str, value) -> bool:
-    """True or False, and nothing that is merely like it."""
+    """True or False; other values that count as true or false are refused."""
     if not isinstance(value, bool):
         raise ConfigError(f"{name}={value!r} must be True or False")
     return value
@@ -146,8 +146,8 @@ def check_fields(config) -> None:
 
 
 def known_fields(config: type, values: dict, what: str) -> dict:
-    """`values`, which are to become a `config`. Raises ConfigError for a field that
-    this version does not have.
+    """`values`, from which a `config` is to be made. Raises ConfigError for a field
+    that this version does not have.
     """
     known = {field.name for field in dataclasses.fields(config)}
     if unknown := sorted(set(values) - known):

@@ -20,8 +20,8 @@ from .fields import (
     setting,
 )
 
-#: The most numbers that a table of positions, N tokens of width D, may hold. With the
-#: bounds of the fields it keeps a file from elsewhere from asking for more than any
+#: The most entries that a table of positions, N tokens of width D, may have. With the
+#: bounds of the fields it stops an untrusted file from asking for more memory than any
 #: machine has.
 TABLE = 2**28
 
@@ -38,7 +38,7 @@ def _names(name: str, value) -> tuple[str, ...]:
 
 
 class PerLayer(OneOf):
-    """One of some names, or a list with one per layer."""
+    """One of several names, or a list with one name per layer."""
 
     def __call__(self, name: str, value) -> str | tuple[str, ...]:
         if not isinstance(value, (list, tuple)) or not value:
@@ -51,12 +51,12 @@ def _lengths(name: str, value) -> tuple[int, ...]:
         raise ConfigError(f"{name}={value!r} must be a tuple of whole numbers, or ()")
     found = tuple(Whole(2)(f"{name}[{i}]", one) for i, one in enumerate(value))
     if len(set(found)) != len(found):
-        raise ConfigError(f"{name}={value!r} has a number twice; name each once")
+        raise ConfigError(f"{name}={value!r} has the same number twice; give it once")
     return found
 
 
 class Shares(OneOf):
-    """One of some names, a list of numbers in [0,1] with one per layer, or None."""
+    """One of several names, a list with one number in [0,1] per layer, or None."""
 
     def __call__(self, name: str, value) -> str | tuple[float, ...] | None:
         if value is None or not isinstance(value, (list, tuple)):
@@ -65,7 +65,7 @@ class Shares(OneOf):
 
 
 def odd(name: str, value) -> int:
-    """A whole number with a middle."""
+    """An odd whole number."""
     whole = Whole(1)(name, value)
     if whole % 2 == 0:
         raise ConfigError(
@@ -75,7 +75,7 @@ def odd(name: str, value) -> int:
     return whole
 
 
-#: Sizes that some conditions need, and the others do not have.
+#: Sizes that some conditions need and the others do not have.
 _SIZES_OF_CONDITIONS = {
     "vocab_size": ("caption",),
     "caption_length": ("caption", "features"),
@@ -88,7 +88,7 @@ class DiTConfig:
     """Everything that is needed to rebuild a Diffusion Transformer and to sample from
     it.
 
-    Raises ConfigError (a ValueError) when a field cannot be: the message names the
+    Raises ConfigError (a ValueError) when a field is invalid: the message names the
     field, its value and what to write instead.
     """
 
@@ -125,8 +125,8 @@ class DiTConfig:
         "width E of a row of features", None, Whole(1, 2**16)
     )
     token_scales: tuple[int, ...] = setting(
-        "coarser tokens beside those of a caption or of features: means over windows "
-        "of so many of them, such as (2, 4); left out: none",
+        "coarser tokens in addition to those of a caption or of features: means over "
+        "windows of this many tokens, such as (2, 4); if omitted, none",
         (),
         _lengths,
     )
@@ -159,9 +159,9 @@ class DiTConfig:
     )
     global_share: str | tuple[float, ...] | None = setting(
         "share s of the pooled condition, through the modulation, in each layer of "
-        "adaln_zero_cross, whose tokens count 1 - s: early falls evenly from 1 to 0, "
-        "late rises, even is a half, learned starts there; or a list with a number "
-        "per layer; left out: 0 everywhere",
+        "adaln_zero_cross; its tokens get 1 - s: early falls linearly from 1 to 0, "
+        "late rises, even is one half, learned starts at one half; or a list with one "
+        "number per layer; if omitted, 0 everywhere",
         None,
         Shares(("early", "late", "even", "learned")),
     )
@@ -210,7 +210,7 @@ class DiTConfig:
     )
     autoencoder: str | None = setting(
         "the autoencoder whose latents the model draws, a directory or a name on the "
-        "Hugging Face hub; left out: it draws pixels",
+        "Hugging Face hub; if omitted, it draws pixels",
         None,
         Text("the directory or the name of an autoencoder"),
     )
@@ -232,8 +232,8 @@ class DiTConfig:
     )
     caption_parts: tuple[str, ...] = setting(
         "several conditions side by side in one caption: for each of its "
-        "caption_length tokens the name of the condition that it belongs to; left "
-        "out: one condition",
+        "caption_length tokens the name of the condition that it belongs to; if "
+        "omitted, one condition",
         (),
         _names,
     )
@@ -341,8 +341,8 @@ class DiTConfig:
         runs = [name for name, _ in groupby(parts)]
         if len(set(runs)) != len(runs):
             raise ConfigError(
-                f"caption_parts={parts} takes up a name again; let the tokens of one "
-                "condition stand together"
+                f"caption_parts={parts} returns to a name after another one; put the "
+                "tokens of each condition next to each other"
             )
 
     def _check_share(self) -> None:
@@ -371,8 +371,8 @@ class DiTConfig:
 
     @property
     def conditions(self) -> dict[str, slice]:
-        """What an image is made from, in the order in which guidance adds it: the name
-        of each condition, and its tokens in a caption.
+        """The conditions in the order in which guidance adds them: the name of each,
+        and its tokens in a caption.
         """
         if not self.caption_parts:
             return {self.condition: slice(None)}
@@ -399,22 +399,22 @@ class DiTConfig:
 
     @property
     def context_tokens(self) -> int:
-        """Most tokens M of time and condition: one, and one for a label, or
-        caption_length and its coarser tokens. Where time goes another way they are
-        those of the condition.
+        """Largest number M of tokens of time and condition: one for time, and one for a
+        label, or caption_length and its coarser tokens. Where time enters another way,
+        only those of the condition.
         """
         words = (self.caption_length or 1) + self.coarse_tokens
         return words + (self.conditioning not in ("adaln_zero_cross", "joint"))
 
     @property
     def coarse_tokens(self) -> int:
-        """Most tokens that are means of others, over all of `token_scales`."""
+        """Largest number of tokens that are means of others, over all scales."""
         return sum(math.ceil(self.caption_length / s) for s in self.token_scales)
 
     @property
     def prefix(self) -> int:
-        """Most tokens that stand before the image's: time and condition in context, or
-        the condition alone in a stream of its own.
+        """Largest number of tokens in front of the image's: time and condition in
+        context, or the condition alone in a stream of its own.
         """
         before = self.conditioning in ("in_context", "joint")
         return self.context_tokens if before else 0
@@ -430,8 +430,8 @@ class DiTConfig:
 
     @property
     def logit_scale(self) -> float:
-        """What products of queries and keys are multiplied by: 1/sqrt(d_h), or with
-        muP 1/d_h, equal to it at the base width (2203.03466 def. 4.1).
+        """Factor on the products of queries and keys: 1/sqrt(d_h), or with muP the
+        multiple of 1/d_h that equals it at the base width (2203.03466 def. 4.1).
         """
         if self.base_width is None:
             return self.head_width**-0.5

@@ -17,8 +17,8 @@ SIZES = {
 }
 PATCHES = (2, 4, 8)
 
-#: Every name `preset` knows. `digits` is the quickstart model of this book: minutes on
-#: a laptop, not a size of the paper.
+#: Every name that `preset` accepts. `digits` is the quickstart model of this book: it
+#: trains in minutes on a laptop, and is not a size of the paper.
 PRESETS = {
     f"{size}/{p}": dict(width=w, depth=d, heads=h, patch_size=p)
     for size, (w, d, h) in SIZES.items()
@@ -40,8 +40,8 @@ def preset(name: str, **changes) -> DiTConfig:
     """The configuration of a named size, with `changes` applied on top.
 
     Names: S B L XL with patch 2 4 8 ("S/2" ... "XL/8", table 1 of 2212.09748), and
-    "digits". Raises ConfigError for another name. The paper's sizes start from its own
-    input, a 32x32x4 latent with 1,000 classes.
+    "digits". Raises ConfigError for any other name. The paper's sizes start from its
+    own input, a 32x32x4 latent with 1,000 classes.
     """
     choose("preset", name, PRESETS)
     base = {} if name == "digits" else dict(image_size=32, channels=4, num_classes=1000)

@@ -1,7 +1,6 @@
-"""How each data set is trained on when nothing else is said."""
+"""The default training settings of each data set."""
 
-#: What `train DATA` does when nothing else is said. A folder of one's own starts from
-#: the CIFAR-10 recipe.
+#: The defaults of `train DATA`. A folder of your own starts from the CIFAR-10 recipe.
 RECIPES = {
     "digits": dict(
         preset="digits",

@@ -21,7 +21,7 @@ from .model import DiTConfig
 from .presets import PRESETS
 from .recipes import CPU_RECIPES, RECIPES
 
-#: Fields that touch no number of a run.
+#: Fields that do not change any number of a run.
 SILENT = (
     "out",
     "parallel",
@@ -31,10 +31,10 @@ SILENT = (
     "log_every",
     "tensorboard",
 )
-#: Unless it is said otherwise, no more steps than these lie between two checkpoints.
+#: By default, at most this many steps lie between two checkpoints.
 SAVE_EVERY = 1_000
 
-#: Compiling takes about a minute, which shorter runs do not win back.
+#: Compiling takes about a minute, which shorter runs do not make up for.
 COMPILE_FROM = 2_000
 #: What a run leaves to its device: the arithmetic that is fast there, and whether
 #: compiling is worth its time (TrainConfig.on).
@@ -66,7 +66,7 @@ class TrainConfig:
     """One training run. Fields left at None take the recipe of the data set
     (`RECIPES`).
 
-    Raises ConfigError (a ValueError) when a field cannot be.
+    Raises ConfigError (a ValueError) when a field is invalid.
     """
 
     data: str = setting(
@@ -218,7 +218,7 @@ class TrainConfig:
             )
 
     def _take_recipe(self, keep_preset: bool) -> None:
-        """Fill in the fields that were left open."""
+        """Fill in the fields that were not given."""
         known = self.data if self.data in RECIPES else "cifar10"
         recipe = dict(RECIPES[known])
         if self.budget == "cpu":
@@ -234,8 +234,8 @@ class TrainConfig:
                 object.__setattr__(self, name, value)
 
     def on(self, precision: str, compiler: bool) -> TrainConfig:
-        """This run with the fields that depend on the device filled in, by what the
-        device prefers: CPU, GPU, or another such pair.
+        """This run with its device-dependent fields filled in with what the device
+        prefers: CPU, GPU, or another such pair.
         """
         compile = (
             compiler and self.steps >= COMPILE_FROM

@@ -29,11 +29,11 @@ def load_data(
     """A data set by name ("digits", "shapes", "cifar10", "imagenet64") or by the path
     of a folder of class folders, or of latents.
 
-    `split` is "train" or "test", or of shapes "unseen": combinations of shape and
-    colour that training never shows. A folder of classes is whole under either name;
-    one with a captions.csv is split by its column split. `image_size` is the side to
-    which a folder is resized (32 when not given); the other sets have a fixed size, and
-    so have latents.
+    `split` is "train" or "test", or for shapes "unseen": combinations of shape and
+    colour that training never shows. A folder of classes is not split: either name
+    gives all of it; one with a captions.csv is split by its column split. `image_size`
+    is the side to which a folder is resized (32 when not given); the other sets have a
+    fixed size, and so have latents.
     Raises ConfigError or DataError (both ValueError), saying what was looked for and
     what to do.
     """
@@ -53,7 +53,7 @@ def load_data(
 
 
 def _check_size(data: Dataset, image_size: int | None, name: str) -> None:
-    """Raise ConfigError for a size that is not that of the data."""
+    """Raise ConfigError for a size other than that of the data."""
     if image_size not in (None, data.shape["image_size"]):
         raise ConfigError(
             f"image_size={image_size} does not fit {name}, whose images have "

@@ -1,4 +1,4 @@
-"""Pictures of one's own with a sentence for each: a folder with a file captions.csv."""
+"""Your own pictures with a caption for each: a folder with a file captions.csv."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def captioned_folder(root: Path, size: int, split: str = "train") -> Captioned:
     if missing := [name for name in files if not name.is_file()]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(
-            f"{table} names pictures that are not there: {missing[0]}{more}; add them, "
-            "or take their lines out"
+            f"{table} lists pictures that are not there: {missing[0]}{more}; add them, "
+            "or remove their lines"
         )
     for line, row in rows:
         if not (count := len(words_in(row["caption"]))):
             raise DataError(
                 f"{table}, line {line}: the caption of {row['file']} is empty; write "
-                "some words, or take the line out"
+                "some words, or remove the line"
             )
         if count > LONGEST:
             raise DataError(
                 f"{table}, line {line}: the caption of {row['file']} has {count} "
-                f"words, at most {LONGEST} fit; shorten it"
+                f"words, but at most {LONGEST} fit; shorten it"
             )
     said = [row["caption"] for _, row in rows]
     words = ("", *sorted({word for one in said for word in words_in(one)}))
@@ -100,7 +100,7 @@ def _of_split(
         if SPLIT in row and row[SPLIT] not in SPLITS:
             raise DataError(
                 f"{table}, line {line}: {SPLIT}={row[SPLIT]!r} is neither train nor "
-                "test; write one of them, or take the whole column out"
+                "test; write one of them, or remove the whole column"
             )
     chosen = [i for i, (_, row) in enumerate(rows) if row.get(SPLIT, "train") == split]
     if not chosen:
@@ -112,11 +112,11 @@ def _of_split(
 
 
 def _inside(root: Path, name: str, table: Path, line: int) -> Path:
-    """The place of a picture, which may not lead out of the folder."""
+    """The path of a picture, which must not lead out of the folder."""
     place = root.absolute() / name
     if not name or not place.resolve().is_relative_to(root.resolve()):
         raise DataError(
-            f"{table}, line {line}: file={name!r} is no picture inside {root}; give "
-            "its path from there"
+            f"{table}, line {line}: file={name!r} is not a picture inside {root}; give "
+            "its path relative to that folder"
         )
     return place

@@ -23,12 +23,12 @@ NAMES = (
 
 
 def cifar10(split: str = "train") -> Dataset:
-    """50,000 training images ("train") or 10,000 test images ("test"), mirrored at
-    will.
+    """50,000 training images ("train") or 10,000 test images ("test"), which may be
+    mirrored.
 
     Hub parquet files below the data root (`uoft-cs/cifar10`: columns img, label) are
     used when found, else torchvision downloads the original batches there. Raises
-    DataError when neither can be had.
+    DataError when neither is available.
     """
     root = data_root() / "cifar10"
     if files := parquet.find(root, (split,)):

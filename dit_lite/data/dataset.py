@@ -12,7 +12,7 @@ from torch import Tensor
 from ..config.class_names import fault_of_name
 from .pixels import to_floats
 
-#: Bounds of what is read: beyond these a file is damaged, or made to fill the memory.
+#: Limits of what is read: beyond them a file is damaged, or made to fill the memory.
 MOST_CLASSES = 100_000
 MOST_SIDE = 4096
 
@@ -41,26 +41,26 @@ def check_size(size: int) -> int:
 
 def check_labels_of(where: str, labels: np.ndarray) -> np.ndarray:
     """Labels (n,) as int64; raises DataError unless they are whole numbers of 0 to
-    MOST_CLASSES - 1. `where` says where they stand.
+    MOST_CLASSES - 1. `where` names their source.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
             f"{where} has labels of type {labels.dtype} and shape {labels.shape}; "
-            "expected one whole number an image"
+            "expected one whole number per image"
         )
     wrong = labels[(labels < 0) | (labels >= MOST_CLASSES)]
     if len(wrong):
         raise DataError(
-            f"{where} has the label {wrong[0]}; classes count from 0, and there may be "
-            f"{MOST_CLASSES:,} of them"
+            f"{where} has the label {wrong[0]}; classes are numbered from 0, and there "
+            f"may be {MOST_CLASSES:,} of them"
         )
     return labels.astype(np.int64)
 
 
 def printable_name(name: str, where: str) -> str:
-    """The name itself; raises DataError, saying `where` it stands, for one that cannot
-    be printed.
+    """The name itself; raises DataError, naming its source `where`, if it cannot be
+    printed.
     """
     if fault := fault_of_name(name):
         raise DataError(f"{where[:200]!r} has a name with {fault}; rename it")
@@ -73,7 +73,8 @@ class Dataset:
     `flip`: a mirrored image is as good as the original. `note`: a caveat that belongs
     beside every score taken against these images.
 
-    Raises DataError for arrays of another type or shape, and a label that is no class.
+    Raises DataError for arrays of another type or shape, and for a label that is not a
+    class.
     """
 
     name: str
@@ -108,14 +109,14 @@ class Dataset:
         ):
             raise DataError(
                 f"class_names={names!r} of {self.name!r} must be a tuple of strings, "
-                "one a class"
+                "one per class"
             )
         classes = len(names)
         wrong = labels[(labels < 0) | (labels >= classes)]
         if len(wrong):
             raise DataError(
-                f"{self.name} has the label {wrong[0]}, which is none of its "
-                f"{classes} classes; labels count from 0"
+                f"{self.name} has the label {wrong[0]}, which is not one of its "
+                f"{classes} classes; labels are numbered from 0"
             )
 
     def __len__(self) -> int:
@@ -150,7 +151,7 @@ class Captioned(Dataset):
     words: tuple[str, ...] = ()
 
     def __post_init__(self):
-        """Captions are no classes, so no label is checked."""
+        """Captions are not classes, so no label is checked."""
 
     @property
     def shape(self) -> dict:

@@ -14,12 +14,12 @@ TEST_SHARE = 5  # every fifth image of a class is held out
 
 
 def digits(split: str = "train") -> Dataset:
-    """1,442 images to train on ("train"), 355 held out ("test"): every fifth of each
+    """1,442 images for training ("train"), 355 held out ("test"): every fifth of each
     class. Values 0 to 16 are spread over 0 to 255.
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
-    # place of an image among those of its class
+    # index of an image within its class
     rank = np.zeros(len(labels), dtype=np.int64)
     for k in range(10):
         rank[labels == k] = np.arange((labels == k).sum())

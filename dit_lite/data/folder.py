@@ -1,5 +1,5 @@
-"""Pictures of one's own: a directory with one sub-directory of images for each
-class, or with images alone.
+"""Your own pictures: a directory with one sub-directory of images per class, or with
+images only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def folder(directory: str | Path, size: int, split: str = "train") -> Dataset:
     """Every picture below `directory`, cropped to its centred square and resized to
     size x size; the class is the sub-directory's name (listing.py has the rule). With a
     captions.csv in it, the pictures and captions that it names (captioned_folder.py).
-    `split`, "train" or "test", chooses among those; class folders have none.
+    `split`, "train" or "test", chooses among those; class folders are not split.
 
-    Warns of what was passed over, with the count and the reason. Raises DataError when
+    Warns of what was skipped, with the count and the reason. Raises DataError when
     there is no such directory, no picture in it or in one of its classes, or a picture
     that cannot be read.
     """
@@ -31,7 +31,7 @@ def folder(directory: str | Path, size: int, split: str = "train") -> Dataset:
     root = user_path(directory, "data")
     if not root.is_dir():
         raise DataError(
-            f"data={str(directory)!r} is no known data set and no folder; give "
+            f"data={str(directory)!r} is neither a known data set nor a folder; give "
             "digits, cifar10, imagenet64, or the path of a folder of class "
             "folders"
         )
@@ -39,7 +39,7 @@ def folder(directory: str | Path, size: int, split: str = "train") -> Dataset:
     if (root / CAPTIONS).is_file():
         return captioned_folder(root, size, split)
     listing, remarks = list_pictures(root), Counter()
-    say(root, listing.passed_over, "passed over")
+    say(root, listing.passed_over, "skipped")
 
     pictures = (decode(file, size, str(file), remarks) for file in listing.files)
     images = store(

@@ -18,7 +18,7 @@ NUMBER = re.compile(r"train_data_batch_(\d{1,4})$")
 
 
 def imagenet64(split: str = "train") -> Dataset:
-    """Training ("train") or validation ("test") images, 64x64x3, mirrored at will.
+    """Training ("train") or validation ("test") images, 64x64x3, which may be mirrored.
 
     Looks below `imagenet64` in the data root for hub parquet files (columns image,
     label), then for the official downsampled batches (train_data_batch_*.npz,
@@ -86,7 +86,7 @@ def _batches(name: str, files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
             f"{files[0].parent} lacks train_data_batch_{missing[0]}.npz: {len(files)} "
             f"of at least {max(numbers)} batches are there; download the others too"
         )
-    # small, while the images are read on a miss only
+    # small, while the images are only read if they are not cached
     labels = [_from_zero(str(file), read(file, "labels")) for file in files]
 
     def pictures():

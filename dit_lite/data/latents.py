@@ -1,5 +1,5 @@
-"""Latents in the place of pictures: a folder of safetensors files, each with the
-latents of some pictures, their classes, and notes that say what made them.
+"""Latents instead of pictures: a folder of safetensors files, each with the latents of
+some pictures, their classes, and notes that say what made them.
 
 Every file holds `latents` (n, c, h, w) in half precision, in the autoencoder's own
 units, and `labels` (n,); its notes hold `about`, the fields of `About` as JSON, which
@@ -27,7 +27,7 @@ from .on_demand import OnDemand
 
 #: The names of the files, which tell such a folder from one of pictures.
 FILES = "latents-*.safetensors"
-A_FILE = 4096  # latents: 34 MB of those of 256 pixels
+A_FILE = 4096  # latents per file: 34 MB for pictures of 256 pixels
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class About:
 @dataclass(frozen=True)
 class Latents(Dataset):
     """Latents (n, c, h, w) float16, on demand, with labels (n,) int64. A model sees
-    them shifted and scaled through its data_mean and data_std. None is mirrored: the
-    latent of a mirrored picture is another one.
+    them shifted and scaled through its data_mean and data_std. They are never mirrored:
+    a mirrored picture has another latent.
     """
 
     about: About | None = None
 
     def __post_init__(self):
-        """Floats, which were checked when they were read."""
+        """Nothing to check: the floats were checked when they were read."""
 
     @property
     def shape(self) -> dict:
@@ -74,7 +74,7 @@ class Latents(Dataset):
 
 
 def holds_latents(directory: str | Path) -> bool:
-    """Whether a folder holds latents and no pictures."""
+    """Whether a folder holds latents rather than pictures."""
     return any(user_path(directory, "data").glob(FILES))
 
 
@@ -82,7 +82,7 @@ def latents(directory: str | Path) -> Latents:
     """The latents that `encode` wrote into a folder.
 
     Raises DataError for a file that is damaged or of another kind, files that do not
-    belong together, and labels that are no classes, naming the file.
+    belong together, and labels that are not classes, naming the file.
     """
     root = user_path(directory, "data").resolve()
     files = sorted(root.glob(FILES))
@@ -90,7 +90,7 @@ def latents(directory: str | Path) -> Latents:
     for file, part, about in zip(files, parts, abouts, strict=True):
         if about != abouts[0] or part.shape[1:] != parts[0].shape[1:]:
             raise DataError(
-                f"{file} and {files[0].name} are of different latents "
+                f"{file} and {files[0].name} hold different latents "
                 f"({about.autoencoder} {part.shape[1:]}, {abouts[0].autoencoder} "
                 f"{parts[0].shape[1:]}, {len(about.class_names)} and "
                 f"{len(abouts[0].class_names)} classes); keep them in folders of "
@@ -147,7 +147,7 @@ def encode(
     a_file: int = A_FILE,
 ) -> Latents:
     """Write the latents of all images of `data` into the new folder `out`, `a_file` of
-    them in a file, and return them.
+    them per file, and return them.
 
     Raises DataError for captions, an `out` that holds latents already, images that the
     autoencoder cannot take, and latents that are not finite in half precision.
@@ -155,7 +155,7 @@ def encode(
     out = user_path(out, "out")
     if not data.class_names:
         raise DataError(
-            f"{data.name} has captions, and a folder of latents keeps classes; give a "
+            f"{data.name} has captions, but a folder of latents stores classes; give a "
             "folder of class folders"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -167,7 +167,7 @@ def encode(
     )
     if data.shape["channels"] != autoencoder.channels:
         raise DataError(
-            f"{data.name} has images of {data.shape['channels']} channels, and the "
+            f"{data.name} has images of {data.shape['channels']} channels, but the "
             f"autoencoder {autoencoder.name!r} takes {autoencoder.channels}; choose "
             "another autoencoder"
         )

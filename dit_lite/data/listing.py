@@ -1,10 +1,10 @@
-"""Which files of a folder are pictures, and of which class: one rule, that of the
+"""Which files of a folder are pictures, and of which class, by the same rule as the
 image folders of torchvision and of the Hugging Face hub.
 
-A class is a folder directly below; its pictures lie in it at any depth, links are
-followed, and what a picture is, the end of its name says. Names that begin with "." or
-"__" are those of the system (`.thumbnails`, `._x.jpg`, `__MACOSX`). Pictures with no
-class folder beside them are one class.
+Each folder directly below is a class; its pictures may lie in it at any depth, links
+are followed, and the suffix decides what is a picture. Names that begin with "." or
+"__" belong to the system (`.thumbnails`, `._x.jpg`, `__MACOSX`). Pictures without class
+folders beside them are one class.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ SUFFIXES = (
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 HIDDEN = "hidden (a name that begins with . or __)"
 OTHER = "of other kinds"
-BROKEN = "links that lead nowhere, or no ordinary files"
-TWICE = "links to a folder that was read already"
+BROKEN = "links that lead nowhere, or files that are not ordinary"
+TWICE = "links to a folder that was already read"
 LOOSE = "pictures beside the class folders"
 
 
 class Listing(NamedTuple):
     """The pictures in order, the class of each, the names of the classes, and what
-    was passed over: {reason: count}.
+    what was skipped: {reason: count}.
     """
 
     files: list[Path]
@@ -101,15 +101,15 @@ def _entries(folder: Path, passed_over: Counter) -> tuple[list[Path], list[Path]
                     passed_over[BROKEN] += 1
     except OSError as error:
         raise DataError(
-            f"folder {folder} cannot be read ({error.strerror or error}); give "
-            "yourself the right to, or remove it"
+            f"folder {folder} cannot be read ({error.strerror or error}); change its "
+            "permissions, or remove it"
         ) from None
     return sorted(folders), sorted(pictures)
 
 
 def _below(folder: Path, passed_over: Counter) -> list[Path]:
-    """All pictures of a class. A folder is read once, whatever links lead to it, so
-    that a link to a folder above ends.
+    """All pictures of a class. A folder is read only once, however many links lead to
+    it, so that a link to a folder above does not loop.
     """
     found, waiting, seen = [], [folder], set()
     while waiting:
@@ -126,13 +126,13 @@ def _below(folder: Path, passed_over: Counter) -> list[Path]:
 
 
 def _refuse_splits(root: Path, folders: list[Path]) -> None:
-    """Folders that are called train and test, and nothing else, are no classes."""
+    """Folders that are called train and test, and nothing else, are not classes."""
     names = {folder.name.lower() for folder in folders}
     nested = any(_entries(folder, Counter())[0] for folder in folders)
     if names <= SPLITS and (nested or len(names) > 1):
         raise DataError(
             f"{root} has the folders {', '.join(sorted(f.name for f in folders))}, "
-            f"which are splits and no classes; give one of them: {folders[-1]}"
+            f"which are splits, not classes; give one of them: {folders[-1]}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Batches in a random order that can be taken up again at any image."""
+"""Batches in a random order that can be resumed at any image."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from .dataset import Dataset
 
 class Loader:
     """An endless sequence of batches; its whole state is `seen`, the number of images
-    handed out.
+    returned so far.
 
     Epoch e visits the images in a permutation drawn from (seed, e), and a batch may
     straddle two epochs, so every batch is full. The bytes, the labels and the order
     live on `device` when the bytes fit there in a third of its free memory, so that a
     batch is gathered without the host; else they stay (memory-mapped) on the host.
-    `resident` decides it instead.
+    `resident` overrides that.
 
-    Data that are `fresh` have a picture for any index: they are counted through, from
-    a place of the seed's own, and no picture comes twice.
+    Data that are `fresh` have a picture for any index: they are read in order, from a
+    start that depends on the seed, and no picture is repeated.
 
-    Of `world` processes the one of number `rank` takes its contiguous `rows` of every
-    batch; what is drawn at random is drawn for the whole batch by each, so that it
-    belongs to an image, whoever works on it. Where `world` does not divide the batch
-    some have a row more: the mean over the whole batch is the mean over the processes
-    of `weight` times the mean over their own rows. Raises ConfigError for fewer images
-    than processes.
+    Process `rank` of `world` takes its contiguous `rows` of every batch; each process
+    draws random numbers for the whole batch, so that they belong to an image, whichever
+    process handles it. Where `world` does not divide the batch, some have one row more:
+    the mean over the whole batch is the mean over the processes of `weight` times the
+    mean over their own rows. Raises ConfigError for fewer images than processes.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class Loader:
     ):
         if not 0 <= rank < world:
             raise ConfigError(
-                f"rank={rank} is none of 0 to {world - 1} (world={world})"
+                f"rank={rank} is not one of 0 to {world - 1} (world={world})"
             )
         if batch_size < world:
             raise ConfigError(
@@ -108,8 +107,8 @@ class Loader:
         return torch.cat(parts)
 
     def _send(self, value: Tensor) -> Tensor:
-        """A tensor of the host on the device; a GPU fetches it from page-locked
-        memory, while the host goes on.
+        """A host tensor on the device; a GPU fetches it from page-locked memory, while
+        the host continues.
         """
         return (
             value.pin_memory().to(self.device, non_blocking=True)

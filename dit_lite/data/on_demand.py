@@ -10,8 +10,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class OnDemand:
-    """What looks like an array (n, ...) and is computed row by row when it is indexed,
-    by a slice or by whole numbers, which may go beyond n.
+    """Looks like an array (n, ...), but is computed row by row when it is indexed, by a
+    slice or by whole numbers, which may go beyond n.
     """
 
     rows: Callable[[np.ndarray], np.ndarray]

@@ -39,7 +39,7 @@ def find(root: Path, splits: tuple[str, ...]) -> list[Path]:
 
 
 def _require_whole(files: list[Path]) -> None:
-    """Files called NAME-00000-of-00002 are all there, once."""
+    """Check that files called NAME-00000-of-00002 are all there, once."""
     sets: dict[tuple[Path, int | None], list[int]] = {}
     for file in files:
         shard = SHARD.search(file.stem)
@@ -61,7 +61,7 @@ def _require_whole(files: list[Path]) -> None:
             f"lacks {name}-{missing[0]:05}-of-{total:05}.parquet"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
             if missing
-            else f"has {len(numbers)} files that count themselves as {total}"
+            else f"has {len(numbers)} files, though their names say {total}"
         )
         raise DataError(
             f"{folder} {lacks}: {len(numbers)} of {total} files are there; download "
@@ -80,7 +80,7 @@ def read(
     needs pyarrow.
 
     Raises DataError for files of another layout, pictures that cannot be read, and
-    labels that are no whole numbers or name more than MOST_CLASSES classes.
+    labels that are not whole numbers or name more than MOST_CLASSES classes.
     """
     try:
         import pyarrow
@@ -113,7 +113,7 @@ def read(
         if not is_integer(columns["label"]):
             raise DataError(
                 f"{file} has a column label of type {columns['label']}; expected whole "
-                "numbers, one an image"
+                "numbers, one per image"
             )
         return table
 
@@ -181,7 +181,7 @@ def class_names(root: Path, known: int) -> tuple[str, ...]:
     """Names from a classes.json below `root` (a list of names, or of records with
     "label" and "words") of `known` classes or more, else the class numbers.
 
-    Raises DataError for a file that is no such list.
+    Raises DataError for a file that is not such a list.
     """
     for file in sorted(root.rglob("classes.json")):
         try:

@@ -1,5 +1,5 @@
-"""One picture file as bytes of red, green and blue: scaled, turned and composed on
-white, or refused by name; nothing is lost in silence.
+"""One picture file as RGB bytes: scaled, rotated and composed on white, or refused by
+name; nothing is lost silently.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from .dataset import DataError
 
-#: What may be opened, by Pillow's names. Among the formats that it would try beside
-#: these, EPS starts another program.
+#: The formats that may be opened, by Pillow's names. Of the others that it would try,
+#: EPS starts another program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-#: Change it with anything below that changes a pixel: decoded arrays are kept under it.
+#: Change it with anything below that changes a pixel: it is part of the cache's keys.
 DECODER = 2
 #: More pixels than any camera takes: a small file that unpacks into gigabytes.
 MOST_PIXELS = 180_000_000
@@ -24,7 +24,7 @@ BACKGROUND = (255, 255, 255)
 #: Modes with an alpha channel; other modes can name one colour as transparent.
 ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
-ANIMATED = "animated or of several pages, of which the first was taken"
+ANIMATED = "animated or with several pages, of which the first was taken"
 
 
 def decode(
@@ -33,7 +33,7 @@ def decode(
     """A picture file as (3, size, size) uint8: the largest centred square, resized
     when `size` differs.
 
-    It is turned as its EXIF orientation says; 16 bits of grey are scaled to 8;
+    It is rotated as its EXIF orientation says; 16 bits of grey are scaled to 8;
     transparent pixels are composed on white; of several frames the first is taken,
     and counted in `remarks`. Raises DataError naming `where` for a file of another
     kind, one that is damaged, one of more than MOST_PIXELS, and values whose white is
@@ -45,7 +45,7 @@ def decode(
         raise DataError(f"{where} holds no picture; remove it, or put the picture in")
     source = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
     try:
-        # what Pillow has to say of metadata changes no pixel
+        # what Pillow warns of in metadata changes no pixel
         with (
             warnings.catch_warnings(action="ignore"),
             Image.open(source, formats=FORMATS) as picture,
@@ -58,11 +58,11 @@ def decode(
             return np.asarray(_square(rgb, size)).transpose(2, 0, 1)
     except DataError:
         raise
-    except UnidentifiedImageError:  # its own words name an object in memory
-        reason = f"it is none of {', '.join(FORMATS)}, or damaged"
+    except UnidentifiedImageError:  # its own message names an object in memory
+        reason = f"it is not one of {', '.join(FORMATS)}, or it is damaged"
     except Image.DecompressionBombError:
         reason = f"it unpacks into more than {MOST_PIXELS:,} pixels"
-    except Exception as error:  # a decoder raises whatever it stumbles over
+    except Exception as error:  # decoders raise errors of any kind
         reason = " ".join(str(error).split()) or type(error).__name__
     raise DataError(
         f"{where} cannot be read as a picture ({reason}); remove or replace it"
@@ -77,7 +77,7 @@ def _is_animated(picture) -> bool:
 
 
 def _upright(picture):
-    """The picture as its camera was held; as it lies where the EXIF are damaged."""
+    """The picture as its camera was held; unrotated if its EXIF data are damaged."""
     from PIL import ImageOps
 
     picture.load()

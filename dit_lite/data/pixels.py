@@ -1,5 +1,5 @@
-"""Bytes in [0,255], in which images are kept, and floats in [-1,1], in which everything
-else is said.
+"""Bytes in [0,255], in which images are stored, and floats in [-1,1], which everything
+else uses.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 whole or not at all.
 
 An array is kept under the names and the *content* of the files it was made of. Time
-and size would be faster and wrong: every bitmap of one size is as long as the other,
-and archives restore old times. Reading all files at each start would be right and
-slow: so a content once read is remembered under the size, the times and the inode of
-its file (unchanged.py), and read again when one of these moved.
+and size would be faster but wrong: all bitmaps of one size are equally long, and
+archives restore old times. Reading all files at each start would be right but slow: so
+a content once read is remembered under the size, the times and the inode of its file
+(unchanged.py), and the file is read again when one of these changes.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def store(
     now.
 
     `pictures` is only consumed when the cache does not hold what `sources` (absolute
-    paths) contain; of several processes that need the same, one decodes and the others
-    wait. Raises DataError when the disk is full, or a source changed on the way.
+    paths) contain; of several processes that need the same images, one decodes and the
+    others wait. Raises DataError when the disk is full, or a source changed meanwhile.
     """
     folder = writable_cache()
     name = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:60]
@@ -102,7 +102,7 @@ def _stats(sources: Sequence[Path]) -> list[tuple[str, ...]]:
 
 
 def _key(folder: Path, sources: Sequence[Path], stats: list, shape: tuple) -> str:
-    """The name of a content: of the paths, the bytes in them, the shape and the
+    """The key of a content: a hash of the paths, the bytes in them, the shape and the
     decoder.
     """
     memo = folder / SEEN / _digest([DECODER, shape, stats])
@@ -119,13 +119,13 @@ def _key(folder: Path, sources: Sequence[Path], stats: list, shape: tuple) -> st
                 contents.append(hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read ({error.strerror or error}); give yourself "
-                "the right to, or remove it"
+                f"{path} cannot be read ({error.strerror or error}); change its "
+                "permissions, or remove it"
             ) from None
     paths = [str(path) for path in sources]
     key = _digest([DECODER, shape, list(zip(paths, contents, strict=True))])
     if settled(stats):
-        # a memory that cannot be kept costs time, nothing else
+        # without this record the next start only takes longer
         with contextlib.suppress(OSError):
             _put(memo, key.encode())
     return key
@@ -147,14 +147,14 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _part_of(path: Path) -> Path:
-    """A name that nobody else has, for a file that is being written. It is opened with
+    """A unique name for a file that is being written. It is opened with
     "x", so that no link is followed, and with the rights that the user gives to files.
     """
     return path.with_name(f".{path.stem}.{secrets.token_hex(8)}.part")
 
 
 def _open(images_at: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The array at a path, None where there is none; a damaged one is named and
+    """The array at a path, None where there is none; a damaged one is reported and
     removed.
     """
     about_at = images_at.with_suffix(".json")
@@ -194,8 +194,8 @@ def _describe(images_at: Path, checksum: str) -> None:
 
 
 def _write(images_at: Path, pictures: Iterable[np.ndarray], shape: tuple) -> None:
-    """Write an array beside its place and rename it. It is written, not mapped: a full
-    disk is then an error of a function, and no signal.
+    """Write an array beside its place and rename it. It is written, not mapped, so that
+    a full disk raises an error instead of a signal.
     """
     size, part = int(np.prod(shape, dtype=object)), _part_of(images_at)
     try:
@@ -216,7 +216,7 @@ def _write(images_at: Path, pictures: Iterable[np.ndarray], shape: tuple) -> Non
                 count += 1
             if count != shape[0]:
                 raise DataError(
-                    f"{count:,} pictures were read where {shape[0]:,} were announced; "
+                    f"{count:,} pictures were read, but {shape[0]:,} were announced; "
                     "run it again when the files are complete"
                 )
             file.truncate()
@@ -228,16 +228,16 @@ def _write(images_at: Path, pictures: Iterable[np.ndarray], shape: tuple) -> Non
         free = shutil.disk_usage(images_at.parent).free
         raise DataError(
             f"cannot keep the decoded images in {images_at.parent} "
-            f"({error.strerror or error}): they need {size / 1e6:,.1f} MB, and "
-            f"{free / 1e6:,.1f} MB are free; make room, choose a smaller image_size, "
-            "or set DIT_LITE_DATA to another disk"
+            f"({error.strerror or error}): they need {size / 1e6:,.1f} MB, but "
+            f"{free / 1e6:,.1f} MB are free; free some space, choose a smaller "
+            "image_size, or set DIT_LITE_DATA to another disk"
         ) from None
     finally:
         part.unlink(missing_ok=True)
 
 
 class _Hashing:
-    """A file that knows the checksum of what was written to it."""
+    """A file that computes the checksum of what is written to it."""
 
     def __init__(self, file: BinaryIO):
         self.file, self.digest = file, hashlib.sha256()
@@ -248,14 +248,14 @@ class _Hashing:
 
 
 def _reserve(file: BinaryIO, size: int, folder: Path) -> None:
-    """Take the room of the whole array now, so that a full disk is known before an
+    """Reserve space for the whole array now, so that a full disk is noticed before an
     hour of decoding. Raises OSError.
     """
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(file.fileno(), 0, size + 128)
         except OSError as error:
-            # file systems that cannot promise room
+            # file systems that cannot reserve space
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
                 raise
     elif shutil.disk_usage(folder).free < size:
@@ -273,10 +273,10 @@ def _counted(
 
 @contextlib.contextmanager
 def _alone(folder: Path, key: str, name: str) -> Iterator[bool]:
-    """One process at a time decodes the images of a key. The lock is one of the
-    kernel and ends with its process, however that ends; process numbers are not
-    unique where containers share a disk. Without such locks (False) all decode for
-    themselves, into files of their own.
+    """One process at a time decodes the images of a key. The lock is the kernel's and
+    ends with its process, however that ends; process numbers are not unique where
+    containers share a disk. Without such locks (False) every process decodes for
+    itself, into its own files.
     """
     lock_at = folder / LOCKS / f"{key}.lock"
     usable = os.access(lock_at, os.W_OK) or not lock_at.exists()  # else another user's
@@ -308,9 +308,9 @@ def _locked(file: BinaryIO, wait: bool = False) -> bool | None:
 
 
 def _remove_remains(folder: Path, own: str | None, patience: float = 86_400) -> None:
-    """Remove what dead processes have left half written: the files of a key that
-    nobody has locked; where nothing can be locked, those of yesterday. This process
-    has locked the key `own`.
+    """Remove what dead processes have left half written: the files of a key that no
+    process has locked or, where locking is impossible, those older than `patience`
+    seconds. This process has locked the key `own`.
     """
     for part in folder.glob(".*.part"):
         key = part.name.split(".")[-3].rsplit("-", 1)[-1]

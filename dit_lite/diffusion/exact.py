@@ -1,5 +1,5 @@
-"""Denoisers in closed form: the best possible one of a finite set of images, and the
-best one that is linear.
+"""Denoisers in closed form: the best possible one for a finite set of images, and the
+best linear one.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from .paths import PATHS, Path
 
 
 class ExactDenoiser:
-    """E[x0 | x_t] when x0 is one of `images` (n, C, H, W), each as likely as the other:
-    what infinite training would arrive at.
+    """E[x0 | x_t] when x0 is one of `images` (n, C, H, W), all equally likely: what
+    unlimited training would converge to.
 
-    Called as (x, t) like `Denoiser`, it can be given to any sampler. `weights` are
+    It is called as (x, t), like `Denoiser`, so any sampler accepts it. `weights` are
     softmax(-|x_t - a x0_i|^2 / 2 s^2), which is softmax attention with the noisy image
     as query and the data as keys and values. Source: 2206.00364 app. B.3.
     """
@@ -25,8 +25,8 @@ class ExactDenoiser:
         self.images, self.path = images.double(), path
 
     def weights(self, x: Tensor, t: float) -> Tensor:
-        """How likely each of the n images is to be behind x (B, C, H, W) at time t:
-        (B, n), rows sum to 1.
+        """The probability that x (B, C, H, W) at time t was made from each of the n
+        images: (B, n), rows sum to 1.
         """
         a, s = (
             v.item()
@@ -49,13 +49,13 @@ class ExactDenoiser:
 
 
 class LinearDenoiser(nn.Module):
-    """The best denoiser that is linear in x_t (and constant): what a network must beat
-    to have learned more than means and correlations.
+    """The best denoiser that is linear in x_t (plus a constant): what a network must
+    beat to have learned more than means and correlations.
 
-    `images` (n, C, H, W) in the units of a model, `config` its configuration: path and
-    objective are those, so that it takes the model's place in a loss. E[x0 | x_t] = m +
-    a S (a^2 S + s^2)^-1 (x_t - a m) for images with mean m and covariance S, which is
-    the Wiener filter, and the exact answer if images were Gaussian. With `labels` (n,)
+    `images` (n, C, H, W) in the units of a model, `config` that model's configuration,
+    whose path and objective it uses, so that it takes the model's place in a loss. E[x0
+    | x_t] = m + a S (a^2 S + s^2)^-1 (x_t - a m) for images with mean m and covariance
+    S, which is the Wiener filter, and exact if images were Gaussian. With `labels` (n,)
     m is the mean of the given class, and S the covariance about these means.
     """
 
@@ -76,7 +76,7 @@ class LinearDenoiser(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """Its prediction of the configuration's target: x (B, C, H, W), t (B,),
-        classes y (B,), which it minds if it was made with labels.
+        classes y (B,), which are used only if it was made with labels.
         """
         path = PATHS[self.config.path]
         a, s = (v.float()[:, None] for v in path.alpha_sigma(t.double()))

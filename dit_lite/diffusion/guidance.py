@@ -1,6 +1,6 @@
-"""Classifier-free guidance: ask with the class and without it, and go beyond the
-difference (Ho & Salimans 2207.12598); of several conditions each with a weight of its
-own (Brooks et al. 2211.09800).
+"""Classifier-free guidance: predict with the class and without it, and extrapolate
+along the difference (Ho & Salimans 2207.12598); several conditions each have their own
+weight (Brooks et al. 2211.09800).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ WEIGHT = Number(0, 1e9)
 
 
 class Prediction(NamedTuple):
-    """What a denoiser says about x_t: the image x0 and the noise eps it sees, and
-    the learned variance channel or None. All (B, C, H, W).
+    """What a denoiser predicts from x_t: the image x0 and the noise eps, and the
+    learned variance channel or None. All (B, C, H, W).
     """
 
     x0: Tensor
@@ -33,17 +33,17 @@ class Prediction(NamedTuple):
 
 
 def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor:
-    """Extrapolate along the difference: w = 1 is the conditional prediction, w = 0 the
-    other.
+    """Extrapolate along the difference: w = 1 gives the conditional prediction, w = 0
+    the unconditional one.
 
-    Source: 2207.12598 eq. 6, whose w is one less; the form of the DiT paper.
+    Source: 2207.12598 eq. 6, whose w is one less; in the form of the DiT paper.
     """
     return unconditional + guidance * (conditional - unconditional)
 
 
 def guide_each(answers: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """From the first of K + 1 answers on, each of the K steps to the next one times its
-    own weight. Equal weights are guidance by the last answer alone.
+    """Start from the first of K + 1 answers and add each of the K steps to the next
+    one, times its own weight. Equal weights are guidance by the last answer alone.
 
     Source: 2211.09800 eq. 3, for K = 2.
     """
@@ -52,8 +52,8 @@ def guide_each(answers: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 
 
 def needed(weights: Sequence[float]) -> list[int]:
-    """Which of the K + 1 answers of `guide_each` its result depends on, for K weights,
-    one or more; the last of them always.
+    """The indices of the K + 1 answers on which the result of `guide_each` depends, for
+    K weights, one or more; always including the last.
     """
     K = len(weights)
     inner = [k for k in range(1, K) if weights[k - 1] != weights[k]]
@@ -67,21 +67,21 @@ def unchanged(x: Tensor, t: float) -> Tensor:
 
 def guidance_weights(config: DiTConfig, guidance: float | Mapping) -> tuple[float, ...]:
     """A weight for each condition of a model: one number for all of them, or by name,
-    {"class": 1.5, "words": 3}, where one that is left out is not guided by (w = 1).
-    Raises ValueError for a condition that the model lacks or a weight that cannot be.
+    {"class": 1.5, "words": 3}, where a condition left out has no guidance (w = 1).
+    Raises ValueError for a condition that the model lacks or an invalid weight.
     """
     names = config.conditions
     if not isinstance(guidance, Mapping):
         return (WEIGHT("guidance", guidance),) * len(names)
     said = ", ".join(map(repr, names))
     if other := [name for name in guidance if name not in names]:
-        alone = f"condition {said} alone" if len(names) == 1 else f"conditions {said}"
+        known = "only the condition" if len(names) == 1 else "the conditions"
         raise ValueError(
-            f"guidance has a weight for {other[0]!r}, and this model has the {alone}; "
-            f"pass one number, or a weight for {said}"
+            f"guidance has a weight for {other[0]!r}, but this model has {known} "
+            f"{said}; pass one number, or a weight for {said}"
         )
     if not guidance:
-        raise ValueError("guidance is empty; pass one number, 1 for none")
+        raise ValueError("guidance is empty; pass one number, 1 for no guidance")
     return tuple(
         WEIGHT(f"guidance[{name!r}]", guidance.get(name, 1.0)) for name in names
     )
@@ -93,12 +93,12 @@ class Denoiser:
 
     `guidance` is one weight, or one for each condition of the model, in their order.
     `interval` (low, high): guidance acts where low <= t <= high, elsewhere the plain
-    conditional model answers (2404.07724). A guided answer costs two calls, and one
-    more for each condition with a weight of its own, made as one pass over a larger
-    batch. `weaker`: conditions like `labels` that say less, from least to most, in the
-    place of those that leave out whole conditions; each adds a weight. `impute` (x, t)
-    -> x puts known pixels into a state before the model sees it (inpainting). Raises
-    ValueError for another number of weights.
+    conditional prediction is used (2404.07724). A guided prediction costs two calls,
+    and one more for each further condition with its own weight, made as one pass over a
+    larger batch. `weaker`: conditions like `labels` that say less, from least to most,
+    used instead of those that leave out whole conditions; each adds a weight. `impute`
+    (x, t) -> x puts known pixels into a state before the model sees it (inpainting).
+    Raises ValueError for a wrong number of weights.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Denoiser:
         self.channels, self.impute = config.channels, impute
         first = next(model.parameters(), None)
         self.dtype = torch.float32 if first is None else first.dtype
-        self.calls = 0  # network evaluations an image
+        self.calls = 0  # network evaluations per image
         self.cache, self._together = WordCache(model), None
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
@@ -137,7 +137,7 @@ class Denoiser:
         times = torch.full((n * x.shape[0],), max(t, 0.0), device=x.device)
         with self.cache.using(y):
             answers = self.model(x.to(self.dtype).repeat(n, 1, 1, 1), times, y)
-        answers = answers.to(x.dtype).chunk(n)  # the one to all that is asked first
+        answers = answers.to(x.dtype).chunk(n)  # the first with all conditions
         self.calls += n
         output = guide_each(
             [one[:, : self.channels] for one in reversed(answers)],
@@ -154,8 +154,8 @@ class Denoiser:
         )
 
     def together(self) -> Tensor:
-        """All that a guided call asks about, most first: one tensor for as long as it
-        stays what it is, by which the cache knows it.
+        """All conditions of a guided call, the fullest first: the same tensor for as
+        long as nothing changes, by which the cache recognises it.
         """
         sources = [self.labels, *(self.weaker or ())]
         stamps = [stamp(one) for one in sources]

@@ -18,8 +18,8 @@ class InitImages:
     images (B, C, H, W) in [-1,1]; `strength` in (0,1], the share of the way to pure
     noise: near 0 keeps the image, 1 forgets it (SDEdit, 2108.01073); `known` (H, W) or
     (B, H, W) bool, the pixels that are kept, or None. Raises TypeError for images that
-    are no floats or a mask that is not bool, ValueError for another shape or range, for
-    NaN, and for a strength outside (0,1].
+    are not floats or a mask that is not bool, ValueError for another shape or range,
+    for NaN, and for a strength outside (0,1].
     """
 
     def __init__(
@@ -46,29 +46,29 @@ class InitImages:
         ]
 
     def check_fits(self, config, count: int) -> None:
-        """Raise ValueError unless there is one image of the size of a model with
-        `config` for each of `count` labels, and for a model of latents.
+        """Raise ValueError unless there is one image of the model's size for each of
+        `count` labels, and for a model of latents.
         """
         if config.autoencoder:
             raise ValueError(
-                f"this model draws latents of {config.autoencoder!r}, and images are "
+                f"this model draws latents of {config.autoencoder!r}, but images are "
                 "edited in pixels; use a model of pixels"
             )
         expected = (count, config.channels, config.image_size, config.image_size)
         if tuple(self.images.shape) != expected:
             raise ValueError(
                 f"images have shape {tuple(self.images.shape)}; this model and "
-                f"{count} labels need {expected}: one image a label, resized to "
+                f"{count} labels need {expected}: one image per label, resized to "
                 "the model's size"
             )
 
     def start(
         self, config, noise: Tensor, first: float
     ) -> tuple[float, Tensor, Callable[[Tensor, float], Tensor]]:
-        """Where sampling starts when it would start from `noise` (B, C, H, W) at time
-        `first`: the time, the state there, and a function (x, t) -> x that puts the
-        noised images into the known pixels of a state, for the model to see. That is
-        enough, since a sampler treats each pixel by itself.
+        """Where sampling starts instead of at `noise` (B, C, H, W) and time `first`:
+        the time, the state there, and a function (x, t) -> x that puts the noised
+        images into the known pixels of what the model sees. That is enough, since a
+        sampler treats each pixel by itself.
         """
         path = PATHS[config.path]
         self.check_fits(config, len(noise))
@@ -80,7 +80,7 @@ class InitImages:
             )
 
         start = self.strength * first + (1 - self.strength) * path.last
-        # like `sample`, which starts from noise alone also where a(first) > 0
+        # like `sample`, which starts from noise alone even where a(first) > 0
         x = noise if self.strength == 1 else noised(start)
         return (
             start,
@@ -125,7 +125,7 @@ def _images(images: Tensor) -> Tensor:
     if not images.isfinite().all():
         raise ValueError(
             f"images hold NaN or infinity in {int((~images.isfinite()).sum())} "
-            "values; repair them before they are edited"
+            "values; repair them before editing"
         )
     low, high = (value.item() for value in images.aminmax())
     if low < -1.001 or high > 1.001:

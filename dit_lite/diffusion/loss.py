@@ -18,7 +18,7 @@ from .paths import PATHS, expand
 def diffusion_loss(
     model: nn.Module, x0: Tensor, y: Tensor, t: Tensor, eps: Tensor
 ) -> Tensor:
-    """Squared error of the prediction at x_t, one value an image.
+    """Squared error of the prediction at x_t, one value per image.
 
     x0 images in the model's units and eps noise (B, C, H, W), y the labels (B,) or
     captions, t (B,) -> (B,). With a learned variance the term of the variational bound
@@ -65,12 +65,12 @@ def image_loss(
 
 
 def variance_term(config, output: Tensor, x0: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    """The mean over steps of the bound, in bits a value: KL(q(x_r|x_t,x0) ||
+    """The mean over steps of the bound, in bits per value: KL(q(x_r|x_t,x0) ||
     p(x_r|x_t)) with r one step before t.
 
     output (B, 2C, H, W), x0 and x (B, C, H, W), t (B,) -> (B,). Times are rounded to
-    the paper's 1,000 steps. Before the first step lies the image itself: q has no width
-    there, and -log p(x0) takes the place of the divergence (2102.09672 sec. 3,
+    the paper's 1,000 steps. The step before the first is the image itself: there q has
+    no width, and -log p(x0) takes the place of the divergence (2102.09672 sec. 3,
     2006.11239 eq. 5).
     """
     path = PATHS["ddpm"]

@@ -1,5 +1,5 @@
-"""A model without error: the exact answer for data that are a mixture of Gaussians.
-It takes a network's place in every sampler.
+"""A model without error: the exact prediction for data drawn from a mixture of
+Gaussians. It can take a network's place in every sampler.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class GaussianMixture(nn.Module):
     components N(mean, covariance), each of one class.
 
     means (J, C, H, H); covariances (J, d, d) with d = CHH, positive definite; classes
-    (J,) int64 in 0..K-1; shares (J,) of the data, equal if None. What a sampler makes
-    of it differs from the data by the error of its steps and by nothing else, so that
-    what guidance does can be told from what a network does. Raises ValueError for
+    (J,) int64 in 0..K-1; shares (J,) of the data, equal if None. Its samples differ
+    from the data only by the error of the sampler's steps, so that the effect of
+    guidance can be told apart from a network's errors. Raises ValueError for
     shapes that do not fit, and for a covariance that is not positive definite.
     """
 

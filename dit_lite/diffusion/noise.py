@@ -1,5 +1,5 @@
 """Noise that belongs to an image, not to a batch: image i of a seed is the same alone,
-among a thousand, and in whatever parts they are worked off.
+among a thousand, and however they are divided into batches.
 """
 
 from __future__ import annotations
@@ -7,18 +7,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-#: 2^32 over the golden ratio: of all steps the one whose multiples keep furthest apart
-#: (Knuth, TAOCP 3, 6.4), so that no image of a seed is one of a seed near by.
+#: 2^32 over the golden ratio: the step whose multiples keep furthest apart (Knuth,
+#: TAOCP 3, 6.4), so that no image of a seed is also one of a nearby seed.
 APART = 0x9E3779B9
 
 
 class ImageNoise:
-    """Standard normal noise (count, *shape), drawn afresh at each call, each image
-    from a generator of its own: that of `seed` and its index, `first` to `first +
-    count - 1`.
+    """Standard normal noise (count, *shape), drawn anew at each call, for each image
+    from its own generator, that of `seed` and its index, `first` to `first + count -
+    1`.
 
     It is drawn on the CPU in float32, so that it is the same for every device and
-    type of number.
+    dtype.
     """
 
     def __init__(self, seed: int, count: int, shape: tuple[int, ...], first: int = 0):

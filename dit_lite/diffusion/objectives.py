@@ -1,7 +1,7 @@
-"""What the network is asked for. The four targets are one thing in four coordinates.
+"""What the network predicts. The four targets are one thing in four coordinates.
 
 Every target is p x0 + q eps for some numbers p(t), q(t). Together with x_t = a x0 + s
-eps that is two linear equations in two unknowns, so that any prediction gives x0 and
+eps these are two linear equations in two unknowns, so any prediction determines x0 and
 eps, and through them every other target.
 """
 
@@ -28,13 +28,13 @@ def _coefficients(
     objective: str, path: Path, t: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     a, s = path.alpha_sigma(t)
-    # the derivatives are needed by "flow" alone
+    # only "flow" needs the derivatives
     da, ds = path.derivative(t) if objective == "flow" else (a, s)
     return a, s, *OBJECTIVES[objective](a, s, da, ds)
 
 
 def target(objective: str, path: Path, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-    """What the network should say: x0, eps (B, C, H, W), t (B,) -> (B, C, H, W)."""
+    """What the network should predict: x0, eps (B, C, H, W), t (B,) -> (B, C, H, W)."""
     _, _, p, q = _coefficients(objective, path, t)
     return expand(p, x0) * x0 + expand(q, x0) * eps
 
@@ -45,8 +45,8 @@ def to_x0_eps(
     """The image and the noise that a prediction implies.
 
     prediction and x (B, C, H, W), t (B,) -> x0, eps (B, C, H, W). The determinant
-    vanishes, and with it the answer, for "eps" where a = 0 (pure noise holds no
-    image) and for "x0" where s = 0 (an image holds no noise).
+    vanishes, so that there is no answer, for "eps" where a = 0 (pure noise contains no
+    image) and for "x0" where s = 0 (an image contains no noise).
     """
     a, s, p, q = _coefficients(objective, path, t)
     det = a * q - s * p

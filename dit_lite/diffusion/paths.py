@@ -11,8 +11,8 @@ from torch import Tensor
 
 
 def expand(value: Tensor, x: Tensor) -> Tensor:
-    """A value an image, (B,) or a scalar, shaped so that it multiplies images x (B,
-    C, H, W), in the dtype of x.
+    """One value per image, (B,), or a scalar, shaped to multiply images x (B, C, H, W),
+    in the dtype of x.
     """
     return value.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
@@ -21,18 +21,18 @@ class Path:
     """The two coefficients of a path and their derivatives; all take and return tensors
     of t, computed in float64.
 
-    `first` and `last` are the times where a sampler starts and where it has arrived.
+    `first` and `last` are the times at which a sampler starts and ends.
     """
 
     first, last = 1.0, 0.0
 
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """a(t) and s(t), the shares of image and noise."""
-        raise TypeError(f"{type(self).__name__} must say what a(t) and s(t) are")
+        raise TypeError(f"{type(self).__name__} must define a(t) and s(t)")
 
     def derivative(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """da/dt and ds/dt."""
-        raise TypeError(f"{type(self).__name__} must say what da/dt and ds/dt are")
+        raise TypeError(f"{type(self).__name__} must define da/dt and ds/dt")
 
     def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """The noisy image x_t = a x0 + s eps: x0 and eps (B, C, H, W), t (B,)."""
@@ -78,12 +78,12 @@ class Cosine(Path):
 
 
 class DDPM(Path):
-    """1,000 steps of variance beta_i from 1e-4 to 0.02 (2006.11239 sec. 4), what DiT
-    uses.
+    """1,000 steps of variance beta_i from 1e-4 to 0.02 (2006.11239 sec. 4), as used by
+    DiT.
 
     Step i of the released code, which counts from 0, is t = i/1000; log(a^2) is linear
     between the steps. The paper's clean image is one step before its first, so a
-    sampler starts at t = 0.999 and has arrived at t = -0.001.
+    sampler starts at t = 0.999 and ends at t = -0.001.
     """
 
     first, last = 0.999, -0.001

@@ -54,10 +54,10 @@ def euler(
 def heun(
     denoise: Denoiser, path: Path, x: Tensor, times: Tensor, noise: Noise
 ) -> Steps:
-    """Try an Euler step, and step with the mean of the velocities at its two ends.
+    """Try an Euler step, then step with the mean of the velocities at its two ends.
 
-    Second order, two calls per step; the last step is plain Euler, since at a finished
-    image no call is needed. Source: 2206.00364 alg. 1, in our t.
+    Second order, two calls per step; the last step is plain Euler, since no call is
+    needed at a finished image. Source: 2206.00364 alg. 1, in our t.
     """
     for t, r in _pairs(times):
         x0, eps, _ = denoise(x, t)
@@ -117,8 +117,8 @@ def dpmpp_2m(
     """DPM-Solver++ of second order in two-step form: extrapolate the predicted image
     over the log-SNR (2211.01095 alg. 2).
 
-    One call a step. Steps without a past of finite log-SNR (the first, and from pure
-    noise the second too) and the last are of first order.
+    One call per step. Steps without a previous step of finite log-SNR (the first, and
+    from pure noise the second too) and the last are of first order.
     """
     before, past = None, None  # the last prediction, and the last step in half log-SNR
     for t, r in _pairs(times):

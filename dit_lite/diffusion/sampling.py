@@ -105,8 +105,8 @@ class Trajectory(NamedTuple):
     """A recorded trajectory of S steps: times (S+1,) falling; states and x0_pred (S+1,
     B, C, H, W) in the model's units.
 
-    x0_pred is the image predicted from the state beside it; the last is the finished
-    image. `calls` counts network evaluations.
+    x0_pred is the image predicted from the state at the same index; the last is the
+    finished image. `calls` counts network evaluations.
     """
 
     times: Tensor
@@ -122,7 +122,7 @@ def record_trajectory(
     noise: Tensor | None = None, start: float | None = None, spacing: str = "equal",
 ) -> Trajectory:  # fmt: skip
     """Sample like `sample`, and keep every state on the way; `noise` (B, C, H, W)
-    replaces the seeded start. Arguments and errors as there.
+    replaces the seeded start. Arguments and errors as in `sample`.
     """
     config = denoiser_config(model)
     passed = list(
@@ -161,19 +161,18 @@ def sample(
 ) -> Tensor:
     """Make one image for each label.
 
-    labels (B,) class numbers, num_classes for "no class"; of several conditions a dict
-    with a list of each. `guidance` w = 1 is none; of several conditions one weight for
-    all, or {name: weight};
-    `interval` the times in which it acts; `sampler` one of euler, heun, ddim, ddpm,
-    ddpm_upper, dpmpp_2m. `start` is the time to start from (None: pure noise, or the
-    nearest to it that the objective allows); `spacing` says whether steps are "equal"
-    in t or in "log_snr", log(a^2/s^2). Returns images (B, C, H, W) in [-1,1] on the
-    model's device, of a model of latents these, which `Autoencoder.decode` makes into
-    images. Image i of a seed is the same however many are asked for, and in parts of
-    whatever `batch_size` they are worked off. With `init_images` the images of
-    `edit` and `inpaint` are made; `progress` shows a bar; `first` is the index of the
-    first image among those of the seed. Raises ValueError or TypeError for labels out
-    of range, an unknown sampler or spacing, a start at which it cannot begin, or
+    labels (B,) class numbers, num_classes for "no class"; for several conditions a dict
+    with a list of each. `guidance` w = 1 is none; for several conditions one weight for
+    all, or {name: weight}; `interval` the times at which it acts; `sampler` one of
+    euler, heun, ddim, ddpm, ddpm_upper, dpmpp_2m. `start` is the time to start from
+    (None: pure noise, or the nearest to it that the objective allows); `spacing` says
+    whether steps are "equal" in t or in "log_snr", log(a^2/s^2). Returns images (B, C,
+    H, W) in [-1,1] on the model's device; a model of latents returns latents, which
+    `Autoencoder.decode` turns into images. Image i of a seed is the same however many
+    are asked for, whatever the `batch_size`. With `init_images` the images of `edit`
+    and `inpaint` are made; `progress` shows a bar; `first` is the index of the first
+    image among those of the seed. Raises ValueError or TypeError for labels out of
+    range, an unknown sampler or spacing, a start from which it cannot begin, or
     guidance on a model without a null class.
     """
     config = denoiser_config(model)
@@ -225,19 +224,19 @@ def _start(start: float | None, config: DiTConfig) -> float:
 
 
 def denoiser_config(model: nn.Module) -> DiTConfig:
-    """The configuration of a model; raises TypeError for what is none."""
+    """The configuration of a model; raises TypeError for anything else."""
     config = getattr(model, "config", None)
     if not isinstance(model, nn.Module) or not isinstance(config, DiTConfig):
         raise TypeError(
             f"model is a {type(model).__name__}; pass a DiT, for example "
-            'dit_lite.load("digits"), and of a wrapped one model.module'
+            'dit_lite.load("digits"), and for a wrapped one its model.module'
         )
     return config
 
 
 def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where a model computes, and in which type of number its states are kept: that of
-    the weights, but no coarser than float32.
+    """The device of a model, and the dtype of its states: that of the weights, but at
+    least float32.
     """
     weights = next(model.parameters())
     return weights.device, torch.promote_types(weights.dtype, torch.float32)

@@ -48,8 +48,8 @@ def _equal(path: Path, first: float, steps: int) -> Tensor:
 
 
 def _equal_log_snr(path: Path, first: float, steps: int) -> Tensor:
-    """All steps but the last are equal in log(a^2/s^2), which rises from that of
-    `first` to its negative; the last, to the image, would be infinite.
+    """All steps but the last are equal in log(a^2/s^2), which rises from its value at
+    `first` to the negative of that; the last, to the image, would be infinite.
     """
     start = path.log_snr(torch.tensor(first, dtype=torch.float64)).item()
     if not -math.inf < start < 0:
@@ -72,10 +72,10 @@ SPACINGS: dict[str, Callable[[Path, float, int], Tensor]] = {
 
 
 def at_ratio(path: Path, log_snr: Tensor) -> Tensor:
-    """The times at which a path has these log(a^2/s^2): (B,) -> (B,), float64; an end
-    of the path for a ratio that lies beyond it.
+    """The times at which a path has these log(a^2/s^2): (B,) -> (B,), float64; the end
+    of the path for a ratio beyond it.
 
-    On every path the ratio falls from image to noise, so halving finds the one time.
+    On every path the ratio falls from image to noise, so bisection finds the one time.
     """
     low, high = (
         torch.full_like(log_snr, end, dtype=torch.float64) for end in (path.last, 1.0)

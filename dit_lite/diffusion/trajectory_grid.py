@@ -43,10 +43,10 @@ def trajectory_grid(
     states of each trajectory.
 
     Kept are those reached after the shares 0, 1/(M-1), ..., 1 of the steps, so that
-    trajectories of different length can be laid side by side; one of fewer than M-1
-    steps repeats some. An image is the one that `sample(model, [class], steps,
-    guidance, sampler, seed)` makes, the noise of "ddpm" apart. Raises ValueError for
-    fewer than two states or an empty list, and what `sample` raises.
+    trajectories of different lengths line up; one of fewer than M-1 steps repeats some.
+    Each image is the one that `sample(model, [class], steps, guidance, sampler, seed)`
+    makes, except for the noise of "ddpm". Raises ValueError for fewer than two states
+    or an empty list, and for what `sample` raises.
     """
     config = denoiser_config(model)
     states = Whole(2, 10_000)("states", states)  # the first and the last
@@ -96,7 +96,7 @@ def trajectory_grid(
 
 def _each(name: str, values, check) -> list:
     """Every value of a list, checked; raises ValueError for an empty one, and TypeError
-    for what is no list.
+    for anything but a list.
     """
     try:
         values = list(values)

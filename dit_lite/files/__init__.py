@@ -1,3 +1,3 @@
-"""What every room needs of the disk: files written whole, tensors with a checksum,
-models that are saved and loaded, where files are, and what the system says.
+"""What every room needs from the disk: files written whole, tensors with a checksum,
+saving and loading of models, paths, and errors of the system in one line.
 """

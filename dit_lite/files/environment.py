@@ -1,5 +1,6 @@
-"""What surrounds this copy of the package: the files that travel with it (in a checkout
-beside it, installed inside it), the user's data, and whether a page is being built.
+"""The surroundings of this copy of the package: the files that ship with it (beside it
+in a checkout, inside it when installed), the user's data, and whether a page is being
+built.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ _CHECKOUT = _PACKAGE.parent
 
 
 def resource(name: str) -> Path:
-    """The file or folder `name` ("data/checkpoints", "book/claims.yml") of this
-    version, in a checkout or installed.
+    """The path of the file or folder `name` ("data/checkpoints", "book/claims.yml") of
+    this version, in a checkout or an installation.
     """
     place = _CHECKOUT / name
     return (
@@ -24,9 +25,9 @@ def resource(name: str) -> Path:
 
 
 def user_path(path: str | os.PathLike, field: str) -> Path:
-    """A path as a user gives it, `~` for the home. Raises TypeError for something
-    else than a path, ValueError for a home that is not known, and for what no file
-    system takes: NUL, or a name of more than 255 bytes.
+    """A path as the user gave it, with `~` expanded. Raises TypeError for anything that
+    is not a path, and ValueError when the home directory is unknown or no file system
+    accepts the path: NUL, or a name of more than 255 bytes.
     """
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise TypeError(f"{field}={path!r} must be the path of a file or a directory")
@@ -34,15 +35,15 @@ def user_path(path: str | os.PathLike, field: str) -> Path:
         found = Path(path).expanduser()
     except RuntimeError:
         raise ValueError(
-            f"{field}={str(path)!r} is below a home that is not known; set HOME, or "
-            "write the path out"
+            f"{field}={str(path)!r} is below a home directory that is not known; set "
+            "HOME, or write the full path"
         ) from None
     if "\0" in str(found):
-        raise ValueError(f"{field}={str(path)!r} holds a NUL; leave it out")
+        raise ValueError(f"{field}={str(path)!r} contains a NUL; leave it out")
     if long := [part for part in found.parts if len(os.fsencode(part)) > 255]:
         raise ValueError(
             f"{field}={long[0][:40]!r}... is a name of {len(long[0])} characters; "
-            "no file system takes more than 255 bytes"
+            "no file system accepts more than 255 bytes"
         )
     return found
 

@@ -1,8 +1,8 @@
 """Models on disk: a directory with config.json and model.safetensors. Nothing is
 unpickled.
 
-The models themselves are not known here: `Pretrained` gives any module with a `config`
-the two methods that write and read it.
+This file knows no particular model: `Pretrained` gives any module with a `config` the
+two methods that write and read it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class Origin(NamedTuple):
-    """Where weights come from: the data set (a name, or the path of a folder),
-    images seen in training, decay of the averaged weights, a step, and how many
-    steps were made, where the weights say it.
+    """Where weights come from: the data set (a name, or the path of a folder), the
+    images seen in training, the decay of the averaged weights per step, and the number
+    of steps, None where the weights do not record it.
     """
 
     data: str
@@ -41,9 +41,9 @@ class Origin(NamedTuple):
 
 
 class Pretrained:
-    """For a module with a DiTConfig as `config`: how it is written and read."""
+    """Writing and reading of a module that has a DiTConfig as `config`."""
 
-    #: How its weights lie in a file, and what brings those of another file there.
+    #: The layout of its weights in a file, and what converts other layouts to it.
     layout: str
     upgrade: Callable[[Mapping[str, Tensor], int, str | None], dict[str, Tensor]]
 
@@ -55,13 +55,14 @@ class Pretrained:
 
     @classmethod
     def from_pretrained(cls, name_or_directory: str | Path) -> Self:
-        """The model that `save_pretrained` wrote, in eval mode: of a directory, or of
+        """The model that `save_pretrained` wrote, in eval mode: from a directory, or by
         the name of a model that ships with dit_lite ("digits").
 
         Raises FileNotFoundError when there is none, ConfigError for a name that is
-        both, CheckpointError when its files are truncated, foreign, disagree, or hold
-        weights that are no finite floats (all but the first are ValueErrors). No memory
-        is taken for a model whose shapes are not those of the weights.
+        both, CheckpointError when its files are truncated, of another kind, disagree,
+        or contain weights that are not finite floats (all but the first are
+        ValueErrors). No memory is allocated for a model whose shapes differ from those
+        of the weights.
         """
         config = load_config(name_or_directory)
         path = directory_of(name_or_directory) / WEIGHTS
@@ -71,7 +72,7 @@ class Pretrained:
             saved = cls.upgrade(saved, config.heads, about.get("layout"))
         except ValueError as error:
             raise CheckpointError(f"{path} cannot be read: {error}") from None
-        # on the CPU, whose generator is left as it was; that of a GPU is not touched
+        # on the CPU, whose generator is restored; a GPU's generator is never used
         with torch.random.fork_rng(devices=[]):
             model = cls(config)
         load_weights(model, saved, path)
@@ -81,11 +82,11 @@ class Pretrained:
 def save_model(
     model: nn.Module, directory: str | Path, origin: Origin | None = None
 ) -> None:
-    """Write config.json and model.safetensors into `directory`. The weights go first,
-    so that a config never stands without them. A compiled or wrapped model is written
-    as the model inside.
+    """Write config.json and model.safetensors into `directory`. The weights are written
+    first, so that a config never exists without them. Of a compiled or wrapped model,
+    the model inside is written.
 
-    `origin` travels with the weights; `origin_of` reads it.
+    `origin` is stored with the weights; `origin_of` reads it.
     """
     directory, inside = Path(directory), bare(model)
     about = {"layout": inside.layout}
@@ -97,7 +98,7 @@ def save_model(
 
 
 def shipped() -> list[str]:
-    """Names of the models that come with dit_lite."""
+    """Names of the models that ship with dit_lite."""
     place = resource("data/checkpoints")
     return (
         sorted(d.name for d in place.iterdir() if (d / WEIGHTS).exists())
@@ -117,9 +118,9 @@ def directory_of(name_or_directory: str | Path) -> Path:
     shipped_at = resource("data/checkpoints") / name
     if (here / CONFIG).exists() and not here.samefile(shipped_at):
         raise ConfigError(
-            f"{name!r} is a model that comes with dit_lite, and a directory here; "
+            f"{name!r} is both a model that ships with dit_lite and a directory here; "
             f"write {as_written(here)} for the directory, or {shipped_at} for the "
-            "model that comes with dit_lite"
+            "model that ships with dit_lite"
         )
     return shipped_at
 
@@ -133,8 +134,8 @@ def as_written(directory: Path) -> str:
 
 
 def origin_of(name_or_directory: str | Path) -> Origin | None:
-    """What the weights of a model say of their training, None when they do not say
-    it in words of this version. Errors as in `from_pretrained`.
+    """What the weights of a model record about their training; None when they record
+    nothing that this version can read. Errors as in `from_pretrained`.
     """
     about = read_notes(directory_of(name_or_directory) / WEIGHTS)
     try:
@@ -144,7 +145,7 @@ def origin_of(name_or_directory: str | Path) -> Origin | None:
 
 
 def load_config(name_or_directory: str | Path) -> DiTConfig:
-    """What config.json says of a model; errors as in `from_pretrained`."""
+    """The configuration in a model's config.json; errors as in `from_pretrained`."""
     directory = directory_of(name_or_directory)
     path = directory / CONFIG
     if not path.exists():
@@ -167,8 +168,8 @@ def load_config(name_or_directory: str | Path) -> DiTConfig:
         ) from None
     if not isinstance(values, dict) or "patch_size" not in values:
         raise CheckpointError(
-            f"{path} does not describe a DiT of this package; a checkpoint "
-            "of the DiT authors is read by dit_lite.load_official"
+            f"{path} does not describe a DiT of this package; to read a checkpoint "
+            "of the DiT authors, use dit_lite.load_official"
         )
     try:
         return DiTConfig.from_dict(values)
@@ -177,8 +178,8 @@ def load_config(name_or_directory: str | Path) -> DiTConfig:
 
 
 class Unfilled(TorchFunctionMode):
-    """While open, nothing is drawn into new weights: on no device at all that is slow,
-    since the compiler is imported for it.
+    """Inside, new weights are left uninitialised: on the meta device initialising them
+    is slow, because it imports the compiler.
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -190,8 +191,8 @@ class Unfilled(TorchFunctionMode):
 
 
 def outline(kind: type[nn.Module], config: DiTConfig) -> dict[str, Tensor]:
-    """The weights of a kind of model as tensors that take no memory, by name."""
-    # a table of positions is no weight
+    """The weights of a `kind` of model, by name, as tensors that take no memory."""
+    # a fixed table of positions is not among the weights
     if config.position != "learned":
         config = dataclasses.replace(config, position="none", position_extent=None)
     with torch.device("meta"), Unfilled():
@@ -207,13 +208,13 @@ def check_shapes(
     shapes = {clean(name): shape for name, shape in shapes.items()}
     for name in sorted(own.keys() ^ shapes.keys()):
         raise CheckpointError(
-            f"{path} and its configuration are of different models: {name!r} is "
-            "only in one of them; use the config.json saved with it"
+            f"{path} and its configuration belong to different models: {name!r} is "
+            "in only one of them; use the config.json saved with it"
         )
     for name, value in own.items():
         if tuple(value.shape) != tuple(shapes[name]):
             raise CheckpointError(
-                f"{path} and its configuration are of different models: {name!r} "
+                f"{path} and its configuration belong to different models: {name!r} "
                 f"has shape {tuple(shapes[name])}, "
                 f"the configuration says {tuple(value.shape)}; use the "
                 "config.json saved with it"
@@ -221,8 +222,8 @@ def check_shapes(
 
 
 def load_weights(model: nn.Module, saved: dict[str, Tensor], path: Path | str) -> None:
-    """Copy `saved` into `model`; raises CheckpointError when names or shapes are those
-    of another model, and for weights that are no finite floats.
+    """Copy `saved` into `model`. Raises CheckpointError when names or shapes belong to
+    another model, and for weights that are not finite floats.
     """
     own = weights(model)
     saved = {clean(name): value for name, value in saved.items()}
@@ -233,16 +234,16 @@ def load_weights(model: nn.Module, saved: dict[str, Tensor], path: Path | str) -
 
 
 def check_kind(what: str, saved: Tensor, own: Tensor) -> None:
-    """Raise CheckpointError when a saved tensor is no number of the kind of its own
-    place: integers for floats, or floats that are not finite there.
+    """Raise CheckpointError unless a saved tensor can take the place of `own`: integers
+    for integers, and for floats, floats that are finite there.
     """
     if saved.is_floating_point() != own.is_floating_point():
         raise CheckpointError(
-            f"{what} has dtype {saved.dtype} in the place of {own.dtype}; save it "
+            f"{what} has dtype {saved.dtype} instead of {own.dtype}; save it "
             f"again as {own.dtype}"
         )
     if own.is_floating_point() and not saved.to(own.dtype).isfinite().all():
         raise CheckpointError(
-            f"{what} is not finite: it holds NaN or infinity; use another copy, or "
+            f"{what} is not finite: it contains NaN or infinity; use another copy, or "
             "a checkpoint from before the run diverged"
         )

@@ -1,5 +1,5 @@
-"""JSON as other programs read it: without the words NaN and Infinity, which the
-standard does not know (RFC 8259 section 6).
+"""JSON as other programs read it: without NaN and Infinity, which the standard does not
+allow (RFC 8259 section 6).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """A value as JSON; what is not a finite number becomes null."""
+    """A value as JSON; numbers that are not finite become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""What the operating system says, in one line that names the file, the reason and the
+"""Errors of the operating system, in one line that names the file, the reason and the
 way out.
 """
 
@@ -8,19 +8,19 @@ import errno
 import os
 
 WAYS_OUT = {
-    "EACCES": "give yourself the right to it, or choose another place",
-    "EPERM": "give yourself the right to it, or choose another place",
-    "EROFS": "choose a place that can be written",
+    "EACCES": "change its permissions, or choose another place",
+    "EPERM": "change its permissions, or choose another place",
+    "EROFS": "choose a place that is writable",
     "EISDIR": "name a file, not a directory",
     "ENOTDIR": "a part of the path is a file: choose another path",
-    "ENOENT": "look for a misspelling",
+    "ENOENT": "check the spelling",
     "ENAMETOOLONG": "choose a shorter name",
-    "ELOOP": "the links lead in a circle: remove one of them",
+    "ELOOP": "the links form a loop: remove one of them",
     "EEXIST": "remove it, or choose another name",
     "ENOTEMPTY": "empty it, or choose another name",
-    "ENOSPC": "make room, or choose another disk",
-    "EDQUOT": "make room, or choose another disk",
-    "EFBIG": "the limit on the size of files is reached: raise it, or write less",
+    "ENOSPC": "free some space, or choose another disk",
+    "EDQUOT": "free some space, or choose another disk",
+    "EFBIG": "the limit on file size is reached: raise it, or write less",
     "EMFILE": "too many files are open: raise the limit (ulimit -n)",
     "EINVAL": "choose another path",
 }
@@ -28,8 +28,8 @@ LONGEST = 120
 
 
 def in_one_line(error: OSError) -> str:
-    """An error of the system as a sentence of this package: what it was about, what is
-    wrong, what to do.
+    """An operating-system error as a sentence of this package: what it concerns, what
+    is wrong, what to do.
     """
     reason = error.strerror or str(error) or type(error).__name__
     where = "" if error.filename is None else f"{shortened(error.filename)}: "
@@ -39,9 +39,9 @@ def in_one_line(error: OSError) -> str:
 
 
 def shortened(path: object) -> str:
-    """A path as it is shown in a message: its middle left out where it is too long."""
+    """A path as messages show it: its middle is left out if it is too long."""
     text = os.fsdecode(path) if isinstance(path, (bytes, os.PathLike)) else str(path)
-    text = text.encode("utf-8", "backslashreplace").decode()  # no halves of characters
+    text = text.encode("utf-8", "backslashreplace").decode()  # no lone surrogates
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]}...{text[-LONGEST // 3 :]}"
     return text

@@ -47,7 +47,7 @@ def read_tensors(
     """Tensors and notes of a safetensors file.
 
     Raises FileNotFoundError, or CheckpointError when it is truncated, of another kind,
-    or not what its checksum says; with `signed` also when it has none.
+    or does not match its checksum; with `signed`, also when it has none.
     """
     with _opened(path) as file:
         about = file.metadata() or {}
@@ -55,7 +55,7 @@ def read_tensors(
     signed = signed or CHECKSUM in about
     if signed and about.get(CHECKSUM) != checksum(tensors, about):
         raise CheckpointError(
-            f"{path} is damaged: its checksum is not that of its content; use "
+            f"{path} is damaged: its checksum does not match its content; use "
             "another copy, or save it again"
         )
     return tensors, about

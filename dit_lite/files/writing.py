@@ -9,7 +9,7 @@ from pathlib import Path
 
 #: What a file is called while it is being written: PART[0] + random + PART[1].
 PART = ".dit-lite-", ".part"
-#: Not on every system; where they are missing there is nothing to follow or convert.
+#: Missing on some systems, where there is no link to follow and nothing to convert.
 NOFOLLOW, BINARY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_BINARY", 0)
 
 
@@ -23,7 +23,7 @@ def write(path: Path, content: bytes) -> None:
     """Put `content` at `path`, whole or not at all; raises CheckpointError when the
     disk refuses, and leaves what was there.
 
-    What is written first has a name that nobody can know, and follows no link.
+    It is first written under a name that cannot be guessed, and no link is followed.
     """
     part = path.with_name(f"{PART[0]}{secrets.token_hex(8)}{PART[1]}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | BINARY
@@ -43,19 +43,19 @@ def write(path: Path, content: bytes) -> None:
             else "nothing was left behind"
         )
         raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; {kept}; make room "
+            f"cannot write {path}: {error.strerror or error}; {kept}; free some space "
             "or choose another directory"
         ) from None
 
 
 def remove_parts(directory: Path) -> None:
-    """Remove what a process that was killed while writing left behind."""
+    """Remove what processes killed while writing left behind."""
     for part in directory.glob(f"{PART[0]}*{PART[1]}"):
         part.unlink(missing_ok=True)
 
 
 def append(path: Path, content: bytes, at: int) -> None:
-    """Put `content` behind the first `at` bytes of `path`, and cut off what followed
+    """Put `content` after the first `at` bytes of `path`, and cut off what followed
     them. Raises CheckpointError for a link, for a file that is shorter, and when the
     disk refuses.
     """
@@ -64,8 +64,8 @@ def append(path: Path, content: bytes, at: int) -> None:
         with open(os.open(path, flags, 0o666), "r+b") as file:
             if (size := os.fstat(file.fileno()).st_size) < at:
                 raise CheckpointError(
-                    f"{path} has {size:,} bytes, and {at:,} were written; put the "
-                    "file of this run back"
+                    f"{path} has {size:,} bytes, but {at:,} were written; restore the "
+                    "file of this run"
                 )
             file.truncate(at)
             file.seek(at)
@@ -74,6 +74,6 @@ def append(path: Path, content: bytes, at: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; make room, or choose "
-            "another directory"
+            f"cannot write {path}: {error.strerror or error}; free some space, or "
+            "choose another directory"
         ) from None

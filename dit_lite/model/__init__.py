@@ -1,4 +1,4 @@
-"""The network. It knows nothing of processes, devices or files."""
+"""The network. It does not depend on processes, devices or files."""
 
 import torch
 from einops import rearrange
@@ -21,8 +21,8 @@ from .positions import POSITIONS, coordinates, rotate, sincos_table
 from .resize import resample, resize
 from .text_features import text_features
 
-# Beside torch before 2.8 the first use of einops imports torch's compiler, which fails
-# where torch.device("meta") is in force.
+# With torch before 2.8, the first use of einops imports torch's compiler, which fails
+# inside torch.device("meta").
 rearrange(torch.zeros(1), "a -> a")
 
 __all__ = [

@@ -1,5 +1,5 @@
-"""Attention: the fused path, the same written out beside it, and what a layer shows
-when it is asked.
+"""Attention: the fused kernel, the same computation written out, and the recording of
+what a layer computes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ ATTENTION = {name: (name, "softmax") for name in PATTERNS} | {
 
 
 class HeadNorm(nn.RMSNorm):
-    """RMSNorm of queries or keys (B, h, N, d_h), with its gain in their type: torch
-    fuses only what is of one type.
+    """RMSNorm of queries or keys (B, h, N, d_h), with its gain in their dtype: torch
+    fuses only operands of one dtype.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class HeadNorm(nn.RMSNorm):
 
 
 def head_norms(config: DiTConfig) -> tuple[nn.Module, nn.Module]:
-    """What queries and keys pass through: a normalisation each, or nothing."""
+    """What is applied to queries and to keys: a normalisation each, or nothing."""
     return tuple(
         HeadNorm(config.head_width, eps=1e-6) if config.qk_norm else nn.Identity()
         for _ in range(2)
@@ -43,7 +43,7 @@ def head_norms(config: DiTConfig) -> tuple[nn.Module, nn.Module]:
 
 
 class Intermediates(NamedTuple):
-    """What a layer computes on its way: `queries` (B, h, N, d_h), `keys` and `values`
+    """What a layer computes on the way: `queries` (B, h, N, d_h), `keys` and `values`
     (B, h, M, d_h), and `weights` (B, h, N, M), whose rows sum to 1.
     """
 
@@ -57,8 +57,8 @@ class Heads(nn.Module):
     """What self- and cross-attention share: everything between the projections.
 
     Fused projections are laid out head by head (layout.py). With `fused` the weights
-    never reach memory. `heads` hands on the result of each head, (B, h, N, d_h): a hook
-    there can change or silence one.
+    never reach memory. `heads` passes on the result of each head, (B, h, N, d_h): a
+    hook there can change or silence one.
     """
 
     def __init__(self, config: DiTConfig, weighting: str = "softmax"):
@@ -86,7 +86,7 @@ class Heads(nn.Module):
         return x.unflatten(-1, (-1, parts, self.head_width)).permute(3, 0, 2, 1, 4)
 
     def weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
-        """How much each query takes from each key: (B, h, N, M), rows sum to 1."""
+        """The weight of each key for each query: (B, h, N, M), rows sum to 1."""
         logits = q @ k.transpose(-2, -1) * self.scale  # (B, h, N, M)
         if mask is not None:
             logits = logits.masked_fill(~mask, -torch.inf)
@@ -94,7 +94,7 @@ class Heads(nn.Module):
 
     @torch.no_grad()
     def look(self, *inputs: Tensor) -> Intermediates:
-        """What `forward` computes on its way, from the same arguments."""
+        """What `forward` computes on the way, from the same arguments."""
         q, k, v, mask = self.project(*inputs)
         return Intermediates(q, k, v, self.weights(q, k, mask))
 
@@ -103,9 +103,9 @@ class Attention(Heads):
     """Multi-head self-attention: x (B, N, D) -> (B, N, D). Source: 1706.03762 eq. 1 and
     sec. 3.2.2.
 
-    `rotation` turns queries and keys by their place; `mask`, (N, N) or (B, 1, N, N)
-    bool, is True where the row may look at the column. With `qk_norm` queries and keys
-    are normalised per head (RMS with a learned gain), which bounds the logits
+    `rotation` rotates queries and keys by their position; `mask`, (N, N) or (B, 1, N,
+    N) bool, is True where the row may look at the column. With `qk_norm` queries and
+    keys are normalised per head (RMS with a learned gain), which bounds the logits
     (2302.05442 sec. 2).
     """
 
@@ -130,12 +130,12 @@ class Attention(Heads):
 
 
 class JointAttention(Attention):
-    """Words and image tokens in one attention, each with projections of their own:
-    words (B, M, D) and x (B, N, D) -> both again. Source: MM-DiT, 2403.03206 sec. 4.
+    """Words and image tokens in one attention, each with their own projections: words
+    (B, M, D) and x (B, N, D) -> both, updated. Source: MM-DiT, 2403.03206 sec. 4.
 
     `rotation` and `mask` are those of the sequence of M + N tokens, words first. In the
-    `last` block nobody reads what words would become: there they are looked at, but do
-    not look, and the answer is None and x.
+    `last` block nothing reads the words' result: there words serve as keys and values
+    only, and the output is None and x.
     """
 
     def __init__(self, config: DiTConfig, weighting: str = "softmax", last=False):
@@ -155,7 +155,7 @@ class JointAttention(Attention):
         rotation: tuple[Tensor, Tensor] | None = None,
         mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Queries (B, h, M + N, d_h), or of the image alone in the last block, keys and
+        """Queries (B, h, M + N, d_h), or only the image's in the last block, keys and
         values (B, h, M + N, d_h), and the mask of those queries.
         """
         q, k, v, _ = super().project(x)
@@ -177,11 +177,11 @@ class JointAttention(Attention):
 
 
 class CrossAttention(Heads):
-    """Image tokens ask, condition tokens answer: x (B, N, D), tokens (B, M, D) ->
-    (B, N, D). `token_mask` (B, M) bool is False for padding. Source: 1706.03762 sec.
-    3.2.3.
+    """Cross-attention, with queries from image tokens, keys and values from condition
+    tokens: x (B, N, D), tokens (B, M, D) -> (B, N, D). `token_mask` (B, M) bool is
+    False for padding. Source: 1706.03762 sec. 3.2.3.
 
-    `kept`, a list that a WordCache lends, holds keys and values from call to call.
+    `kept`, a list that a WordCache provides, keeps keys and values from call to call.
     """
 
     kept: list[Tensor] | None = None
@@ -207,19 +207,19 @@ class CrossAttention(Heads):
         return q, k, v, mask  # mask (B, 1, 1, M)
 
 
-#: What `record_attention` can record, and the layers that do it.
+#: What `record_attention` can record, and the layers of each kind.
 RECORDED = {"self": Attention, "cross": CrossAttention}
 
 
 @contextmanager
 def record_attention(model: nn.Module, kind: str = "self") -> Iterator[list[Tensor]]:
-    """Record the attention weights of each pass made inside the block.
+    """Record the attention weights of every forward pass made inside the block.
 
     Yields a list over layers of tensors whose rows sum to 1: (B, h, N, N) for
     `kind` "self", with the prefix where a condition has one (in the last layer of
     "joint" the words are columns only); (B, h, N, M) for "cross".
-    A later pass replaces an earlier one. The pass itself is what it is without
-    recording; the weights are computed beside it. Raises ConfigError for another kind,
+    A later pass replaces an earlier one. Recording does not change the pass; the
+    weights are computed in addition to it. Raises ConfigError for any other kind,
     ValueError for a model without such layers.
     """
     choose("kind", kind, RECORDED)

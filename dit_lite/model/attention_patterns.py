@@ -1,5 +1,5 @@
-"""Who may look at whom: masks over the patches of an image, apart from the weights of
-the layers that use them.
+"""Which patches of an image may look at which: masks, separate from the weights of the
+layers that use them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PATTERNS = {"full": full, "local": local}
 
 
 class Patterns(nn.Module):
-    """The mask of every layer. A pattern is made once, however many layers have it,
-    with the longest prefix in front, which sees all and is seen by all.
+    """The mask of every layer. A pattern is built once, however many layers use it,
+    with the longest prefix in front; prefix tokens see all and are seen by all.
     """
 
     def __init__(self, names: list[str], config: DiTConfig):

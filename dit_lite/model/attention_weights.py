@@ -15,7 +15,7 @@ def sparsemax(logits: Tensor) -> Tensor:
     """The point of the simplex nearest to z, max(z_j - tau, 0): most weights are
     exactly 0. Source: 1602.02068 alg. 1.
     """
-    # the same weights, and gradients, from small numbers
+    # smaller numbers give the same weights and gradients
     logits = logits - logits.detach().amax(-1, keepdim=True)
     z = logits.sort(-1, descending=True).values
     rank = torch.arange(1, z.shape[-1] + 1, device=z.device, dtype=z.dtype)

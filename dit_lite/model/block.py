@@ -37,8 +37,8 @@ def gated(x: Tensor, gate: Tensor, branch: Tensor) -> Tensor:
 
 
 class Scaled(NamedTuple):
-    """The vectors of a block without gates, attention branch 1 and MLP branch 2: what
-    the parts of a modulation are, in their order.
+    """The vectors of a block without gates, in the order of the parts of a modulation;
+    1 is the attention branch, 2 the MLP branch.
     """
 
     shift1: Tensor
@@ -84,11 +84,11 @@ class Modulation(nn.Sequential):
 
 
 class Block(nn.Module):
-    """A pre-norm Transformer block that ignores its condition; the conditionings of
-    conditioning.py say where it enters.
+    """A pre-norm Transformer block that ignores its condition; the conditionings in
+    conditioning.py define where it enters.
     """
 
-    affine = True  # do the normalisations own their gain and bias?
+    affine = True  # whether the normalisations have their own gain and bias
 
     def __init__(self, config: DiTConfig, layer: int = 0):
         super().__init__()
@@ -99,7 +99,7 @@ class Block(nn.Module):
         self.mlp = MLPS[config.mlp](config)
 
     def initialise(self) -> None:
-        """What starts otherwise than every matrix of a DiT."""
+        """Initialise what does not start like every matrix of a DiT."""
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         x = x + self.attention(self.norm1(x), context.rotation, context.mask)

@@ -15,7 +15,7 @@ SUPPORTED = {
     "learn_variance": False, "null_class": True, "path": "linear", "objective": "flow",
     "caption_parts": (), "token_scales": (), "global_share": None,
 }  # fmt: skip
-#: The conditioning that it knows for each condition, and what it reads of either.
+#: The conditioning that it supports for each condition, and the fields that it reads.
 CONDITIONING = {"label": "adaln_zero", "caption": "adaln_zero_cross"}
 SIZES = ("image_size", "channels", "patch_size", "width", "depth", "heads")
 EXPORTED = {
@@ -29,14 +29,14 @@ def to_browser(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
     """The configuration and the float16 weights that the browser's forward pass needs.
 
     Returns ({field: JSON value}, {name in `state_dict`: float16 array}). A model of
-    labels has `class_names`, by number where it names none; a model of captions has
+    labels has `class_names`, numbers if it names none; a model of captions has
     `words`, id -> word. Raises ValueError, naming the field and its value, for a model
     that this forward pass cannot run, and for weights beyond float16.
     """
     config = model.config
     if config.condition not in CONDITIONING:
         raise ValueError(
-            f"condition={config.condition!r}: the forward pass of the page knows "
+            f"condition={config.condition!r}: the forward pass of the page supports "
             f"{' and '.join(map(repr, CONDITIONING))}; show another model"
         )
     supported = SUPPORTED | {"conditioning": CONDITIONING[config.condition]}
@@ -44,7 +44,7 @@ def to_browser(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
         if getattr(config, field) != value:
             raise ValueError(
                 f"{field}={getattr(config, field)!r}: the forward pass of the "
-                f"page knows {field}={value!r} only; show another model"
+                f"page supports {field}={value!r} only; show another model"
             )
     weights = {}
     for name, value in model.state_dict().items():
@@ -60,7 +60,7 @@ def to_browser(model: DiT) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def _names(config) -> dict[str, list[str]]:
-    """What the classes, or the words, are called."""
+    """The names of the classes, or the words."""
     if config.condition == "label":
         numbered = [str(k) for k in range(config.num_classes)]
         return {"class_names": list(config.class_names) or numbered}

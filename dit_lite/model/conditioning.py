@@ -1,4 +1,4 @@
-"""How time and condition reach the blocks: one small class a mechanism, all with the
+"""How time and condition reach the blocks: one small class per mechanism, all with the
 interface of Block.
 """
 
@@ -23,8 +23,8 @@ class Additive(Block):
 
 
 class InContext(Block):
-    """Time and condition are more tokens of the sequence, in front of the image's and
-    dropped after the last block (2212.09748 sec. 3.2).
+    """Time and condition are extra tokens of the sequence, placed before the image's
+    and dropped after the last block (2212.09748 sec. 3.2).
     """
 
     @staticmethod
@@ -50,7 +50,7 @@ class CrossAttended(Block):
 
 
 class FiLM(Modulated):
-    """Four vectors a block: scale and shift of what each branch returns (1709.07871
+    """Four vectors per block: scale and shift of what each branch returns (1709.07871
     eq. 2, applied to the branches of a Transformer).
     """
 
@@ -62,7 +62,7 @@ class FiLM(Modulated):
 
 
 class AdaLN(Modulated):
-    """Four vectors a block: scale and shift of both normalisations, and no gate
+    """Four vectors per block: scale and shift of both normalisations, and no gate
     (2212.09748 sec. 3.2).
     """
 
@@ -110,7 +110,7 @@ class AdaLNShared(AdaLNZero):
 
 class AdaLNZeroCross(AdaLNZero):
     """Time by adaLN-Zero, the condition by a cross-attention between the two branches
-    that starts as nothing (2310.00426 sec. 2.3).
+    whose output starts at zero (2310.00426 sec. 2.3).
     """
 
     def __init__(self, config: DiTConfig, layer: int = 0):
@@ -142,8 +142,8 @@ class AdaLNZeroCross(AdaLNZero):
 
 
 class GlobalAndLocal(AdaLNZeroCross):
-    """Each layer weighs the condition as one vector, which modulates together with the
-    time, against its tokens: s and 1 - s, fixed or learned, DiTConfig.global_share.
+    """Each layer weights the condition as one vector, which modulates together with
+    the time, by s, and its tokens by 1 - s, fixed or learned (DiTConfig.global_share).
     """
 
     def __init__(self, config: DiTConfig, layer: int = 0):
@@ -160,7 +160,7 @@ class GlobalAndLocal(AdaLNZeroCross):
 
 
 class FixedShare(nn.Module):
-    """A number that no training changes."""
+    """A fixed number."""
 
     def __init__(self, share: float):
         super().__init__()
@@ -171,7 +171,7 @@ class FixedShare(nn.Module):
 
 
 class LearnedShare(nn.Module):
-    """A number in (0,1) that training moves, a half at first."""
+    """A learned number in (0,1), initially one half."""
 
     def __init__(self):
         super().__init__()
@@ -182,9 +182,9 @@ class LearnedShare(nn.Module):
 
 
 class Joint(AdaLNZero):
-    """Two streams, words and image, that differ in all their weights and meet in one
-    attention; time and the pooled caption modulate both (MM-DiT, 2403.03206 sec. 4).
-    The last block changes the image alone.
+    """Two streams, words and image, that share no weights and meet in one attention;
+    time and the pooled caption modulate both (MM-DiT, 2403.03206 sec. 4). The last
+    block updates only the image.
     """
 
     def __init__(self, config: DiTConfig, layer: int = 0):
@@ -218,7 +218,7 @@ class Joint(AdaLNZero):
 
 
 def without_time(context: Context) -> Context:
-    """A context whose tokens are those of the condition alone: (B, M, D)."""
+    """The context with the tokens of the condition only: (B, M, D)."""
     mask = context.token_mask
     mask = mask if mask is None else mask[:, 1:]
     return context._replace(tokens=context.tokens[:, 1:], token_mask=mask)

@@ -2,8 +2,8 @@
 text encoder.
 
 Each kind is one class: what y looks like, what "no condition" is, and, as a module,
-how y becomes tokens and a vector. Training, guidance and analysis ask through the
-functions below and never look into y themselves.
+how y becomes tokens and a vector. Training, guidance and analysis call the functions
+below and never look into y themselves.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Label(nn.Embedding):
                 else " (it was trained without a null class)"
             )
             raise ValueError(
-                f"label {wrong[0].item()} is out of range; this model knows the "
+                f"label {wrong[0].item()} is out of range; this model has the "
                 f"classes 0 to {K - 1}{null}"
             )
 
@@ -74,8 +74,8 @@ class Caption(nn.Module):
     """Captions as word ids, y (B, M) int64, with 0 for padding and nothing but padding
     for "no caption". M is at most caption_length.
 
-    A token is a word and its place in the caption; the vector is their mean. Row 0 of
-    the table is the one token that is seen of "no caption".
+    A token is a word plus its position in the caption; the vector is their mean. Row 0
+    of the table is the only token that is seen when there is no caption.
     """
 
     dtype, some, one = torch.int64, 1, "one row of word ids"
@@ -99,7 +99,7 @@ class Caption(nn.Module):
     @staticmethod
     def shape(config: DiTConfig) -> tuple[range, ...]:
         most = config.caption_length
-        # several conditions are known by their places, so none may be cut off
+        # several conditions are told apart by position, so none may be cut off
         return (range(most if config.caption_parts else 1, most + 1),)
 
     @staticmethod
@@ -111,7 +111,7 @@ class Caption(nn.Module):
         wrong = y[(y < 0) | (y >= config.vocab_size)]
         if len(wrong):
             raise ValueError(
-                f"word id {wrong[0].item()} is out of range; this model knows "
+                f"word id {wrong[0].item()} is out of range; this model has the ids "
                 f"1 to {config.vocab_size - 1}, and 0 for padding"
             )
         refuse_null(config, y)
@@ -122,8 +122,8 @@ class Features(nn.Module):
     padding and nothing but zeros for "no text"; multiply them by the encoder's mask.
     M is at most caption_length.
 
-    A token is one linear map of a row; the vector is their mean. One learned token is
-    what is seen of "no text".
+    A token is one linear map of a row; the vector is their mean. One learned token
+    takes their place when there is no text.
     """
 
     dtype, some, one = torch.float32, 1.0, "one (M, E) matrix"
@@ -161,7 +161,7 @@ class Features(nn.Module):
     def check_values(config: DiTConfig, y: Tensor) -> None:
         if not y.isfinite().all():
             raise ValueError(
-                "the features hold NaN or infinity; a row that is padding holds zeros"
+                "the features contain NaN or infinity; a padding row holds only zeros"
             )
         refuse_null(config, y)
 
@@ -169,7 +169,7 @@ class Features(nn.Module):
 class CoarseTokens(nn.Module):
     """Means over windows of tokens, side by side with the tokens: tokens (B, M, D) and
     mask (B, M) -> both with more columns, one scale after the other. Each scale has a
-    learned vector that tells it from the others; padding is left out of a mean.
+    learned vector that marks its tokens; padding is left out of the means.
     """
 
     def __init__(self, scales: tuple[int, ...], width: int):
@@ -203,13 +203,13 @@ class NoCoarseTokens(nn.Module):
 
 
 def coarse_tokens(config: DiTConfig) -> CoarseTokens | NoCoarseTokens:
-    """What adds the coarser tokens that a model has, if any."""
+    """What adds a model's coarser tokens, if it has any."""
     if not config.token_scales:
         return NoCoarseTokens()
     return CoarseTokens(config.token_scales, config.width)
 
 
-#: One entry a kind of condition, under the names of `DiTConfig.condition`.
+#: One entry per kind of condition, under the names of `DiTConfig.condition`.
 CONDITIONS = {"label": Label, "caption": Caption, "features": Features}
 
 
@@ -226,9 +226,9 @@ def is_null(config: DiTConfig, y: Tensor) -> Tensor:
 def drop(
     config: DiTConfig, y: Tensor, dropped: Tensor, name: str | None = None
 ) -> Tensor:
-    """y with "no condition" for the images where `dropped` (B,) is True: what trains
-    the unconditional model of guidance (2207.12598 alg. 1). Of several conditions all
-    are dropped, or the one called `name` (2211.09800 sec. 3.2.1).
+    """y with "no condition" for the images where `dropped` (B,) is True, which trains
+    the unconditional model of guidance (2207.12598 alg. 1). Of several conditions, all
+    are dropped, or only the one called `name` (2211.09800 sec. 3.2.1).
     """
     where = dropped.view(-1, *[1] * (y.ndim - 1))
     if name is not None and config.caption_parts:
@@ -239,8 +239,8 @@ def drop(
 
 
 def rungs(config: DiTConfig, y: Tensor) -> list[Tensor]:
-    """What guidance asks about, from least to most: "no condition", the first of
-    several conditions alone, the first two, and so on up to y itself.
+    """The conditions that guidance compares, from least to most: "no condition", the
+    first of several conditions alone, the first two, and so on up to y itself.
     """
     found, everywhere = [y], torch.ones(len(y), dtype=torch.bool, device=y.device)
     for name in reversed(config.conditions):
@@ -251,8 +251,8 @@ def rungs(config: DiTConfig, y: Tensor) -> list[Tensor]:
 def any_condition(
     config: DiTConfig, n: int, device: str | torch.device = "cpu"
 ) -> Tensor:
-    """A condition y of n images, all alike and of the greatest length: for counting
-    and timing, where it plays no part.
+    """A condition y of n images, all the same and of the greatest length, for counting
+    and timing, where its values do not matter.
     """
     kind = CONDITIONS[config.condition]
     sizes = [allowed[-1] for allowed in kind.shape(config)]
@@ -260,7 +260,7 @@ def any_condition(
 
 
 def refuse_null(config: DiTConfig, y: Tensor) -> None:
-    """Raise ValueError when y holds a "no condition" that the model never met."""
+    """Raise ValueError when y has a "no condition" that the model never learned."""
     if not config.null_class and is_null(config, y).any():
         raise ValueError(
             f"the {config.condition} of image {is_null(config, y).nonzero()[0].item()} "
@@ -269,7 +269,7 @@ def refuse_null(config: DiTConfig, y: Tensor) -> None:
 
 
 def never_empty(mask: Tensor) -> Tensor:
-    """`mask` (B, M) bool, with the first token seen where no other is."""
+    """`mask` (B, M) bool, with the first token visible where no other is."""
     first = torch.arange(mask.shape[1], device=mask.device) == 0  # (M,)
     return mask | (first & ~mask.any(1, keepdim=True))
 

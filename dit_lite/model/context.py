@@ -15,7 +15,7 @@ class Context(NamedTuple):
     is; `shared`: what is computed once for all blocks. For attention: `rotation`, two
     (N, d_h) tables of rotary positions; `mask`, (N, N) or (B, 1, N, N) bool, True
     where row may look at column; both None if not used. `prefix`: how many tokens
-    stand before those of the image. `pooled` (B, D): the condition as one vector,
+    come before those of the image. `pooled` (B, D): the condition as one vector,
     without time.
     """
 

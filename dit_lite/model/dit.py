@@ -49,11 +49,11 @@ class DiT(Pretrained, nn.Module):
     """A Diffusion Transformer.
 
     `model(x, t, y)`: x (B, C, H, W) noisy images, t (B,) in [0,1] with 0 = data and 1 =
-    noise, y what they are made from: (B,) int64 labels with num_classes = "no class",
-    or what else `config.condition` names (conditions.py); returns the prediction of
+    noise, y the condition: (B,) int64 labels with num_classes = "no class", or whatever
+    `config.condition` names (conditions.py); returns the prediction of
     `config.objective`, (B, C, H, W), or (B, 2C, H, W) with a learned variance. Raises
-    ValueError or TypeError for inputs of another shape or type, and on the CPU of
-    another range. Source: 2212.09748.
+    ValueError or TypeError for inputs of another shape or type, and on the CPU also for
+    values out of range. Source: 2212.09748.
     """
 
     layout, upgrade = LAYOUT, staticmethod(upgrade)
@@ -88,7 +88,7 @@ class DiT(Pretrained, nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        # drawn queries first, then keys, then values: a seed gives what it always gave
+        # queries first, then keys, then values: so a seed keeps giving the same weights
         self.load_state_dict(upgrade(self.state_dict(), self.config.heads, None))
         self.condition.initialise()
         for module in self.modules():
@@ -106,7 +106,7 @@ class DiT(Pretrained, nn.Module):
         check_inputs(self.config, x, t, y, self.embed.weight.dtype)
         tokens, context = self.begin(x, t, y)  # (B, prefix + N, D)
         masks = self.patterns(context)  # L times (prefix + N, prefix + N), or None
-        kept = []  # what long skips hand on
+        kept = []  # tokens for long skips
         for layer, block in enumerate(self.blocks):
             tokens = self.skips(layer, tokens, kept)  # (B, prefix + N, D)
             context = context._replace(mask=masks[layer])
@@ -114,7 +114,7 @@ class DiT(Pretrained, nn.Module):
         return self.finish(tokens, context)  # (B, C_out, H, W)
 
     def begin(self, x: Tensor, t: Tensor, y: Tensor) -> tuple[Tensor, Context]:
-        """Tokens before the first block, and what the blocks are told."""
+        """Tokens before the first block, and the context of the blocks."""
         context = self.condition(t, y)  # vector (B, D), tokens (B, M, D)
         # under autocast too: no rounding between blocks
         tokens = self.embed(x).to(self.embed.weight.dtype)  # (B, N, D)

@@ -26,9 +26,9 @@ def check_inputs(
     """Raise ValueError or TypeError, saying what to pass instead, unless (x, t, y)
     fit a model with weights of `dtype`.
 
-    Types and shapes are always checked, values only where they lie at hand: those of a
-    GPU would have to be waited for. There `sample` and `Dataset` have checked them, as
-    they have inside `shapes_only`.
+    Types and shapes are always checked, values only where they are at hand, since
+    reading them from a GPU means waiting for it. On a GPU `sample` and `Dataset` have
+    checked them, as they have inside `shapes_only`.
     """
     C, S = config.channels, config.image_size
     for name, value in dict(x=x, t=t, y=y).items():
@@ -83,8 +83,8 @@ def check_inputs(
 
 
 def at_hand(value: Tensor) -> bool:
-    """Whether the values can be read now: not those of a GPU, of a graph that is being
-    traced, of a tensor that stands for others, or in a step of training.
+    """Whether the values can be read without waiting: not on a GPU, not while a graph
+    is traced, not from a subclass of Tensor, and not in a training step.
     """
     return (
         value.device.type == "cpu"
@@ -97,8 +97,8 @@ def at_hand(value: Tensor) -> bool:
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Inside, models check no values: for a step of training, whose labels the data
-    set has checked, and whose times were drawn from [0,1].
+    """Inside, models do not check values: for training steps, whose labels the data set
+    has checked, and whose times were drawn from [0,1].
     """
     token = _values_are_checked.set(False)
     try:
@@ -108,10 +108,10 @@ def shapes_only() -> Iterator[None]:
 
 
 def read_condition(config: DiTConfig, given, name: str = "labels") -> Tensor:
-    """The conditions that a caller hands over, numbers in a list or an array, or
-    captions as strings, as a tensor y on the CPU; of several conditions a dict,
-    {name: one for each image}, where one that is left out is not asked for. Raises
-    TypeError or ValueError, naming what is wrong.
+    """The conditions that a caller passes, numbers in a list or an array, or captions
+    as strings, as a tensor y on the CPU; for several conditions a dict, {name: one for
+    each image}, from which those that are not wanted are left out. Raises TypeError or
+    ValueError, naming what is wrong.
     """
     kind = CONDITIONS[config.condition]
     if isinstance(given, Mapping):
@@ -171,7 +171,7 @@ def _side_by_side(config: DiTConfig, given: Mapping, name: str) -> list[list[int
     """Several conditions as rows of word ids, each in its own place."""
     parts = config.conditions if config.caption_parts else {}
     if other := [one for one in given if one not in parts]:
-        known = ", ".join(parts) or "none, since it has one condition alone"
+        known = ", ".join(parts) or "none, since it has a single condition"
         raise ValueError(
             f"{name} has the condition {other[0]!r}, which this model does not have; "
             f"its names are: {known}"
@@ -192,7 +192,8 @@ def _side_by_side(config: DiTConfig, given: Mapping, name: str) -> list[list[int
             ids = [int(word) for word in torch.as_tensor(said).reshape(-1)]
             if len(ids) > length:
                 raise ValueError(
-                    f"{name}[{one!r}][{i}] has {len(ids)} tokens, at most {length} fit"
+                    f"{name}[{one!r}][{i}] has {len(ids)} tokens, but at most "
+                    f"{length} fit"
                 )
             rows[i][where] = ids + [PADDING] * (length - len(ids))
     return rows
@@ -200,7 +201,7 @@ def _side_by_side(config: DiTConfig, given: Mapping, name: str) -> list[list[int
 
 def check_shape(config: DiTConfig, y: Tensor, B: int, name: str = "y") -> None:
     """Raise TypeError or ValueError unless y has the type and the shape of B
-    conditions. Looks at no value, so that a GPU need not be waited for.
+    conditions. Reads no values, so it never waits for a GPU.
     """
     kind = CONDITIONS[config.condition]
     sizes, floats = kind.shape(config), kind.dtype.is_floating_point
@@ -211,7 +212,7 @@ def check_shape(config: DiTConfig, y: Tensor, B: int, name: str = "y") -> None:
         )
     if (
         y.ndim != 1 + len(sizes)
-        or y.shape[0] != B  # not len, which a traced batch cannot tell
+        or y.shape[0] != B  # not len, which is unknown for a traced batch
         or not all(n in allowed for n, allowed in zip(y.shape[1:], sizes, strict=True))
     ):
         most = ", ".join(map(str, [B, *(allowed[-1] for allowed in sizes)]))

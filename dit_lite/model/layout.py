@@ -1,5 +1,5 @@
 """How the fused projections of attention lie in memory: head by head, so that a head is
-a block of rows and can be given to a device.
+a block of rows and can be placed on a device of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def upgrade(
     """
     if layout not in (None, LAYOUT):
         raise ValueError(
-            f"layout {layout} is of a later version than this one, which knows "
+            f"layout {layout} is from a later version than this one, which supports "
             f"{LAYOUT}; update dit_lite"
         )
     changed = dict(tensors)

@@ -9,8 +9,8 @@ from ..config import DiTConfig
 
 
 class GELU(nn.Sequential):
-    """Two layers with a GELU (tanh form) between them: (B, N, D) -> (B, N, D). The
-    DiT paper's.
+    """The DiT paper's MLP: two layers with a GELU (tanh form) between them, (B, N, D)
+    -> (B, N, D).
     """
 
     def __init__(self, config: DiTConfig):
@@ -22,11 +22,11 @@ class GELU(nn.Sequential):
 
 
 class SwiGLU(nn.Module):
-    """One half of the hidden units opens or closes the other: (B, N, D) -> (B, N, D).
+    """One half of the hidden units gates the other: (B, N, D) -> (B, N, D).
     Source: 2002.05202 eq. 6, with biases.
 
-    Three matrices instead of two; DiTConfig.hidden is two thirds as wide, so that the
-    parameters are about as many.
+    Three matrices instead of two; DiTConfig.hidden is two thirds as wide, so that there
+    are about as many parameters.
     """
 
     def __init__(self, config: DiTConfig):

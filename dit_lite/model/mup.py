@@ -1,12 +1,12 @@
-"""The maximal update parametrisation (muP): start and step sizes that let a learning
-rate found at one width serve at another.
+"""The maximal update parametrisation (muP): initial values and step sizes with which a
+learning rate found at one width also works at another.
 
 A linear map whose input grows with the width starts with a variance of 1/fan-in, and
-Adam changes it by lr/fan-in, so that what it does to a token keeps its size; maps whose
-input does not grow, vectors and embeddings keep theirs. Attention divides by d_h and
-not by its root, since trained queries and keys are aligned. At its base width a model
-is the standard one. Source: Yang et al. 2203.03466, table 3 and app. B.1; for DiT
-2505.15270.
+Adam changes it by lr/fan-in, so that its effect on a token keeps its size; maps whose
+input does not grow, vectors and embeddings keep the standard start and rate. Attention
+divides by d_h instead of its root, since trained queries and keys are aligned. At its
+base width a model is the standard one. Source: Yang et al. 2203.03466, table 3 and app.
+B.1; for DiT 2505.15270.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def base_shapes(model: nn.Module) -> dict[str, nn.Module]:
 
 @torch.no_grad()
 def rescale(model: nn.Module) -> None:
-    """Turn a fresh standard start into that of muP: every matrix as large as at the
+    """Turn a fresh standard initialisation into muP's: every matrix as large as at the
     base width, divided by the root of its fan-in's growth.
     """
     growth, base = fan_in_growth(model), base_shapes(model)

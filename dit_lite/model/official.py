@@ -40,7 +40,7 @@ _BLOCK = {
     "mlp.fc2": "mlp.2",
     "adaLN_modulation.1": "modulation.1",
 }
-#: What wrappers put before a name: DDP, torch.compile, activation checkpointing.
+#: Prefixes that wrappers add to names: DDP, torch.compile, activation checkpointing.
 _WRAPPED = re.compile(r"(module|_orig_mod|_checkpoint_wrapped_module)\.")
 _BLOCK_NUMBER = re.compile(r"blocks\.(\d+)\.")
 _PATCH, _POSITION = "x_embedder.proj.weight", "pos_embed"
@@ -68,11 +68,11 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     `state_dict` maps the released names (x_embedder.proj.weight,
     blocks.0.attn.qkv.weight, ..., pos_embed) to tensors; the size of the model is read
     from their shapes. `heads` is needed for a width that the paper does not use,
-    because no tensor tells it. The model has path "ddpm" and objective "eps"; step i of
+    because no tensor shows it. The model has path "ddpm" and objective "eps"; step i of
     the paper is t = i/1000. With 2C output channels the second half is the learned
     variance, which the "ddpm" sampler uses. With 4 channels it draws latents of the
-    paper's autoencoder, in the units of that. Raises ValueError when names or shapes
-    are not those of a DiT, TypeError for something else than a mapping.
+    paper's autoencoder, in that autoencoder's units. Raises ValueError when names or
+    shapes are not those of a DiT, TypeError for anything but a mapping.
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(
@@ -131,7 +131,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
         heads = HEADS.get(width)
     if heads is None:
         raise ValueError(
-            f"width={width} is none of the paper's "
+            f"width={width} is not one of the paper's "
             f"({', '.join(map(str, HEADS))}); pass heads=..."
         )
     tokens = state[_POSITION].shape[-2]
@@ -161,7 +161,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
     }
     with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
         model = DiT(config)
-    # as exact as its type of number: bf16 rounds sines to 1/256
+    # exact up to rounding in its dtype: bf16 rounds sines to 1/256
     atol = max(1e-3, torch.finfo(state[_POSITION].dtype).eps)
     if not torch.allclose(table, sincos_table(config.grid, width), atol=atol):
         raise ValueError(

@@ -34,9 +34,9 @@ def unpatchify(
     """Put flattened patches back together, the exact inverse of `patchify` for square
     images.
 
-    tokens (B, N, P*P*C) -> (B, C, H, W) with H = W = P*sqrt(N). `grid` is sqrt(N),
-    for who knows it: a model that is traced has no N to take the root of. Raises
-    ValueError when N is not a square or the token has another size.
+    tokens (B, N, P*P*C) -> (B, C, H, W) with H = W = P*sqrt(N). `grid` is sqrt(N), if
+    it is known: a traced model has no N to take the root of. Raises ValueError when N
+    is not a square or the token has another size.
     """
     if grid is None:
         grid = round(tokens.shape[1] ** 0.5) if tokens.ndim == 3 else 0
@@ -46,7 +46,7 @@ def unpatchify(
         or tokens.shape[2] != patch_size**2 * channels
     ):
         raise ValueError(
-            f"tokens of shape {tuple(tokens.shape)} are no square image of "
+            f"tokens of shape {tuple(tokens.shape)} are not a square image of "
             f"{channels} channels in patches of {patch_size}: "
             f"expected (B, grid*grid, {patch_size**2 * channels})"
         )

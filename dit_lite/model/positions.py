@@ -1,5 +1,5 @@
-"""Where a token stands. Attention does not know the order of its tokens; one of these
-tells it.
+"""Position encodings. Attention alone ignores the order of its tokens; one of these
+tells it where each token is.
 
 A position is either added to the tokens once (`add`) or turned into a rotation of
 queries and keys in every block (`rotation`).
@@ -48,8 +48,8 @@ def sincos_table(grid: int, width: int, extent: int | None = None) -> Tensor:
 
 
 class Position(nn.Module):
-    """No position at all: the network is then exactly permutation-equivariant. The
-    base class of the others.
+    """No position at all: the network is then exactly permutation-equivariant. Base
+    class of all positions.
     """
 
     def __init__(self, config: DiTConfig):
@@ -57,12 +57,12 @@ class Position(nn.Module):
         self.grid, self.extent = config.grid, config.position_extent
 
     def add(self, x: Tensor) -> Tensor:
-        """Tokens (B, N, D) with their place added."""
+        """Tokens (B, N, D) with their positions added."""
         return x
 
     def rotation(self, prefix: int = 0) -> tuple[Tensor, Tensor] | None:
         """Cosine and sine (prefix + N, d_h) by which queries and keys are rotated, or
-        None. The prefix has no place, and is not turned.
+        None. The prefix has no position, and is not rotated.
         """
         return None
 
@@ -84,7 +84,7 @@ class SinCos(Position):
 
 class Learned(Position):
     """A trained table, added before the first block; for another grid it is resized
-    like a picture (bicubic).
+    like an image (bicubic).
     """
 
     def __init__(self, config: DiTConfig):
@@ -103,7 +103,7 @@ class Learned(Position):
 
 
 class Rotary(Position):
-    """2-D rotary embedding: half of each head turns with the row, half with the
+    """2-D rotary embedding: half of each head rotates with the row, half with the
     column. Source: RoPE 2104.09864; 2-D as in 2403.13298.
     """
 
@@ -128,7 +128,7 @@ class Rotary(Position):
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair (x_i, x_{i+d/2}) of a head by its angle: x (B, h, N, d_h),
+    """Rotate each pair (x_i, x_{i+d/2}) of a head by its angle: x (B, h, N, d_h),
     rotation two (N, d_h) tables. Source: 2104.09864 eq. 34.
     """
     cos, sin = rotation

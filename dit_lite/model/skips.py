@@ -1,4 +1,4 @@
-"""Long skips: what early blocks know, handed to late ones."""
+"""Long skips: tokens of early blocks, passed on to late ones."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..config import DiTConfig
 
 
 class NoSkips(nn.Module):
-    """Blocks hand nothing on: the base class of LongSkips."""
+    """No skips; the base class of LongSkips."""
 
     def __init__(self, config: DiTConfig):
         super().__init__()
 
     def initialise(self) -> None:
-        """Nothing to start."""
+        """Nothing to initialise."""
 
     def forward(self, layer: int, x: Tensor, kept: list[Tensor]) -> Tensor:
-        """Tokens (B, N, D) as they enter block `layer`; `kept` goes from one call of a
-        pass to the next.
+        """Tokens (B, N, D) as they enter block `layer`; `kept` is passed from each call
+        of a forward pass to the next.
         """
         return x
 
@@ -40,7 +40,7 @@ class LongSkips(NoSkips):
         )
 
     def initialise(self) -> None:
-        """Every map ignores what is handed over."""
+        """Make every map ignore the skipped tokens."""
         for layer in self.join:
             nn.init.zeros_(layer.weight)
             nn.init.eye_(layer.weight[:, : layer.out_features])

@@ -14,14 +14,15 @@ def text_features(embeddings: Tensor, mask: Tensor) -> Tensor:
     """Embeddings (B, M, E) of a text encoder, with padding as rows of zeros: what
     `condition="features"` reads.
 
-    mask (B, M), bool or 0 and 1, is True where there is a token, as `attention_mask` of
-    transformers. Raises TypeError for what are no floats and no mask, ValueError for a
-    mask of another shape, one that is False throughout (a text without a token: "no
-    text" is the null, null_like), embeddings that are not finite where it is True, and
-    a token of nothing but zeros, which would pass for padding.
+    mask (B, M), bool or 0 and 1, is True where there is a token, like the
+    `attention_mask` of transformers. Raises TypeError for embeddings that are not
+    floats and a mask with other values, ValueError for a mask of another shape, one
+    that is False throughout (for a text without tokens use the null, null_like),
+    embeddings that are not finite where it is True, and a token of nothing but zeros,
+    which would pass for padding.
     """
     if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point():
-        raise TypeError("embeddings are no tensor of floats; pass (B, M, E)")
+        raise TypeError("embeddings are not a tensor of floats; pass (B, M, E)")
     if embeddings.ndim != 3:
         raise ValueError(
             f"embeddings have shape {tuple(embeddings.shape)}; pass one row of width E "

@@ -11,25 +11,26 @@ from torch import Tensor, nn
 from ..wrappers import bare
 from .attention import CrossAttention
 
-#: Conditionings whose cross-attention looks at words alone: elsewhere the time stands
-#: among the tokens, or the words change from block to block.
+#: Conditionings whose cross-attention looks at words alone: in the others the time is
+#: one of the tokens, or the words change from block to block.
 STEADY = ("adaln_zero_cross",)
 
 
 def stamp(tensor: Tensor) -> tuple[int, int]:
-    """Equal for the same tensor, not changed in place since; for as long as somebody
-    holds on to it.
+    """Equal for the same tensor if it has not been changed in place; valid as long as a
+    reference to it exists.
     """
     return id(tensor), 0 if tensor.is_inference() else tensor._version
 
 
 class WordCache:
-    """What a model makes of words, kept for as long as the words are the same.
+    """The keys and values of the words, kept for as long as the words are the same.
 
-    Inside `using(y)` every layer of cross-attention takes its keys and values from the
-    call before, if that had this very tensor y, unchanged: the answers are the same to
-    the last bit. Nothing is kept for models where time is among the tokens, nor while
-    gradients are recorded. Whoever changes weights between two calls calls `forget`.
+    Inside `using(y)` every layer of cross-attention reuses the keys and values of the
+    previous call, if that had this very tensor y, unchanged: the outputs are the same
+    to the last bit. Nothing is kept for models where time is among the tokens, nor
+    while gradients are recorded. After changing weights between two calls, call
+    `forget`.
     """
 
     def __init__(self, model: nn.Module):
@@ -49,7 +50,7 @@ class WordCache:
 
     @contextmanager
     def using(self, y: Tensor) -> Iterator[None]:
-        """Inside, the model is asked about y."""
+        """Inside, the model is called with y."""
         if not self.layers or torch.is_grad_enabled():
             yield
             return

@@ -1,5 +1,5 @@
-"""Keeping freed memory: on Linux a step on the CPU takes hundreds of page faults
-less when the C library does not hand its pages back.
+"""Keeping freed memory: on Linux a step on the CPU takes hundreds fewer page faults
+when the C library does not return its pages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ OPTIONS = {-1: 1024 * MIB, -2: 256 * MIB, -3: 32 * MIB}
 
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed memory for reuse in this process; results do not
-    change. Returns whether it could be told.
+    change. Returns whether that worked.
     """
     if not sys.platform.startswith("linux"):
         return False

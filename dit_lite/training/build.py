@@ -1,4 +1,4 @@
-"""The model of a run: a preset, one that is given, or the one of another run."""
+"""The model of a run: a preset, a given model, or that of another run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def build_model(
 ) -> DiTConfig:
     """The model of a run on data of `shape`, fields of a DiTConfig. A run that was
     `begun` from another keeps its model. Raises ConfigError when they disagree,
-    FileNotFoundError or CheckpointError for a model of `init_from` that cannot be had.
+    FileNotFoundError or CheckpointError when the model of `init_from` cannot be loaded.
     """
     if config.init_from is None:
         model = config.model or preset(

@@ -14,7 +14,7 @@ from .run_directory import RunDirectory
 @dataclass
 class Run:
     """A finished run: the averaged model, what it logged (dicts with step, loss,
-    grad_norm, lr, images, seconds), and where it lies.
+    grad_norm, lr, images, seconds), and its directory.
     """
 
     model: DiT
@@ -24,7 +24,7 @@ class Run:
 
 
 def diverged(what: str, lr: float, directory: RunDirectory | None) -> DivergedError:
-    """The error for a run in trouble, with the way out: from its last checkpoint, where
+    """The error for a run that diverged, with the way out: from its last checkpoint, if
     there is one, at half the rate.
     """
     advice, kept = f"lower lr (now {lr:g}), raise warmup, or lower clip", ""
@@ -43,8 +43,8 @@ def diverged(what: str, lr: float, directory: RunDirectory | None) -> DivergedEr
 def where_it_lies(
     directory: RunDirectory | None, saved: bool, loss: float, lr: float
 ) -> str:
-    """What is said of a run that a signal ended: whether it was `saved`, and how to go
-    on. It is not saved over the last checkpoint while its loss is in trouble.
+    """The message for a run that a signal ended: whether it was `saved`, and how to
+    continue. While its loss is diverging it is not saved over the last checkpoint.
     """
     if not directory:
         return "nothing was saved, since the run has no directory (out)"

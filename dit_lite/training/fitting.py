@@ -1,4 +1,4 @@
-"""What a training run needs in memory, what there is, and which batch would fit."""
+"""The memory that a training run needs, what is free, and which batch would fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from ..config import ConfigError, DiTConfig, TrainConfig
 
-STATE = 20  # bytes of a parameter: fp32 weight, gradient, two moments of Adam, average
+STATE = 20  # bytes per parameter: fp32 weight, gradient, two moments of Adam, average
 RESERVE = 0.9  # of a memory; the rest goes to the driver, to libraries and to gaps
 
 
@@ -19,9 +19,9 @@ def memory_needed(model: DiTConfig, batch: int, precision: str) -> float:
     """Bytes that training keeps: parameters and their optimiser, and activations as
     `dit_lite.flops` counts them, halved in bf16.
 
-    An estimate from below: what a layer needs while it is at work comes on top.
+    A lower estimate: the working memory of the running layer comes on top.
     """
-    # where it is needed, since the other rooms of analysis use this one
+    # imported here, since other modules of analysis import this one
     from ..analysis import flops
 
     total = flops(model)["total"]
@@ -31,7 +31,7 @@ def memory_needed(model: DiTConfig, batch: int, precision: str) -> float:
 
 
 def fits(model: DiTConfig, batch: int, precision: str, memory: float) -> bool:
-    """Whether such a run goes into `memory` bytes, of which `RESERVE` is counted on."""
+    """Whether such a run fits into the share `RESERVE` of `memory` bytes."""
     return memory_needed(model, batch, precision) <= RESERVE * memory
 
 
@@ -46,8 +46,8 @@ def batch_that_fits(model: DiTConfig, batch: int, precision: str, memory: float)
 
 
 def free_memory() -> float:
-    """Bytes of main memory that a process may still take: what the system says, or
-    less where a container's limit is lower; inf if nobody says.
+    """Bytes of main memory that a process may still take: the system's figure, or a
+    container's limit if that is lower; inf if neither is known.
     """
     found = [float("inf")]
     with contextlib.suppress(OSError, ValueError):  # Linux
@@ -59,21 +59,21 @@ def free_memory() -> float:
     # a container; without a limit the file says "max"
     with contextlib.suppress(OSError, ValueError):
         found.append(float(int(Path("/sys/fs/cgroup/memory.max").read_text())))
-    # macOS says only what is built in
+    # macOS reports only what is installed
     with contextlib.suppress(OSError, ValueError, AttributeError):
         found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
     return min(found)
 
 
 def check_memory(config: TrainConfig, model: DiTConfig, device: torch.device) -> None:
-    """Raise ConfigError for a run that will not fit into the main memory that is free.
-    What a GPU has is only known when it runs out.
+    """Raise ConfigError for a run that will not fit into the free main memory. What a
+    GPU has is only known when it runs out.
     """
     if device.type == "cpu":
         free = free_memory()
         if not fits(model, config.batch_size, config.precision, free):
             raise _too_large(
-                config, model, device, free, f", and {free / 1e9:.1f} GB are free"
+                config, model, device, free, f", but {free / 1e9:.1f} GB are free"
             )
 
 
@@ -103,7 +103,7 @@ def _too_large(
     memory: float,
     free: str = "",
 ) -> ConfigError:
-    """What to say of a run that does not fit into so many bytes."""
+    """The error for a run that does not fit into so many bytes."""
     B, precision = config.batch_size, config.precision
     ways = []
     if device.type == "cpu" and config.budget != "cpu" and config.data != "digits":

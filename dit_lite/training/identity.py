@@ -16,9 +16,9 @@ from ..config import SILENT, DiTConfig, TrainConfig
 from ..data import Dataset
 from ..files.writing import CheckpointError
 
-#: Settings that do not touch the numbers, or whose effect is compared itself.
+#: Settings that do not change the numbers, or whose effect is compared instead.
 FREE = (*SILENT, "data", "device", "budget")
-#: Settings that may move in one direction, and how that is said.
+#: Settings that may change in one direction only, and how messages say so.
 RAISED, LOWERED = ("steps",), ("lr", "clip")
 CHUNK = 4096  # images hashed at once
 GENERATED = 64  # pictures of generated data that are hashed
@@ -27,8 +27,8 @@ GENERATED = 64  # pictures of generated data that are hashed
 def describe_data(data: Dataset) -> dict:
     """What a run is trained on: its name, the number and shape of its images, the
     classes in their order, whether it is mirrored, and a SHA-256 of all pixels and
-    labels, or captions, in their order. Of generated data, which have no end, the first
-    pictures say by which generator, split and seed they are made.
+    labels, or captions, in their order. Generated data have no end; their first
+    pictures show by which generator, split and seed they are made.
     """
     count = GENERATED if getattr(data, "fresh", False) else len(data)
     digest = hashlib.sha256(np.ascontiguousarray(data.labels[:count]))
@@ -47,7 +47,7 @@ def describe_data(data: Dataset) -> dict:
 def identity(
     config: TrainConfig, model: DiTConfig, device: torch.device, data: Dataset
 ) -> dict:
-    """All of it as plain JSON values."""
+    """All that makes a run the same run, as plain JSON values."""
     return json.loads(
         json.dumps(
             {
@@ -61,8 +61,8 @@ def identity(
 
 
 def continued(config: TrainConfig, before: TrainConfig) -> TrainConfig:
-    """The settings of a run that is continued for longer: what they leave open, and
-    would follow from the new `steps`, stays as it was.
+    """The settings of a run that is continued for longer: fields that are not given,
+    and would follow from the new `steps`, stay as they were.
     """
     if config.steps == before.steps:
         return config
@@ -76,11 +76,11 @@ def continued(config: TrainConfig, before: TrainConfig) -> TrainConfig:
 def check_same(before: dict, now: dict, directory: Path) -> list[str]:
     """Raise CheckpointError unless `now` continues the run whose identity was `before`:
     on the same kind of device, the same data and the same model, with settings that may
-    only move as RAISED and LOWERED say. Returns what has moved, in words.
+    only change as RAISED and LOWERED say. Returns what has changed, in words.
     """
     if before["device"] != now["device"]:
         raise CheckpointError(
-            f"{directory} holds a run on {before['device']}, and this is "
+            f"{directory} holds a run on {before['device']}, but this is "
             f"{now['device']}; resume it there, or choose another directory"
         )
     if difference := _other_data(before["data"], now["data"]):

@@ -42,16 +42,16 @@ def train(
 ) -> Run:
     """Train a Diffusion Transformer.
 
-    `config` may be the name of a data set alone, which is trained on by its recipe.
+    `config` may be just the name of a data set, which is then trained on by its recipe.
     With `config.out` the directory receives config.json, model.safetensors (the
     averaged weights), metrics.jsonl, and state.safetensors, from which `resume=True`
-    continues bit for bit on the same CPU; `resume="auto"` continues a run or begins it.
-    Without it nothing is written. A finished run goes on when it is resumed with more
-    `steps`: from there at the rates that a run of that length has. Raises ConfigError,
-    DataError or CheckpointError (all ValueError) for what cannot be run, DivergedError
-    when the loss is not finite, and Interrupted (a KeyboardInterrupt) after Ctrl-C,
-    with the state saved. Source: 2212.09748 sec. 4 for the recipe's form; sizes, rate
-    and schedule are our own (config.RECIPES).
+    continues bit for bit on the same CPU; `resume="auto"` continues a run if there is
+    one, else starts it. Without it nothing is written. A finished run can be resumed
+    with more `steps`: from there it follows the rates of a run of that length. Raises
+    ConfigError, DataError or CheckpointError (all ValueError) for what cannot be run,
+    DivergedError when the loss is not finite, and Interrupted (a KeyboardInterrupt)
+    after Ctrl-C, with the state saved. Source: 2212.09748 sec. 4 for the recipe's form;
+    sizes, rate and schedule are our own (config.RECIPES).
     """
     progress = flag("progress", progress)
     if isinstance(config, str):
@@ -71,17 +71,17 @@ def train(
 
 
 def unchanged(model: DiT) -> nn.Module:
-    """The way to make a model parallel on one device."""
+    """`parallelize` on one device: the model itself."""
     return model
 
 
 class Trainer:
-    """Everything that changes while a run goes on, and one step of it.
+    """Everything that changes during a run, and one step of it.
 
     `data` replaces the data set that `config.data` names. `parallelize` takes the model
-    and returns what is trained, before the optimiser and the average are made of it; of
-    `world` processes this is the one of number `rank`. Nothing in a step waits for a
-    GPU: what it computes stays there until a line of metrics or a checkpoint is due.
+    and returns what is trained, before the optimiser and the average are made from it;
+    this process is number `rank` of `world`. Nothing in a step waits for a GPU: its
+    results stay there until a line of metrics or a checkpoint is due.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Trainer:
             self._prepare(config, saved, data)
             self._make(parallelize, rank, world, begin=saved is None)
             if saved:
-                # a save that was cut short is finished
+                # finish a save that was cut short
                 self.directory.restore(saved, self.state)
                 self.metrics.read(self.directory.path / METRICS)
                 self._write_results()
@@ -131,7 +131,7 @@ class Trainer:
     def _prepare(
         self, config: TrainConfig, saved: State | None, data: Dataset | None
     ) -> None:
-        """Settle what is trained, on what and where, before anything is computed."""
+        """Decide what is trained, on what and where, before anything is computed."""
         if saved:
             before = TrainConfig.from_dict(saved.identity["config"])
             config = continued(config, before)
@@ -157,20 +157,20 @@ class Trainer:
                 self.directory.resumes(False)
 
     def _make(self, parallelize: Callable, rank: int, world: int, begin: bool) -> None:
-        """Make the model, what trains it, and what it is trained on."""
+        """Make the model, its optimiser and average, and the batches it trains on."""
         config = self.config
         # the global generator is left as it was
         with torch.random.fork_rng(devices=[]):
-            # that of the CPU; torch.manual_seed would seed GPUs too
+            # the CPU's generator only; torch.manual_seed would seed GPUs too
             torch.default_generator.manual_seed(config.seed)
             model = DiT(self.model_config).to(self.device)
         if config.init_from and begin:
             model.load_state_dict(load(config.init_from).state_dict())
         if config.compile:
-            # of one function the compiler keeps eight versions, those of earlier runs
-            # too, and then gives up without a word
+            # the compiler keeps eight versions of a function, those of earlier runs
+            # included, and then silently gives up
             torch.compiler.reset()
-            # all blocks are one function to it
+            # to the compiler all blocks are one function
             for part in (*model.blocks, model.final):
                 part.compile(dynamic=False)
         self.model = parallelize(self.recomputing(model))
@@ -195,7 +195,7 @@ class Trainer:
         config, generator, rows = self.config, self.generator, self.loader.rows
         x, y = self.loader.next(generator)  # (b, C, H, W), (b,)
         x = to_model_units(x, self.model_config)
-        # of every image in the batch; its own rows are all there are in one process
+        # drawn for the whole batch; in one process `rows` are all of it
         t = draw_times(config.times, config.batch_size, generator)[rows]  # (b,)
         shape = (config.batch_size, *x.shape[1:])
         eps = torch.randn(shape, generator=generator, device=self.device)[rows]
@@ -227,16 +227,16 @@ class Trainer:
         return total
 
     def exchanging(self, last: bool) -> contextlib.AbstractContextManager:
-        """Around each part of a batch: gradients are exchanged after the last."""
+        """Around each part of a batch: gradients are exchanged only after the last."""
         return contextlib.nullcontext()
 
     def clip(self) -> Tensor:
-        """Scale the gradient down to the norm `config.clip`; the norm before."""
+        """Scale the gradient to at most the norm `config.clip`; the norm before."""
         return nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
 
     def drop_labels(self, y: Tensor) -> Tensor:
-        """Some conditions replaced by "no condition", which guidance needs: all of an
-        image together, and of several each by itself, with the same share.
+        """Replace some conditions by "no condition", which guidance needs: all those of
+        an image together, and, if there are several, each separately, equally often.
         """
         config, several = self.config, bool(self.model_config.caption_parts)
         if not config.label_dropout:
@@ -260,7 +260,7 @@ class Trainer:
         config, directory = self.config, self.directory
         path = directory.path if directory else None
         began = time.perf_counter() - self.seconds
-        save = False  # put off while the loss is in trouble
+        save = False  # postponed while the loss is diverging
         with (
             self._open_directory(),
             Board(config.tensorboard, path, self.step) as board,
@@ -294,24 +294,24 @@ class Trainer:
                     )
         return Run(self.averaged(), config, self.metrics.lines, path)
 
-    # ---- what several processes do otherwise
+    # ---- what several processes do differently
 
     def make_directory(self, path: str, writes: bool) -> RunDirectory:
         return RunDirectory(path, writes)
 
     def recomputing(self, model: DiT) -> DiT:
-        """The model with the blocks recomputed that `config.checkpointing` says."""
+        """The model, with the blocks recomputed that `config.checkpointing` names."""
         return checkpoint_blocks(model, self.config.checkpointing)
 
     def make_average(self) -> EMA:
         return EMA(self.model, self.config.ema_decay)
 
     def averaged(self) -> DiT:
-        """The averaged model, whole."""
+        """The complete averaged model."""
         return self.ema.model
 
     def stopping(self, asked: bool) -> bool:
-        """Whether to stop after this step, where this process was asked to."""
+        """Whether to stop after this step, given whether this process was asked to."""
         return asked
 
     def finite(self) -> bool:
@@ -320,7 +320,7 @@ class Trainer:
         return bool(torch.stack(finite).all())
 
     def _open_directory(self) -> contextlib.AbstractContextManager:
-        """Keep other processes out until the run ends in whatever way."""
+        """Keep other processes out until the run ends, however it ends."""
         if not self.directory:
             return contextlib.nullcontext()
         self.directory.open()
@@ -340,12 +340,12 @@ class Trainer:
         return every > 0 and self.step % every == 0
 
     def _worth_keeping(self) -> bool:
-        """Whether a checkpoint of now may take the place of the one before."""
+        """Whether a checkpoint made now may replace the one before."""
         return self.metrics.healthy or self.directory.saved_step() is None
 
     def _look(self) -> None:
-        """Wait for the losses that nobody has looked at; raises DivergedError, with the
-        way out, when one is not finite.
+        """Wait for the losses that have not been checked; raises DivergedError, with
+        the way out, when one is not finite.
         """
         try:
             self.metrics.look(self.step)
@@ -356,7 +356,7 @@ class Trainer:
 
     @property
     def state(self) -> dict[str, Stateful]:
-        """Everything that changes while a run goes on, each named once."""
+        """Everything that changes during a run, each named once."""
         return {
             "trainer": self,
             "model": Weights(self.model),
@@ -378,8 +378,8 @@ class Trainer:
         file whole or not at all. Raises DivergedError for weights that are not finite,
         and writes nothing.
 
-        The state goes first: from it the others are written again when a save was cut
-        short and the run is resumed.
+        The state is written first: after a save that was cut short, resuming the run
+        writes the other files again from it.
         """
         if not self.finite():
             what = f"weights that are not finite after step {self.step}"
@@ -388,7 +388,7 @@ class Trainer:
         self._write_results()
 
     def _write_results(self) -> None:
-        """The files that are made from the state."""
+        """Write the files that are made from the state."""
         model = self.averaged()
         if self.directory.writes:
             origin = Origin(

@@ -1,8 +1,8 @@
 """Less memory for activations: compute them again, keep them elsewhere, or keep fewer
 bits of them.
 
-Each way changes an existing model or a region of code, and none changes what the model
-computes forward. Gradients stay the same to the bit, except where bits are dropped.
+Each way changes an existing model or a region of code, and none changes the result of
+the forward pass. Gradients stay the same to the bit, except where bits are dropped.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def segment_lengths(depth: int, how: str) -> list[int]:
 
 def checkpoint_blocks(model: nn.Module, how: str) -> nn.Module:
     """Recompute the blocks of `model` in every backward pass from now on, one by one or
-    in segments of about sqrt(L). Names of parameters stay. Returns the model.
+    in segments of about sqrt(L). Parameter names do not change. Returns the model.
 
-    Called before DDP or FSDP wrap it. Raises ConfigError for another `how`, and for
-    segments of several blocks in a model with long skips.
+    To be called before DDP or FSDP wrap it. Raises ConfigError for another `how`, and
+    for segments of several blocks in a model with long skips.
     """
     blocks = [*model.blocks.children()]
     lengths = segment_lengths(len(blocks), how)
@@ -54,7 +54,7 @@ def checkpoint_blocks(model: nn.Module, how: str) -> nn.Module:
 
 
 def _recompute(blocks: list[nn.Module]) -> None:
-    """The first block of a segment runs all of them, the others hand on what they get.
+    """The first block of a segment runs all of them, the others return their input.
 
     The blocks stay where they are in the model, so that no name changes.
     """
@@ -65,7 +65,7 @@ def _recompute(blocks: list[nn.Module]) -> None:
 
 
 class Segment:
-    """The forward methods of consecutive blocks, as one that keeps its input only. A
+    """The forward methods of consecutive blocks as one that keeps only its input. A
     copy of the model copies the methods with their blocks, which a closure would not.
     """
 
@@ -124,10 +124,10 @@ def _saved(
 @contextlib.contextmanager
 def offloaded(model: nn.Module, least: int = 4096) -> Iterator[Kept]:
     """Inside, activations wait for the backward pass in the host's memory, page-locked
-    where there is a GPU. On the CPU they are copied all the same, so that bytes count.
+    where there is a GPU. On the CPU they are copied too, so that bytes are counted.
 
-    It pays where bytes / link is shorter than the computing it hides behind. Yields the
-    bytes moved.
+    It pays off where bytes / bandwidth is shorter than the computation that hides it.
+    Yields the bytes moved.
     """
     kept = Kept()
 
@@ -161,7 +161,7 @@ def _from_bf16(packed) -> Tensor:
 
 
 def _to_int8(tensor: Tensor):
-    """A byte a value and one scale per row of the last dimension."""
+    """One byte per value, and one scale per row of the last dimension."""
     scale = tensor.abs().amax(-1, keepdim=True).clamp(min=1e-30) / 127
     return tensor.dtype, (tensor / scale).round().to(torch.int8), scale
 

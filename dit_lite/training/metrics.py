@@ -1,5 +1,5 @@
-"""What a run says of itself: a line of metrics every so many steps, the check that its
-losses are finite, and the mirror for TensorBoard.
+"""What a run reports: a line of metrics every few steps, the check that its losses are
+finite, and the mirror for TensorBoard.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..config import ConfigError
 from ..files.writing import CheckpointError, append
 
 #: A loss this many times that of the first step, or of noise of variance 1, is worse
-#: than saying nothing, which is what an untrained model does.
+#: than predicting zero, which is what an untrained model does.
 TROUBLE = 2.0
 
 
@@ -37,7 +37,7 @@ class Metrics:
         self.lines: list[dict] = []
         # loss, gradient norm and rate of the steps since the last line
         self.pending: list[tuple[float, float, float]] = []
-        # the same, still on the device, and nobody has looked
+        # the same, still on the device and not yet checked
         self.fresh: list[tuple[Tensor, Tensor, float]] = []
         self.first: float | None = None  # the loss of the first step
         self.last: float | None = None
@@ -64,11 +64,11 @@ class Metrics:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last loss is one that a model worth keeping has."""
+        """Whether the last loss is that of a model worth keeping."""
         return self.last <= TROUBLE * max(1.0, self.first)
 
     def line(self, step: int, images: int, seconds: float) -> dict:
-        """Close a line at `step`. Saving on the way does not change the lines."""
+        """Close a line at `step`. Saving in between does not change the lines."""
         losses, norms, rates = zip(*self.pending, strict=True)
         self.pending.clear()
         self.lines.append(
@@ -85,26 +85,26 @@ class Metrics:
         return self.lines[-1]
 
     def append_to(self, path: Path) -> None:
-        """Write the lines since the last save behind those before them."""
+        """Append the lines since the last save to those before them."""
         text = "".join(json.dumps(x) + "\n" for x in self.lines[self.written :])
         append(path, text.encode(), at=self.bytes)
         self.written, self.bytes = len(self.lines), self.bytes + len(text)
 
     def read(self, path: Path) -> None:
         """Put the lines of the file before those of the state; raises CheckpointError
-        when they are not there.
+        when they are missing.
         """
         try:
             content = path.read_bytes()[: self.bytes] if self.bytes else b""
             before = [json.loads(x) for x in content.splitlines()]
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"{path} cannot be read ({error}); put the file of this run back"
+                f"{path} cannot be read ({error}); restore the file of this run"
             ) from None
         if len(content) < self.bytes or len(before) != self.written:
             raise CheckpointError(
                 f"{path} is not the file of this run: it should hold {self.written:,} "
-                f"lines in {self.bytes:,} bytes; put the file of this run back"
+                f"lines in {self.bytes:,} bytes; restore the file of this run"
             )
         self.lines = before + self.lines
 
@@ -130,7 +130,7 @@ class Metrics:
 
 class Board:
     """The mirror for TensorBoard in a directory of a run, or nothing when it is not
-    asked for. Raises ConfigError where there is no directory, or no such package.
+    wanted. Raises ConfigError when there is no directory, or no such package.
     """
 
     def __init__(self, wanted: bool, directory: Path | None, step: int):

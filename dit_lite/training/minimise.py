@@ -1,4 +1,4 @@
-"""Training for networks of a layer or two, with which a chapter shows one thing."""
+"""Training of networks with one or two layers, with which chapters show one effect."""
 
 from __future__ import annotations
 

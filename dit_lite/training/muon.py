@@ -36,11 +36,11 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, made orthogonal, for matrices inside the network; matrices of
-    one shape are worked on together.
+    one shape are processed together.
 
-    An update has the root mean square of a typical AdamW step, 0.2, so that both take
-    one learning rate (2502.16982 sec. 2.2). Weight decay is decoupled. Raises
-    ValueError for a parameter that is no matrix.
+    An update has the root mean square of a typical AdamW step, 0.2, so that both can
+    share one learning rate (2502.16982 sec. 2.2). Weight decay is decoupled. Raises
+    ValueError for a parameter that is not a matrix.
     """
 
     def __init__(

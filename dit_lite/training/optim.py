@@ -63,7 +63,7 @@ def adamw(
 
 def by_devices(groups: list[dict]) -> list[dict]:
     """The groups, split where their parameters lie on different devices: a fused step
-    takes only what lies together.
+    takes only tensors on one device.
     """
     split: dict[tuple, dict] = {}
     for i, group in enumerate(groups):
@@ -115,8 +115,8 @@ def make_adamw(
 def make_muon(
     model: nn.Module, lr: float, weight_decay: float, beta2: float
 ) -> Together:
-    """Muon for the matrices of attention, to image tokens or to the condition, and
-    of MLP, AdamW for everything else: embeddings, modulations, the output, and all
+    """Muon for the matrices of attention, to image tokens or to the condition, and of
+    the MLP; AdamW for everything else: embeddings, modulations, the output, and all
     vectors.
 
     With muP, Muon's rate falls with the root of the fan-in: its update has a root mean
@@ -167,8 +167,9 @@ class OptimiserState:
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Put back what `state_dict` gave. Raises CheckpointError for a tensor that is
-        missing, too many, or not like its parameter: a fused step trusts their shapes.
+        """Restore what `state_dict` returned. Raises CheckpointError for a tensor that
+        is missing, one too many, or unlike its parameter: a fused step trusts their
+        shapes.
         """
         state, restored = dict(state), {}
         for group in self.optimiser.param_groups:

@@ -36,7 +36,7 @@ def profile(length: float, step: int, steps: int) -> Tensor:
 
     The average follows w <- b w + (1-b) now with b = (1 - 1/k)^(gamma+1) at step k
     (2312.02696 eq. 127), so that step k counts (k/step)^(gamma+1) -
-    ((k-1)/step)^(gamma+1): the integral of the power function over its place, without
+    ((k-1)/step)^(gamma+1): the integral of the power function over that step, without
     an approximation.
     """
     done = (torch.arange(steps + 1, dtype=torch.float64) / step).clamp(max=1)

@@ -11,7 +11,7 @@ import torch
 
 from ..config import CPU, GPU, ConfigError
 
-#: The environment variable that says what "auto" is; the pages of the book and the
+#: The environment variable that defines "auto"; the pages of the book and the
 #: experiments at a budget set it.
 DEVICE = "DIT_LITE_DEVICE"
 
@@ -60,8 +60,8 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
     """bf16 matrix products with fp32 weights (1905.12322), or nothing. Raises
     ConfigError for bf16 or tf32 on a CPU: it has no units for them.
 
-    The weights are rounded to bf16 once a step. That moves 6 bytes a parameter, less
-    than a fiftieth of what the step itself moves, so no second copy of them is kept.
+    The weights are rounded to bf16 once per step. That moves 6 bytes per parameter,
+    less than a fiftieth of what the step itself moves, so no second copy is kept.
     """
     if precision != "fp32" and device.type != "cuda":
         raise ConfigError(

@@ -1,6 +1,4 @@
-"""The directory of a run: who may use it, and how a run is saved there and taken up
-again.
-"""
+"""The directory of a run: who may use it, and how a run is saved there and resumed."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ SCHEMA = "2"
 
 
 class Stateful(Protocol):
-    """What changes while a run goes on: its state as tensors and plain JSON values."""
+    """What changes during a run: its state as tensors and plain JSON values."""
 
     def state_dict(self) -> dict: ...
 
@@ -97,7 +95,7 @@ class RunDirectory:
 
     def open(self) -> None:
         """Make the directory, and keep other processes out of it until `close`, or
-        until this process ends in whatever way. Raises ConfigError where it cannot be
+        until this process ends, however it ends. Raises ConfigError when it cannot be
         made or written, or is in use.
         """
         if not self.writes or (self._lock and self._lock.alive):
@@ -169,7 +167,7 @@ class RunDirectory:
             ) from None
 
     def saved_step(self) -> int | None:
-        """The step of the checkpoint that stands here."""
+        """The step of the checkpoint in this directory."""
         if not (self.path / STATE).exists():
             return None
         return json.loads(read_notes(self.path / STATE)["values"])["trainer"]["step"]
@@ -177,8 +175,8 @@ class RunDirectory:
 
 def lock(path: Path) -> int:
     """An open file that no other process can lock; raises BlockingIOError when one
-    has, OSError where it cannot be written. The system takes the lock back when the
-    process ends.
+    has done so, OSError when it cannot be written. The system releases the lock when
+    the process ends.
     """
     try:
         import fcntl

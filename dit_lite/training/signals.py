@@ -11,8 +11,8 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """While open, the first Ctrl-C, SIGTERM or SIGHUP only asks: the step in progress
-    is finished. The second acts at once.
+    """While open, the first Ctrl-C, SIGTERM or SIGHUP only asks for a stop: the step in
+    progress is finished. The second acts at once.
 
     A hang-up that was ignored before, as under nohup, stays ignored.
     """

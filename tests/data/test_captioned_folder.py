@@ -59,8 +59,11 @@ def test_a_model_of_it_trains_and_takes_captions_as_strings(album, tmp_path):
         (TABLE | {"d.png": "a cat"}, "not there: .*d.png; add them"),
         (TABLE | {"d.png": "x", "e.png": "y"}, "d.png and 1 more"),
         (TABLE | {"a.png": " . "}, "line 2: the caption of a.png is empty"),
-        (TABLE | {"c.png": "mat " * 78}, "line 4: .* has 78 words, at most 77"),
-        (TABLE | {"../x.png": "mat"}, r"line 5: file='../x.png' is no picture inside"),
+        (TABLE | {"c.png": "mat " * 78}, "line 4: .* has 78 words, but at most 77"),
+        (
+            TABLE | {"../x.png": "mat"},
+            r"line 5: file='../x.png' is not a picture inside",
+        ),
         ({}, "no lines"),
     ],
 )

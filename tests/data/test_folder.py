@@ -51,14 +51,14 @@ def test_what_is_no_picture_is_passed_over_and_said_once(photos):
     (photos / ".thumbnails").mkdir()
     (photos / "__MACOSX").mkdir()
     (photos / "loose.jpg").write_bytes(b"")
-    with pytest.warns(UserWarning, match="passed over") as said:
+    with pytest.warns(UserWarning, match="skipped") as said:
         assert len(folder(photos, 16)) == 5
     (message,) = (str(w.message) for w in said)
     for words in (
-        f"{photos}: passed over: ",
+        f"{photos}: skipped: ",
         "4 hidden (a name that begins with . or __)",
         "1 of other kinds",
-        "2 links that lead nowhere, or no ordinary files",
+        "2 links that lead nowhere, or files that are not ordinary",
         "1 pictures beside the class folders",
     ):
         assert words in message
@@ -90,7 +90,7 @@ def test_linked_folders_are_followed_and_loops_end(photos, tmp_path, pixels, png
     (photos / "cat" / "linked").symlink_to(tmp_path / "elsewhere")
     (photos / "cat" / "again").symlink_to(photos / "cat")
     (photos / "dog" / "more" / "above").symlink_to(photos / "dog")
-    with pytest.warns(UserWarning, match="2 links to a folder that was read already"):
+    with pytest.warns(UserWarning, match="2 links to a folder that was already read"):
         data = folder(photos, 16)
     assert data.class_names == ("bird", "cat", "dog")
     assert np.bincount(data.labels).tolist() == [1, 4, 2]
@@ -115,7 +115,7 @@ def test_frames_after_the_first_are_said_to_be_left_out(photos):
             append_images=frames[1:],
             lossless=True,
         )
-    with pytest.warns(UserWarning, match="read in part: 3 animated or of several"):
+    with pytest.warns(UserWarning, match="read in part: 3 animated or with several"):
         images = folder(photos, 16).images
     assert (images[3:6] == 10).all()
 
@@ -181,7 +181,7 @@ def test_splits_are_no_classes(photos, nested, tmp_path):
         (photos / "dog" / "more").rmdir()
         (photos / "dog").rename(photos / "Test")
         said = refusal(photos)
-    assert "which are splits and no classes; give one of them" in said
+    assert "which are splits, not classes; give one of them" in said
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u2028b", "a\u202eb", b"\xff"])

@@ -223,7 +223,7 @@ def with_a_label_too_many(folder):
     ("harm", "message"),
     [
         (damaged, "latents-00001.safetensors cannot be read as latents .*checksum"),
-        (of_another_autoencoder, "are of different latents"),
+        (of_another_autoencoder, "hold different latents"),
         (without_notes, "latents-00002.safetensors cannot be read as latents"),
         (with_a_label_too_many, "labels up to 2 for 1 latents of 2 classes"),
     ],

@@ -129,7 +129,7 @@ def test_the_mean_of_a_batch_is_the_mean_of_the_weighted_means(world, batch_size
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (dict(rank=2, world=2), "rank=2 is none of 0 to 1"),
+        (dict(rank=2, world=2), "rank=2 is not one of 0 to 1"),
         (dict(rank=-1, world=2), "rank=-1"),
         (dict(rank=0, world=N + 1), f"batch_size={N} is less than one image for each"),
     ],

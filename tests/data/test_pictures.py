@@ -165,14 +165,14 @@ def test_no_other_program_is_started(monkeypatch):
 
     for module, name in ((subprocess, "Popen"), (subprocess, "run"), (shutil, "which")):
         monkeypatch.setattr(module, name, started)
-    with pytest.raises(DataError, match=f"none of {', '.join(FORMATS)}"):
+    with pytest.raises(DataError, match=f"not one of {', '.join(FORMATS)}"):
         decode(EPS, 8, "it")
 
 
 @pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "SGI", "PDF", "JPEG2000"])
 def test_only_the_formats_that_are_named_are_opened(kind):
     code = encoded(np.zeros((16, 16, 3), np.uint8), kind)
-    with pytest.raises(DataError, match="none of PNG, JPEG"):
+    with pytest.raises(DataError, match="not one of PNG, JPEG"):
         decode(code, 16, "it")
 
 

@@ -140,7 +140,7 @@ def test_a_source_that_changes_on_the_way_is_refused(source, root):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_another_number_of_pictures_is_refused(source, root, count):
-    with pytest.raises(DataError, match=f"{count} pictures were read where 3"):
+    with pytest.raises(DataError, match=f"{count} pictures were read, but 3"):
         store("a", [source], pictures(count), SHAPE)
     assert not remains(root)
 
@@ -187,8 +187,8 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(source, root, reserved, tmp_
     said = (tmp_path / "said").read_text()
     for words in (
         f"cannot keep the decoded images in {root / 'decoded'} (File too large)",
-        "they need 2.5 MB, and",
-        "make room, choose a smaller image_size, or set DIT_LITE_DATA",
+        "they need 2.5 MB, but",
+        "free some space, choose a smaller image_size, or set DIT_LITE_DATA",
     ):
         assert words in said
     assert not remains(root)

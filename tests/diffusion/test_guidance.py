@@ -223,7 +223,7 @@ def test_guidance_of_several_conditions_is_asked_for_by_name(alive):
         (["red", "blue"], 2.0, ["several conditions", "class, words"]),
         ({"class": ["zero"], "style": ["red"]}, 2.0, ["'style'", "class, words"]),
         ({"class": ["zero"], "words": []}, 2.0, ["{'class': 1, 'words': 0}"]),
-        ({"class": ["zero one"]}, 2.0, ["2 words, at most 1"]),
+        ({"class": ["zero one"]}, 2.0, ["2 words, but at most 1"]),
         ({"class": [[1, 2]]}, 2.0, ["labels['class'][0] has 2", "at most 1"]),
         ({"class": ["zeros"]}, 2.0, ["unknown word 'zeros'", "'zero'"]),
         (BOTH[:, :3], 2.0, ["(2, 3)", "(2, 4)"]),

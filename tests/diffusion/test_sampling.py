@@ -395,7 +395,7 @@ def test_guidance_needs_a_null_class(alive):
         sample(model, [0], steps=2)
     with pytest.raises(
         ValueError,
-        match=r"label 3 is out of range; this model knows the classes 0 to 2 \(it was "
+        match=r"label 3 is out of range; this model has the classes 0 to 2 \(it was "
         r"trained without a null class\)",
     ):
         sample(model, [3], steps=2, guidance=1)

@@ -118,7 +118,7 @@ def test_weights_of_something_else(saved):
     save_file({"clip.weight": torch.zeros(2)}, saved[1] / "model.safetensors")
     said = refusal(saved[1])
     assert (
-        "different models: 'blocks.0.attention.key_norm.weight' is only in one of them"
+        "different models: 'blocks.0.attention.key_norm.weight' is in only one of them"
         in said
     )
     assert "use the config.json saved with it" in said
@@ -128,7 +128,7 @@ def test_weights_of_something_else(saved):
     ("changes", "said"),
     [
         (dict(width=24), "has shape"),
-        (dict(depth=3), "is only in one"),
+        (dict(depth=3), "is in only one"),
         (dict(num_classes=5), "has shape"),
     ],
 )
@@ -202,13 +202,16 @@ def test_what_cannot_be_written_is_said(tmp_path, alive):
 @pytest.mark.parametrize(
     ("change", "said"),
     {
-        "NaN": (lambda w: w * float("nan"), "is not finite: it holds NaN or infinity"),
+        "NaN": (
+            lambda w: w * float("nan"),
+            "is not finite: it contains NaN or infinity",
+        ),
         "one infinity": (
             lambda w: w.clone().index_fill_(0, torch.tensor(2), float("inf")),
             "is not finite",
         ),
         "beyond float32": (lambda w: w.double() + 1e300, "is not finite"),
-        "integers": (lambda w: w.int(), "has dtype torch.int32 in the place of"),
+        "integers": (lambda w: w.int(), "has dtype torch.int32 instead of"),
         "bytes": (lambda w: w.byte(), "torch.uint8"),
         "booleans": (lambda w: w > 0, "torch.bool"),
         "complex": (lambda w: w.to(torch.complex64), "torch.complex64"),

@@ -55,7 +55,7 @@ def test_appending_cuts_off_what_followed(tmp_path):
 
 def test_appending_needs_what_was_before_and_follows_no_link(tmp_path):
     (tmp_path / "file").write_bytes(b"one")
-    with pytest.raises(CheckpointError, match="has 3 bytes, and 4 were written"):
+    with pytest.raises(CheckpointError, match="has 3 bytes, but 4 were written"):
         append(tmp_path / "file", b"two", at=4)
     (tmp_path / "link").symlink_to(tmp_path / "file")
     with pytest.raises(CheckpointError, match=r"cannot write .*link"):

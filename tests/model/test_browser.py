@@ -40,7 +40,7 @@ def test_what_the_page_cannot_run_is_named(change):
     field = next(iter(change))
     with pytest.raises(
         ValueError,
-        match=rf"{field}={change[field]!r}: the forward pass of the page knows {field}=",
+        match=rf"{field}={change[field]!r}: the forward pass of the page supports {field}=",
     ):
         to_browser(DiT(DiTConfig(width=16, heads=2, **change)))
 
@@ -78,10 +78,10 @@ def test_a_model_of_captions_brings_its_words():
     [
         ({"words": ()}, r"words=\(\): the page needs to know which word has which id"),
         ({"conditioning": "adaln_zero"}, "conditioning='adaln_zero': .*_cross' only"),
-        ({"base_width": 8}, "base_width=8: .* knows base_width=None only"),
+        ({"base_width": 8}, "base_width=8: .* supports base_width=None only"),
         (
             dict(condition="features", feature_width=3, vocab_size=None, words=()),
-            "condition='features': .* knows 'label' and 'caption'",
+            "condition='features': .* supports 'label' and 'caption'",
         ),
     ],
 )

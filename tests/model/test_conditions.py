@@ -224,7 +224,9 @@ def test_guidance_for_a_condition_that_the_model_lacks_is_refused(alive):
     model = alive(std=0.05)
     by_name = sample(model, [1], steps=2, guidance={"label": 2.0})
     assert torch.equal(by_name, sample(model, [1], steps=2, guidance=2.0))
-    with pytest.raises(ValueError, match=r"weight for 'style', .* 'label' alone"):
+    with pytest.raises(
+        ValueError, match=r"weight for 'style', .* only the condition 'label'"
+    ):
         sample(model, [1], steps=2, guidance={"label": 2.0, "style": 1.0})
     with pytest.raises(ValueError, match="guidance is empty"):
         sample(model, [1], steps=2, guidance={})

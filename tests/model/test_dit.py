@@ -239,7 +239,7 @@ def test_the_right_input_is_taken_and_an_empty_batch_too(alive):
 def test_without_a_null_class_its_label_is_refused(alive):
     with pytest.raises(
         ValueError,
-        match=r"label 3 is out of range; this model knows the classes 0 to 2 \(it was "
+        match=r"label 3 is out of range; this model has the classes 0 to 2 \(it was "
         "trained without a null class",
     ):
         alive(null_class=False)(**GOOD)

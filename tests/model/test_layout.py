@@ -47,7 +47,7 @@ def test_only_fused_projections_of_an_old_file_are_changed(alive):
         for kind in ("weight", "bias")
     }
     assert upgrade(state, 2, LAYOUT) == state
-    with pytest.raises(ValueError, match="layout 99 is of a later version"):
+    with pytest.raises(ValueError, match="layout 99 is from a later version"):
         upgrade(state, 2, "99")
 
 

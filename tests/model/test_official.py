@@ -197,7 +197,7 @@ def test_a_file_name_is_no_state_dict():
 def test_a_width_of_its_own_needs_its_heads(released):
     with pytest.raises(
         ValueError,
-        match=r"width=48 is none of the paper's \(384, 768, 1024, 1152\); pass heads",
+        match=r"width=48 is not one of the paper's \(384, 768, 1024, 1152\); pass heads",
     ):
         dit_lite.load_official(released)
     with pytest.raises(ValueError, match="heads=5 does not divide width=48"):

@@ -71,6 +71,6 @@ def test_patchify_refuses_what_cannot_be_cut(shape, said):
 @pytest.mark.parametrize("shape", [(1, 8, 4), (1, 9, 5), (9, 4)])
 def test_unpatchify_refuses_what_is_no_square_image(shape):
     with pytest.raises(
-        ValueError, match="no square image of 1 channels in patches of 2"
+        ValueError, match="not a square image of 1 channels in patches of 2"
     ):
         unpatchify(torch.zeros(shape), 2, 1)

@@ -78,7 +78,7 @@ ZERO = TEXTS * torch.tensor([1.0, 0.0, 1.0])[:, None]
         (TEXTS, LAST, ValueError, "text 1 is False throughout"),
         (TEXTS, TRUE * 2, TypeError, "other than 0 and 1"),
         (TEXTS[:, 0], TRUE, ValueError, "not a pooled vector"),
-        (TEXTS.long(), TRUE, TypeError, "no tensor of floats"),
+        (TEXTS.long(), TRUE, TypeError, "not a tensor of floats"),
         (TEXTS * torch.nan, TRUE, ValueError, "NaN or infinity"),
         (ZERO, TRUE, ValueError, "token 1 of text 0 has an embedding of zeros"),
     ],

@@ -80,7 +80,7 @@ def test_a_run_that_the_memory_cannot_hold_is_refused_before_it_begins(
     monkeypatch.setattr("dit_lite.training.fitting.free_memory", lambda: need)
     with pytest.raises(
         ConfigError,
-        match=f"at least {need / 1e9:.1f} GB, and {need / 1e9:.1f} GB are free; "
+        match=f"at least {need / 1e9:.1f} GB, but {need / 1e9:.1f} GB are free; "
         "choose --batch-size 32",
     ):
         Trainer(config)

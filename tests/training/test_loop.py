@@ -74,7 +74,9 @@ def test_the_name_of_a_data_set_is_enough(monkeypatch, tmp_path):
     trainer = train("digits")
     assert trainer.config == TrainConfig(data="digits", budget="cpu").on("fp32", False)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ValueError, match="'digts' is no known data set and no folder"):
+    with pytest.raises(
+        ValueError, match="'digts' is neither a known data set nor a folder"
+    ):
         train("digts")
 
 
@@ -319,7 +321,7 @@ def test_a_run_of_another_kind_of_device_is_told_apart_by_it(finished):
     about |= {"identity": json.dumps(identity)}
     write_tensors(place / "state.safetensors", tensors, about)
     with pytest.raises(
-        CheckpointError, match="holds a run on cuda, and this is cpu; resume it there"
+        CheckpointError, match="holds a run on cuda, but this is cpu; resume it there"
     ):
         train(
             dataclasses.replace(config, precision="fp32"), resume=True, progress=False

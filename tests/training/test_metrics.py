@@ -122,5 +122,7 @@ def test_metrics_of_another_run_do_not_resume(tmp_path, short, harm):
         path.write_bytes(content[:200])
     if harm == "other":
         path.write_bytes(b"x" * len(content))
-    with pytest.raises(CheckpointError, match=r"metrics\.jsonl.*put the file of this"):
+    with pytest.raises(
+        CheckpointError, match=r"metrics\.jsonl.*restore the file of this"
+    ):
         train(config, resume=True, progress=False)

@@ -424,7 +424,9 @@ def test_a_name_that_is_both_is_refused_with_both_ways_out(own_digits):
     with pytest.raises(ConfigError) as error:
         load("digits")
     said = str(error.value)
-    assert "'digits' is a model that comes with dit_lite, and a directory here" in said
+    assert (
+        "'digits' is both a model that ships with dit_lite and a directory here" in said
+    )
     assert "write ./digits for the directory, or /" in said
     mine = load("./digits")
     shipped = load(said.split(" for the directory, or ")[1].split(" for the model")[0])

@@ -49,8 +49,8 @@ class _Sentence:
         self.columns.extend(words)
 
     def tokens(self, leave_out: list[str]) -> np.ndarray:
-        """The words (n, 16), the empty columns closed up; where they are more, parts
-        are left out in this order until they fit.
+        """The words (n, 16) without the empty columns; if there are more, parts are
+        left out in this order until they fit.
         """
         table = np.stack(self.columns, 1).astype(np.int16)
         for part in leave_out:
@@ -124,7 +124,7 @@ def write(
         sentence.say(here * _ids(*COLOURS)[colour], here * _ids(*SHAPES)[shape])
 
     def relation(k: int, here: np.ndarray) -> None:
-        """How object k stands to the next: along one of the axes that part them."""
+        """The relation of object k to the next: along an axis that separates them."""
         across = scenes.column[:, k + 1] - scenes.column[:, k]
         down = scenes.row[:, k + 1] - scenes.row[:, k]
         sideways = (abs(across) == 2) & ((abs(down) < 2) | (draws.below(2) == 0))

@@ -1,5 +1,5 @@
-"""Random numbers by counter: the number that belongs to (seed, stream, index, draw),
-without those before it, the same on every machine.
+"""Counter-based random numbers: the number that belongs to (seed, stream, index, draw),
+without computing those before it, the same on every machine.
 """
 
 from __future__ import annotations
@@ -33,26 +33,28 @@ def states(seed: int, stream: int, index: np.ndarray) -> np.ndarray:
 
     Every level is mixed before the next is added, so that neighbouring seeds, streams
     and indices share nothing. Raises ValueError for a negative seed or index, TypeError
-    for one that is no whole number.
+    for one that is not a whole number.
     """
     index = np.asarray(index)
     if not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed={seed!r} is of {type(seed).__name__}; expected an int")
+        raise TypeError(
+            f"seed={seed!r} is of type {type(seed).__name__}; expected an int"
+        )
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed={seed} must be a whole number from 0 to 2^63 - 1")
     if index.dtype.kind not in "iu":
-        raise TypeError(f"index is of {index.dtype}; expected integers")
+        raise TypeError(f"index is of type {index.dtype}; expected integers")
     if len(index) and index.min() < 0:
-        raise ValueError(f"index={index.min()} is negative; images count from 0")
+        raise ValueError(f"index={index.min()} is negative; images are numbered from 0")
     key = mix(words(np.array([seed], np.uint64), 1)[:, 0] + np.uint64(stream))
     return mix(key + index.astype(np.uint64) * GAMMA)
 
 
 class Draws:
-    """A table of draws, handed out column by column: `below(k)` is uniform on 0 to
-    k - 1 for each of n images, (n,) int64.
+    """A table of draws, used column by column: `below(k)` is uniform on 0 to k - 1 for
+    each of n images, (n,) int64.
 
-    The upper 32 bits are scaled, not taken modulo: k is missed by less than k / 2^32
+    The upper 32 bits are scaled, not taken modulo: the bias is less than k / 2^32
     (Lemire 2019, without the rejection).
     """
 

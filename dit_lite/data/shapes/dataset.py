@@ -1,5 +1,5 @@
-"""Captioned shapes as a data set: pictures and captions that exist once they are asked
-for, by (seed, index).
+"""Captioned shapes as a data set: pictures and captions that are made on demand, by
+(seed, index).
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def example(
     `split` is "train", "test" (other pictures of the same kinds of objects), "unseen"
     (shapes in colours that training never shows together), or "every"; `mix` are the
     shares of scenes with one, two, three objects, as whole numbers; `paraphrases` is
-    how many others are tried, of which equal ones are dropped. Raises ConfigError for
-    another split or mix, ValueError or TypeError for a seed or index that is no natural
-    number.
+    how many other captions are tried; duplicates are dropped. Raises ConfigError for
+    another split or mix, ValueError or TypeError for a seed or index that is not a
+    natural number.
     """
     scene = draw_scenes(seed, np.array([index]), split, mix)
     said = [
@@ -94,8 +94,8 @@ def batch(
     split: str = "train",
     mix: tuple[int, int, int] = DEFAULT_MIX,
 ) -> Batch:
-    """The pictures and captions of index (n,), as `example` gives them one by one; its
-    arguments and errors.
+    """The pictures and captions of index (n,), as `example` gives them one by one, with
+    the same arguments and errors.
     """
     scenes = draw_scenes(seed, index, split, mix)
     return Batch(scenes, render(scenes), write(scenes, seed, index, split))
@@ -106,8 +106,8 @@ class Shapes(Captioned):
     """Captioned shapes: `images` (n, 3, 32, 32) uint8 and, in place of labels, captions
     (n, 16) int64, both on demand.
 
-    `fresh`: any index from 0 on has a picture of its own, so a loader may count on and
-    on instead of shuffling `len(data)` pictures.
+    `fresh`: any index from 0 on has its own picture, so a loader may simply count up
+    instead of shuffling `len(data)` pictures.
     """
 
     seed: int = 0
@@ -128,8 +128,8 @@ def shapes(
 ) -> Shapes:
     """Captioned shapes of a split, "train", "test" or "unseen"; nothing is stored.
 
-    `length` is what `len` says: a million for training, where any index is good, and
-    10,000 held out. `mix` are the shares of scenes with one, two, three objects: a
+    `length` is what `len` returns: a million for training, where any index is valid,
+    and 10,000 held out. `mix` are the shares of scenes with one, two, three objects: a
     curriculum. Raises ConfigError for another split or mix.
     """
     choose("split", split, SPLITS)

@@ -11,9 +11,9 @@ import numpy as np
 from .scene import BACKDROPS, BACKGROUNDS, HALVES, MOST, SHAPES, SIDE, TEXTURES, Scenes
 
 STAMP = 16  # pixels a side
-EDGE = 2  # pixels by which a stamp may stand over the picture
+EDGE = 2  # pixels by which a stamp may extend beyond the picture
 WIDE = SIDE + 2 * EDGE
-SAMPLES = 16  # to a pixel
+SAMPLES = 16  # per pixel
 CHUNK = 256  # scenes whose pixels stay in the cache together
 
 RGB = np.array(
@@ -49,8 +49,8 @@ def inside(shape: str, dx: np.ndarray, dy: np.ndarray, h: int) -> np.ndarray:
 
 
 def inked(texture: str, across: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Whether the pixels that lie `across` and `down` from the one in which an object's
-    centre lies are drawn in ink: every third row, or every third of every third.
+    """Whether the pixels that lie `across` and `down` from the pixel of an object's
+    centre are drawn in ink: every third row, or every third of every third.
     """
     if texture == "solid":
         return np.zeros(np.broadcast(across, down).shape, bool)

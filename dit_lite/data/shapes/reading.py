@@ -1,5 +1,5 @@
 """What a caption claims, read back from its words: the objects with the attributes it
-names, their places and relations, and which word speaks of which object.
+names, their places and relations, and which word refers to which object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .scene import (
 )
 from .words import EXAMPLE, MAX_TOKENS, CaptionError, decode, encode
 
-#: attribute -> its values; place is split into what stands in a row and in a column
+#: attribute -> its values; a place is split into column and row
 ATTRIBUTES = {
     "shape": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
     "column": COLUMNS, "row": ROWS,
@@ -39,9 +39,9 @@ _KIND = {
 @dataclass(frozen=True)
 class Claims:
     """What a caption says. `objects`: for each, attribute -> number of its value, only
-    where it is said. `relations`: (first, relation, second), by numbers of objects and
+    where it is given. `relations`: (first, relation, second), by numbers of objects and
     of RELATIONS. `background`: its number or None. `about` (16,): which object a word
-    speaks of, -1 for none.
+    refers to, -1 for none.
     """
 
     caption: str
@@ -55,7 +55,7 @@ def read(caption: str | Sequence[int]) -> Claims:
     """The claims of a caption, given as a string or as ids (M,).
 
     Raises CaptionError when a word is unknown or stands where the grammar (captions.py)
-    has no use for it.
+    does not allow it.
     """
     text = caption if isinstance(caption, str) else decode(caption)
     ids = encode(text)

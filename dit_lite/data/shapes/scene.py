@@ -40,8 +40,8 @@ HELD_OUT = tuple(
 EVERY = tuple(product(range(len(SHAPES)), range(len(COLOURS))))
 SEEN = tuple(pair for pair in EVERY if pair not in HELD_OUT)
 
-#: split -> (stream of random numbers, pairs that it draws from); "every" is for those
-#: who judge: whoever measures must know what the measured has not seen
+#: split -> (stream of random numbers, pairs that it draws from); "every" is for
+#: training judges, which must know pairs that the judged model has not seen
 SPLITS = {
     "train": (0, SEEN),
     "test": (1, SEEN),
@@ -158,7 +158,7 @@ def draw_scenes(
     "unseen", "every"); `mix` are the shares of one, two and three objects.
 
     Raises ConfigError for an unknown split or another mix, ValueError or TypeError for
-    a seed or an index that is no natural number.
+    a seed or an index that is not a natural number.
     """
     choose("split", split, SPLITS)
     stream, pairs = SPLITS[split]

@@ -1,4 +1,4 @@
-"""The vocabulary of captions, and captions as numbers: 41 words, at most 16 to a
+"""The vocabulary of captions, and captions as numbers: 41 words, at most 16 per
 caption, 0 where there is none.
 """
 
@@ -40,12 +40,12 @@ def encode_all(captions: Sequence[str]) -> np.ndarray:
 
 def decode(ids: Sequence[int]) -> str:
     """The caption of ids (M,); padding is left out. Raises CaptionError for a number
-    that is no word.
+    that is not a word.
     """
     numbers = [int(i) for i in ids]
     for i in numbers:
         if not 0 <= i < len(WORDS):
             raise CaptionError(
-                f"id {i} is no word; ids go from 0 (padding) to {len(WORDS) - 1}"
+                f"id {i} is not a word; ids go from 0 (padding) to {len(WORDS) - 1}"
             )
     return " ".join(WORDS[i] for i in numbers if i != PADDING)

@@ -20,19 +20,19 @@ from ..losses.label_penalty import LabelPenalty, label_penalty
 from .markdown import code, literal, plain
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
-MOST_WORDS = 100  # of a vocabulary that a card lists
-#: Between these stands what dit_lite has written; Markdown does not show them.
+MOST_WORDS = 100  # that a card lists of a vocabulary
+#: What dit_lite has written is between these; Markdown does not show them.
 MARKS = "<!-- dit_lite: measured -->", "<!-- dit_lite: end of what is measured -->"
 
 
 def model_card(directory: str | Path, held_out: str | None = None) -> str:
     """The card of the model in `directory`, as Markdown.
 
-    It holds what config.json, metrics.jsonl and the weights say, the tables of
-    report.json (`evaluate --out`) and the picture samples.png (`sample --out`) where
-    these are there, and in capitals what only you can know. `held_out` is a data set or
-    folder on which the loss is measured now, by the label it is given, in the place of
-    the losses of the report. Raises FileNotFoundError or CheckpointError as `load`
+    It contains what config.json, metrics.jsonl and the weights say, the tables of
+    report.json (`evaluate --out`) and the picture samples.png (`sample --out`) if they
+    exist, and, in capitals, what only you can know. `held_out` is a data set or folder
+    on which the loss is measured now, for each label given to the model, instead of the
+    losses of the report. Raises FileNotFoundError or CheckpointError as `load`
     does, DataError as `load_data` does, and ConfigError for pictures of another shape
     or other classes.
     """
@@ -60,7 +60,7 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
                 f"{reach(origin.ema_decay, origin.steps):,.0f} steps"
             )
             if origin.ema_decay
-            else "weights as they are"
+            else "weights not averaged"
         )
         facts.append(
             f"- **Trained on** {code(origin.data)}, {origin.images_seen:,} images "
@@ -79,7 +79,7 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
         "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER "
         "THEY MAY BE USED FOR THIS.\n"
         f"- **Use** {code(f'dit_lite.load({literal(directory.as_posix())})')}. It "
-        "draws what its pictures show, and nothing else.\n"
+        "draws what its training pictures show, and nothing else.\n"
         "- **Licence** of the weights: CHOOSE ONE THAT THE PICTURES ALLOW."
     )
     return "\n\n".join(lines) + "\n"
@@ -122,21 +122,20 @@ def _training(file: Path) -> str:
         )
     except (OSError, LookupError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{file} holds no lines of metrics ({error!r}); put the file of this run "
-            "back, or remove it"
+            f"{file} holds no lines of metrics ({error!r}); restore the file of this "
+            "run, or remove it"
         ) from None
 
 
 def renewed(card: str, old: str, where: Path) -> str:
-    """An `old` card in which what was measured is that of the new `card`, and what was
-    written by hand stays: all outside the two marks. Raises ConfigError for a text
-    without them.
+    """The `old` card with the measurements of the new `card`; what was written by hand,
+    outside the two marks, stays. Raises ConfigError for a text without the marks.
     """
     begin, end = (old.find(mark) for mark in MARKS)
     if begin < 0 or end < begin:
         raise ConfigError(
             f"{where} lacks the marks {MARKS[0]} and {MARKS[1]} between which a card "
-            "is renewed; rename it, and write the card anew"
+            "is updated; rename it, and write a new card"
         )
     measured = card[card.index(MARKS[0]) : card.index(MARKS[1])]
     return old[:begin] + measured + old[end:]
@@ -194,7 +193,7 @@ def _report(file: Path) -> tuple[list[str], list[str]]:
         losses = _losses(report["loss"]) if "loss" in report else []
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{file} is no report ({error!r}); write it again with evaluate --out"
+            f"{file} is not a report ({error!r}); write it again with evaluate --out"
         ) from None
     return [
         (

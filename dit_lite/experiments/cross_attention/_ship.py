@@ -1,4 +1,4 @@
-"""Ships a state of the run that made `shapes`: its weights, their judged record, a
+"""Ships a state of the run that trained `shapes`: its weights, their judged record, a
 picture of samples and the card. From the top of a checkout:
 
     python -m dit_lite.experiments.cross_attention._ship runs/shapes
@@ -40,40 +40,41 @@ SHOWN = (*ATTRIBUTES, "attributes", "relation", "background", "number", "caption
 
 CARD = """# shapes
 
-A Diffusion Transformer for captioned shapes of {size}x{size} pixels: captions of at \
-most {c.caption_length} of its {words} words, read by cross-attention, time by \
-adaLN-Zero. P = {c.patch_size} (N = {c.tokens}), D = {c.width}, L = {c.depth}, \
+A Diffusion Transformer for captioned shapes of {size}x{size} pixels, conditioned on \
+captions of at most {c.caption_length} of its {words} words by cross-attention, and on \
+time by adaLN-Zero. P = {c.patch_size} (N = {c.tokens}), D = {c.width}, L = {c.depth}, \
 h = {c.heads}, {parameters:,} parameters.
 
-![uncurated samples, a row a caption](samples.png)
+![uncurated samples, one row per caption](samples.png)
 
-The picture is uncurated: seed 0, dpmpp_2m, 25 steps, guidance {guidance:g}. A row a \
-caption: {captions}. Training never shows the last pair of shape and colour.
+The picture is uncurated: seed 0, dpmpp_2m, 25 steps, guidance {guidance:g}. One \
+row per caption: {captions}. The last pair of shape and colour never appears in \
+training.
 
 - **Trained by** `{command}`, taken at {seen:,} images ({steps:,} of its 16,000 \
 steps): flow objective on the linear path, Muon, averaged weights, fp32. **On one or \
-two processor cores, without a GPU**, in {hours:.1f} hours, beside other work. A later \
-state of the same run is shipped, measured and described by \
+two processor cores, without a GPU**, in {hours:.1f} hours, alongside other work. To \
+ship, measure and describe a later state of the same run: \
 `python -m dit_lite.experiments.cross_attention._ship runs/shapes`.
 - **Data** captioned shapes (`dit_lite/data/shapes/README.md`), drawn anew for every \
-step, so no picture is seen twice; six of 36 pairs of shape and colour are held out.
-- **How good** {images:,} held-out captions of each group, dpmpp_2m, {walk} steps, \
-guidance {guidance:g}. `shapes-judge` reads every claim of the caption off the \
-picture, objects matched to the caption; "attributes" takes all claims about single \
-objects together, "everything" is the share of pictures in which nothing of the \
-caption is wrong and no object is missing or besides. Percent, with 95 % intervals \
-for these two:
+step, so no picture is seen twice; six of the 36 pairs of shape and colour are held out.
+- **How good** {images:,} held-out captions per group, dpmpp_2m, {walk} steps, \
+guidance {guidance:g}. `shapes-judge` checks every claim of the caption against the \
+picture, with objects matched to the caption; "attributes" pools all claims about \
+single objects, "everything" is the share of pictures in which no claim of the caption \
+is wrong and no object is missing or extra. Percentages, with 95 % intervals for these \
+two:
 
 {table}
 
-  The same by images seen ({few} captions of each group where the state is not the \
-one that ships), first all attributes, then everything:
+  The same by images seen ({few} captions per group for states other than the shipped \
+one), first "attributes", then "everything":
 
 {curve}
 
   The record is `data/results/shapes_model/cpu.json`.
-- **To be read with care** the judge names the nearest of six shapes and colours, \
-also where a picture shows none of them. Captions outside the grammar of the data \
+- **Limitations** the judge names the nearest of six shapes and colours, even where a \
+picture shows none of them. Captions outside the grammar of the data \
 ("three circles", "no square") are words in an order that the model has never seen.
 - **Use** `dit_lite.load("shapes")`, \
 `dit_lite.sample(model, ["a red circle above a blue square"])`. It draws coloured \
@@ -88,7 +89,7 @@ def ship(run: Path) -> None:
     describe them there.
     """
     place = resource("data/checkpoints") / "shapes"
-    load(run)  # raises for what is no model, or torn
+    load(run)  # raises if it is not a model, or damaged
     for name in (CONFIG, WEIGHTS):
         write(place / name, (run / name).read_bytes())
     record = run_experiment("shapes_model", "cpu", restart=True)
@@ -104,7 +105,7 @@ def ship(run: Path) -> None:
 
 
 def card(record: Result, seconds: float) -> str:
-    """The card of the model that ships, from its record; `seconds` it was trained."""
+    """The card of the shipped model, from its record; it was trained for `seconds`."""
     model, origin = load("shapes"), origin_of(directory_of("shapes"))
     settings, c = record.settings, model.config
     main = record.select(

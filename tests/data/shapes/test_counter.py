@@ -68,9 +68,9 @@ def test_weights_are_shares():
     [
         (-1, 0, ValueError, "seed=-1 must be a whole number from 0"),
         (2**63, 0, ValueError, "seed=9223372036854775808"),
-        (0.5, 0, TypeError, "seed=0.5 is of float"),
+        (0.5, 0, TypeError, "seed=0.5 is of type float"),
         (0, -4, ValueError, "index=-4 is negative"),
-        (0, 0.5, TypeError, "index is of float64"),
+        (0, 0.5, TypeError, "index is of type float64"),
     ],
 )
 def test_seeds_and_indices_are_natural_numbers(seed, index, error, said):

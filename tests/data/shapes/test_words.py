@@ -50,9 +50,11 @@ def test_an_unknown_word_is_named_with_the_nearest(caption, word, near):
 def test_captions_of_no_word_or_too_many_are_refused_with_the_way_out():
     with pytest.raises(CaptionError, match="has no words; write some, or use the null"):
         encode(" ,. ")
-    with pytest.raises(CaptionError, match="has 17 words, at most 16 fit; leave out"):
+    with pytest.raises(
+        CaptionError, match="has 17 words, but at most 16 fit; leave out"
+    ):
         encode("a " * 17)
-    with pytest.raises(TypeError, match="of int; expected a string of words"):
+    with pytest.raises(TypeError, match="of type int; expected a string of words"):
         encode(3)
 
 
@@ -64,5 +66,5 @@ def test_captions_become_rows():
 
 @pytest.mark.parametrize("number", [-1, 42])
 def test_a_number_that_is_no_word_is_refused(number):
-    with pytest.raises(CaptionError, match=re.escape(f"id {number} is no word")):
+    with pytest.raises(CaptionError, match=re.escape(f"id {number} is not a word")):
         decode([1, number])

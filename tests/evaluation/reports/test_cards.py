@@ -121,7 +121,9 @@ def test_what_was_written_by_hand_is_kept(run, capsys):
 
 def test_a_file_that_is_no_report_is_refused(run):
     (run / "report.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"report.json is no report .*evaluate --out"):
+    with pytest.raises(
+        ConfigError, match=r"report.json is not a report .*evaluate --out"
+    ):
         model_card(run)
 
 

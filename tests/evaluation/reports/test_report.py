@@ -327,7 +327,7 @@ def test_data_of_another_shape_or_other_classes_are_refused(
             dict(extractor="vgg"),
             "extractor='vgg' is not known; choose one of: digits-judge",
         ),
-        (dict(data="birds"), "'birds' is no known data set and no folder"),
+        (dict(data="birds"), "'birds' is neither a known data set nor a folder"),
         (
             dict(data="birds", scores=["cas"]),
             "score='cas' needs a classifier that learns the classes of 'birds'; "
