@@ -401,7 +401,7 @@ def linked(body: str, pathto) -> str:
         where = f"{pathto('appendix/claims')}#{name.lower()}"
         return (
             f"<details{place}><summary><strong>{name}</strong>{found[2]}"
-            f'<a href="{where}">In the ledger.</a></p></details>'
+            f' <a href="{where}">In the ledger.</a></p></details>'
         )
 
     return CARD.sub(link, body)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,11 +80,12 @@ class Result:
             else ""
         )
         old = " STALE: the settings have changed since;" if self.stale else ""
+        machine = re.sub(r"(?<=\b1 thread)s$", "", p["hardware"])
         return (
             f"Recorded result '{self.name}', budget {self.budget}:{old} "
             f"{' to '.join(dates[:1] + dates[1:][-1:])}, "
             f"commit{'s' if len(commits) > 1 else ''} "
-            f"{', '.join(c[:8] for c in commits)}, {p['hardware']}, torch "
+            f"{', '.join(c[:8] for c in commits)}, {machine}, torch "
             f"{', '.join(torches)}, "
             f"{p['seconds']:.0f} s{seeds}."
         )
