@@ -67,12 +67,15 @@ CARD = re.compile(
     r"<details><summary><strong>([A-Z0-9]+-\d+)</strong>(.*?)</p></details>", re.S
 )
 #: What holds no sentences. Then the spaces at which a line must not end, 39 % and w =
-#: 1, and a hyphen that is a minus.
+#: 1, the place of the space that Python's own format of a share leaves out, and a
+#: hyphen that is a minus.
 KEPT = re.compile(r"(<(pre|style|code|svg|script)\b.*?</\2>)", re.S)
 TORN = re.compile(
     r"(?<=\d) (?=%)|(?<=\b[A-Za-zβγ]) (?== [\d−-])|(?<=\b[A-Za-zβγ] =) (?=[\d−-])"
 )
+SHARE = re.compile(r"(?<=\d)(?=%(?![\w%]))")
 MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
+NO_BREAK = "\N{NO-BREAK SPACE}"
 STYLE = re.compile(r"<style>.*?</style>", re.S)
 #: What stands where the button of Colab would be.
 NO_COLAB = {
@@ -218,22 +221,24 @@ def wrap(printed: re.Match) -> str:
 
 
 def whole(body: str) -> str:
-    """The body of a page with its numbers kept whole: 39 % and w = 1 on one line,
-    also in an explorer's data, and a minus before what is negative.
+    """The body of a page with its numbers kept whole: 39 % and w = 1 on one line and
+    every share with its space, also in an explorer's data, and a minus before what is
+    negative.
     """
+
+    def spaced(text: str) -> str:
+        return SHARE.sub(NO_BREAK, TORN.sub(NO_BREAK, text))
 
     def sentence(found: re.Match) -> str:
         return (
             found[0]
             if r"\(" in found[0] or r"\[" in found[0]
-            else MINUS.sub("−", TORN.sub("\N{NO-BREAK SPACE}", found[0]))
+            else MINUS.sub("−", spaced(found[0]))
         )
 
     def data(part: str) -> str:
         return (
-            TORN.sub("\N{NO-BREAK SPACE}", part)
-            if part.startswith('<script type="application/json"')
-            else part
+            spaced(part) if part.startswith('<script type="application/json"') else part
         )
 
     parts = KEPT.split(body)  # what lies between, what is kept, and its tag, in turns
@@ -401,7 +406,7 @@ def linked(body: str, pathto) -> str:
         where = f"{pathto('appendix/claims')}#{name.lower()}"
         return (
             f"<details{place}><summary><strong>{name}</strong>{found[2]}"
-            f'<a href="{where}">In the ledger.</a></p></details>'
+            f' <a href="{where}">In the ledger.</a></p></details>'
         )
 
     return CARD.sub(link, body)

@@ -38,8 +38,8 @@ def without_heads(
 ) -> Iterator[None]:
     """Inside, the named heads output zero: {layer: numbers of heads}.
 
-    Raises ConfigError for another kind, ValueError for a layer or head that the model
-    does not have. Source: 1905.10650 sec. 2.3.
+    Raises ConfigError for another kind, ValueError for a layer or head that is not
+    there. Source: 1905.10650 sec. 2.3.
     """
     layers, h = head_layers(model, kind), model.config.heads
     for layer, some in heads.items():

@@ -18,7 +18,7 @@ Inputs = Mapping[str, Sequence]
 def attention_explorer(
     images, attention, times, cross=None, words: Sequence[str] | None = None, *,
     patch: int | None = None, time: int | None = None, layer: int = 0,
-    head: int | None = None,
+    head: int | None = None, word: int | None = None,
     inputs: Inputs | None = None, start: int = 0, on: Mapping[str,
     Callable] | None = None,
 ):  # fmt: skip
@@ -30,10 +30,11 @@ def attention_explorer(
     that sum to 1, one for each of the N square patches, row by row. `cross` (T, L, h,
     N, M) with M `words` adds the patches' attention to condition tokens. `patch`,
     `time`, `layer` and `head`, counted from 0, are shown first: by default a patch and
-    a time in the middle, and the mean over heads (head=None). With a kernel, `on={"t":
-    f}` makes the time a slider from 0 to 1, and `on={"input": f}` offers the choices
-    `inputs` = {name: values}, of which number `start` is shown. The functions read
-    `widget.t` and `widget.input` (an index into the values) and set `widget.shown =
+    a time in the middle, and the mean over heads (head=None). With `word` the map of
+    that word is shown first instead of the patch's. With a kernel, `on={"t": f}` makes
+    the time a slider from 0 to 1, and `on={"input": f}` offers the choices `inputs` =
+    {name: values}, of which number `start` is shown. The functions read `widget.t` and
+    `widget.input` (an index into the values) and set `widget.shown =
     pack_attention(...)`. Raises ValueError or TypeError, naming the argument, before
     anything is drawn.
     """
@@ -47,6 +48,8 @@ def attention_explorer(
     )
     time = T // 2 if time is None else _whole("time", time, T)
     on, inputs = dict(on or {}), _inputs(inputs)
+    if word is not None and not words:
+        raise ValueError(f"word={word!r} needs `cross` and `words`; give all three")
     if inputs and "input" not in on:
         raise ValueError(
             'inputs needs on={"input": function}: the attention of another input '
@@ -59,7 +62,8 @@ def attention_explorer(
         shown=shown, inputs=inputs, input=_whole("start", start,
         len(inputs["values"])) if inputs else 0, t=shown["times"][time], patch=patch,
         layer=_whole("layer", layer, L), head=h if head is None else _whole("head",
-        head, h), view="from", word=0,
+        head, h), view="from" if word is None else "word",
+        word=0 if word is None else _whole("word", word, len(shown["words"])),
     )  # fmt: skip
 
 

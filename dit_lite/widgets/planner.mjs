@@ -158,7 +158,7 @@ function render({ model, el }) {
       "training",
       numeric("batch", "global batch"),
       numeric("frozen_parameters", "autoencoder, M", { unit: 1e6 }),
-      numeric("frozen_macs", "its GMAC/image", { unit: 1e9 }),
+      numeric("frozen_macs", "its GMAC", { unit: 1e9 }),
       numeric("sampling_steps", "sampling steps"),
       select("precision", "precision", PRECISIONS, "dit-cost-two"),
       select("checkpointing", "activations", CHECKPOINTING, "dit-cost-two"),

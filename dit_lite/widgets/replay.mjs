@@ -81,7 +81,7 @@ function render({ model, el }) {
     const run = runs[model.get("run")],
       decay = model.get("decay"),
       look = model.get("look");
-    const { node } = plot({
+    const { node, mark } = plot({
       title: "training loss over the course of the run (%); grey: another run",
       x: [0, 100],
       y: [0, top],
@@ -94,6 +94,13 @@ function render({ model, el }) {
       series: [line(other, "edge", "grey"), line(run, "blue", "this run")],
     });
     place.replaceChildren(node);
+    const count = run.curve.length,
+      passed = Math.round((count * run.at[look]) / run.steps),
+      point = Math.max(0, passed - 1);
+    mark(
+      (100 * (point + 0.5)) / count,
+      [other, run].map(({ curve }) => Math.min(curve[point], top)),
+    );
     tiles.forEach(({ paint }, k) =>
       paint(pictures.at(model.get("run"), decay, look, k), value => value),
     );

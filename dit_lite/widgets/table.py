@@ -68,11 +68,13 @@ def mean_std(values, digits: int | None = 3) -> str:
 
 def mean_range(values, spec: str = ".3f") -> str:
     """Values (n,) over seeds as "mean (lowest to highest)", each in the format
-    `spec`.
+    `spec`; one number where that format writes all three alike.
     """
     values = as_array("values", values).astype(float)
-    low, high = values.min(), values.max()
-    return f"{values.mean():{spec}} ({low:{spec}} to {high:{spec}})"
+    mean, low, high = (
+        f"{value:{spec}}" for value in (values.mean(), values.min(), values.max())
+    )
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def _cell(value, digits: int | None) -> str:

@@ -16,6 +16,12 @@ def test_a_number_stays_beside_its_unit_and_its_letter():
     )
 
 
+def test_a_share_has_its_space():
+    assert dit_book.whole("<td>12% (9.5%)</td>") == f"<td>12{NB}% (9.5{NB}%)</td>"
+    kept = '<i style="width: 12%"></i><pre>12%</pre><a href="a%20b">5%20</a>'
+    assert dit_book.whole(kept) == kept
+
+
 def test_a_hyphen_before_a_number_becomes_a_minus():
     assert (
         dit_book.whole("<td>-0.5 (-1 to 2)</td><p>CIFAR-10, 1e-4, 2026-11-23</p>")

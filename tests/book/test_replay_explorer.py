@@ -63,6 +63,11 @@ def test_curve_loss_and_digits_are_those_of_the_chosen_run(show):
     points = page.locator("polyline").last.get_attribute("points").split()
     heights = [float(point.split(",")[1]) for point in points]
     assert heights == pytest.approx([100 - 50 * v for v in chosen["curve"]], abs=0.01)
+    dot = page.locator(".dit-dot").last
+    place = [
+        float(dot.evaluate(f"n => parseFloat(n.style.{k})")) for k in ("left", "top")
+    ]
+    assert place == pytest.approx([float(v) for v in points[9].split(",")], abs=0.01)
 
 
 def test_nothing_overflows_a_phone(show):

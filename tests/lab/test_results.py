@@ -44,6 +44,15 @@ def test_a_result_comes_back_with_its_provenance(results):
     assert not result.stale
 
 
+@pytest.mark.parametrize(("machine", "shown"), [("1 threads", "1 thread"),
+                                                ("11 threads", "11 threads")])  # fmt: skip
+def test_one_thread_is_written_in_the_singular(results, machine, shown):
+    run_experiment("toy", "cpu")
+    result = load_result("toy")
+    result.provenance["hardware"] = f"one abacus, {machine}"
+    assert f"one abacus, {shown}, torch" in str(result)
+
+
 def test_smoke_is_never_recorded_nor_shown(results):
     assert run_experiment("toy", "smoke").values == {"n": 1}
     assert not results.exists()

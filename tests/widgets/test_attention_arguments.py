@@ -91,6 +91,8 @@ def test_the_first_state_is_in_the_middle_or_as_asked():
         15,
     )
     assert asked["shown"]["words"] == WORDS["words"]
+    of_word = state(attention_explorer(**GOOD, **WORDS, word=2))
+    assert (of_word["view"], of_word["word"]) == ("word", 2)
 
 
 def test_tensors_lists_colours_and_grids_that_are_not_square_are_taken():
@@ -165,6 +167,8 @@ def test_tensors_lists_colours_and_grids_that_are_not_square_are_taken():
         (ValueError, "layer=3 is out of range; expected a whole number from 0 to 2",
         {"layer": 3}),
         (ValueError, "head=True is out of range", {"head": True}),
+        (ValueError, "word=0 needs `cross` and `words`", {"word": 0}),
+        (ValueError, "word=3 is out of range", WORDS | {"word": 3}),
         (ValueError, r"inputs needs on=\{\"input\": function\}",
         {"inputs": {"class": range(10)}}),
         (ValueError, "inputs=.* expected one choice", {"inputs": {},

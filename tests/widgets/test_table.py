@@ -64,3 +64,10 @@ def test_a_summary_over_seeds_is_that_of_torch():
     assert mean_range(values, "+.2f") == (
         f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f})"
     )
+
+
+def test_seeds_that_read_alike_are_one_number():
+    assert mean_range(torch.tensor([0.001, 0.002, 0.004]), ".2f") == "0.00"
+    assert mean_range(torch.tensor([0.001, 0.002, 0.004]), ".3f") == (
+        "0.002 (0.001 to 0.004)"
+    )

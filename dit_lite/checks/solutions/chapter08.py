@@ -15,7 +15,7 @@ def sent(ranks, parameters):
 
 
 @solves("08.2")
-def batch_gradient(gradients, images):
+def combine(gradients, images):
     total = sum(images)
     return sum(n / total * g for g, n in zip(gradients, images, strict=True))
 
@@ -26,13 +26,13 @@ def rows(batch, rank, world):
 
 
 @solves("08.4")
-def chunk_to_send(rank, round, ranks):
+def chunk(rank, round, ranks):
     # in round 0 its own, then the one just received from the left
     return (rank - round) % ranks
 
 
 @solves("08.5")
-def one_f_one_b(device, devices, micro_batches):
+def order(device, devices, micro_batches):
     ahead = min(devices - device - 1, micro_batches)
     tasks = [f"F{i}" for i in range(ahead)]
     for i in range(micro_batches - ahead):
@@ -41,7 +41,7 @@ def one_f_one_b(device, devices, micro_batches):
 
 
 @solves("08.6")
-def with_feedback(gradient, rest, k):
+def compress(gradient, rest, k):
     wanted = gradient + rest
     places = wanted.abs().topk(k).indices
     message = torch.zeros_like(wanted)
