@@ -15,12 +15,10 @@ from .parts import Parts
 from .results import Result, ResultError, read_result
 from .rows import Rows
 from .status import Status, all_status, print_status, run_pending
-from .when_recorded import Pending, when_recorded
 
 __all__ = [
-    "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Parts", "Pending", "Result",
+    "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Parts", "Result",
     "ResultError", "Rows", "Status", "TimeLimit", "all_experiments", "all_status",
     "archive_results", "at_budget", "chapter_cost", "check_archive", "experiment",
     "load_result", "print_status", "read_result", "run_experiment", "run_pending",
-    "when_recorded",
 ]  # fmt: skip

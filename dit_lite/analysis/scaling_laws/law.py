@@ -149,10 +149,11 @@ class ScalingLaw(Curve):
     def __str__(self) -> str:
         lines = [f"L = E + A Psi^-alpha{' + B n^-beta' if self.B else ''}"]
         for name in self.draws:
-            low, high = self.interval(name)
-            lines.append(
-                f"{name:>6} {getattr(self, name):<10.4g} 90 %: {low:.4g} to {high:.4g}"
+            value, low, high = (
+                f"{number:.3g}" if number > 1e-6 else "0"
+                for number in (getattr(self, name), *self.interval(name))
             )
+            lines.append(f"{name:>6} {value:<10} 90 % interval: {low} to {high}")
         return "\n".join(lines)
 
 
