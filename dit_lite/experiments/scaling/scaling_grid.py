@@ -35,7 +35,7 @@ BINS = 10  # of the noise level
 @experiment(
     "What law does the loss follow in size and images, and does it predict the largest "
     "model before that is trained?",
-    seconds=dict(cpu=3600.0, gpu=720.0),
+    seconds=dict(cpu=1500.0, gpu=720.0),
     maps=5,
     smoke=dict(
         family=SHAPES, widths=[16, 32, 64], patches=[8, 16], seeds=[0],
@@ -45,7 +45,7 @@ BINS = 10  # of the noise level
     cpu=dict(
         family=SHAPES, widths=[16, 24, 32, 48, 64, 96], patches=[4, 8, 16],
         seeds=[0, 1, 2], at=[100, 200, 300, 400, 500, 600, 800],
-        fit_from=9600, rates=[2e-3, 4e-3, 8e-3, 1.6e-2], tuned_for=300,
+        fit_from=9600, rates=[2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2], tuned_for=300,
         repeats=1, images=1000,
     ),
     gpu=dict(
