@@ -24,7 +24,7 @@ from ...training import DivergedError
 #: sizes see as many as cost the same.
 DIGITS = dict(
     data="digits",
-    batches={"1": [2, 3, 6, 12], "2": [3, 6, 12, 24], "4": [6, 12, 24, 48]},
+    batches={"1": [1, 2, 6, 12], "2": [1, 3, 6, 24], "4": [2, 6, 12, 48]},
     rates=[2e-3, 4e-3, 8e-3, 1.6e-2], images=8_000, shown=None, repeats=3,
     model=dict(width=64, depth=4, heads=4),
 )  # fmt: skip

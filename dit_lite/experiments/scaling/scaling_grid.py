@@ -35,7 +35,7 @@ BINS = 10  # of the noise level
 @experiment(
     "What law does the loss follow in size and images, and does it predict the "
     "largest model before that one is trained?",
-    seconds=dict(cpu=3600.0, gpu=720.0),
+    seconds=dict(cpu=1200.0, gpu=720.0),
     maps=5,
     smoke=dict(
         family=SHAPES, widths=[16, 32, 64], patches=[8, 16], seeds=[0],
