@@ -68,10 +68,11 @@ def conditioning_race(parts: Parts, races: list[dict], seeds: list[int]) -> dict
         for race in races for way in WAYS for lr in race["rates"]
     ]  # fmt: skip
     tuned = parts.map(one_racer, cases, cost=price)
+    runs = [case | row for case, row in zip(cases, tuned, strict=True)]
     arms = [
         dict(
             race=race, way=way, seed=seed,
-            lr=best_setting(tuned, data=race["data"], way=way)["lr"],
+            lr=best_setting(runs, race=race, way=way)["lr"],
         )
         for race in races for seed in seeds for way in WAYS
     ]  # fmt: skip

@@ -62,12 +62,11 @@ def patch_sizes(parts: Parts, races: list[dict], seeds: list[int]) -> dict:
         for batch in batches for lr in race["rates"]
     ]  # fmt: skip
     tuned = parts.map(one_patch, cases)
+    runs = [case | row for case, row in zip(cases, tuned, strict=True)]
     arms = []
     for race, seed in product(races, seeds):
         for patch in map(int, race["batches"]):
-            best = best_setting(
-                tuned, ("batch_size", "lr"), data=race["data"], patch=patch
-            )
+            best = best_setting(runs, ("batch_size", "lr"), race=race, patch=patch)
             own = dict(batch_size=best["batch_size"], lr=best["lr"])
             arms.append(dict(race=race, patch=patch, seed=seed, **own))
     return {"tuning": tuned, "rows": parts.map(one_patch, arms)}
