@@ -12,6 +12,7 @@ from .arrays import as_array, check_number
 
 SIZES = ("image_size", "channels", "patch_size", "width", "depth", "heads")
 SOURCE = "as to_browser(model) returns it"
+LIMIT = 4_700_000  # bytes of weights on a page
 
 
 def check_whole(name: str, value, low: int, high: float) -> int:
@@ -97,10 +98,10 @@ def weight_shapes(
 
 
 def pack_weights(
-    weights: Mapping, config: dict, limit: int, condition: dict, branch: dict
+    weights: Mapping, config: dict, condition: dict, branch: dict
 ) -> dict[str, np.ndarray]:
     """Each weight as the bytes of its float16 values, uint8 (*shape, 2): at most
-    `limit` bytes in all, in the shapes that `weight_shapes` gives.
+    LIMIT bytes in all, in the shapes that `weight_shapes` gives.
     """
     if not isinstance(weights, Mapping):
         raise TypeError(
@@ -130,9 +131,9 @@ def pack_weights(
             )
         if not np.isfinite(array).all():
             raise ValueError(f"weights[{name!r}] has values that are not finite")
-    if (size := sum(array.nbytes for array in arrays.values())) > limit:
+    if (size := sum(array.nbytes for array in arrays.values())) > LIMIT:
         raise ValueError(
-            f"weights hold {size / 1e6:.1f} MB; at most {limit / 1e6:g} MB fit "
+            f"weights hold {size / 1e6:.1f} MB; at most {LIMIT / 1e6:g} MB fit "
             "on a page: show a smaller model"
         )
     return {

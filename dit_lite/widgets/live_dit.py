@@ -7,12 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .arrays import check_number, check_text
-from .browser_model import SIZES, check_config, check_whole, pack_weights
+from .browser_model import LIMIT, SIZES, check_config, check_whole, pack_weights
 from .explorer import explorer
 
-LIMIT = 1_000_000  # bytes of weights on a page
-#: Room for the controls, the pictures and the overview, on a page and on a phone.
-HEIGHT = ("514px + 31cqi", "925px + 97cqi")
+ROW = 44  # pixels: a row of buttons
 
 
 def live_dit_explorer(
@@ -25,7 +23,7 @@ def live_dit_explorer(
 
     `to_browser(model)` of dit_lite.model gives both arguments: config has the sizes of
     the model, its class_names, data_mean and data_std; weights {name in PyTorch:
-    float16 array}, at most 1 MB. Shown first: class `y` (num_classes: no class),
+    float16 array}, at most 4.7 MB. Shown first: class `y` (num_classes: no class),
     `guidance` from 0 to 4, `steps` from 4 to 50, `seed` of the page's own noise from 0
     to 99, and the attention of one `layer`, `head` and `patch`, by default one in the
     middle. Raises ValueError or TypeError, naming the argument, before anything is
@@ -39,9 +37,10 @@ def live_dit_explorer(
     return explorer(
         "live_dit",
         label="Explorer: a Diffusion Transformer that runs in this page",
-        height=HEIGHT,
+        height=_height(config),
+        limit=LIMIT,
         config=config,
-        weights=pack_weights(weights, config, LIMIT, table, {}),
+        weights=pack_weights(weights, config, table, {}),
         y=check_whole("y", y, 0, none),
         guidance=check_number("guidance", guidance, 0, 4),
         steps=steps,
@@ -53,6 +52,26 @@ def live_dit_explorer(
         if patch is None
         else check_whole("patch", patch, 0, grid * grid - 1),
     )
+
+
+def _height(config: dict) -> tuple[str, str]:
+    """Room for the controls, the pictures and the overview, on a page and on a phone;
+    the buttons of many classes or layers wrap.
+    """
+
+    def rows(width: float) -> int:
+        """Rows of class buttons, `width` pixels wide."""
+        count, left = 1, width
+        for name in [*config["class_names"], "none"]:
+            need = 20 + 7.8 * len(name)
+            if need > left:
+                count, left = count + 1, width
+            left -= need
+        return count
+
+    wide = rows(626) + -(-config["depth"] // 4)
+    phone = rows(266) + -(-config["depth"] // 2)
+    return f"{426 + ROW * wide}px + 31cqi", f"{749 + ROW * phone}px + 97cqi"
 
 
 def _config(config: Mapping) -> dict:

@@ -10,10 +10,9 @@ from difflib import get_close_matches
 import numpy as np
 
 from .arrays import as_array, check_number, check_shape, check_text
-from .browser_model import SIZES, SOURCE, check_config, check_whole, pack_weights
+from .browser_model import LIMIT, SIZES, SOURCE, check_config, check_whole, pack_weights
 from .explorer import explorer
 
-LIMIT = 4_700_000  # bytes of weights on a page
 MOST_EXAMPLES = 12
 ROOM = 300_000  # bytes of examples beside the weights
 #: Room for the controls, the words and the pictures, on a page and on a phone.
@@ -73,7 +72,7 @@ def words_explorer(
         height=HEIGHT,
         limit=LIMIT + ROOM,
         config=config,
-        weights=pack_weights(weights, config, LIMIT, condition, branch),
+        weights=pack_weights(weights, config, condition, branch),
         caption=ids,
         away=[False] * M,
         factors=[1.0] * M,

@@ -112,7 +112,11 @@ def close(one, other) -> None:
 
 
 @pytest.mark.parametrize("simd", [True, False], ids=["simd", "plain"])
-@pytest.mark.parametrize("model", [MODEL, colourful()], ids=["digits", "colourful"])
+@pytest.mark.parametrize(
+    "model",
+    [MODEL, rounded(load("cifar10")), colourful()],
+    ids=["digits", "cifar10", "colourful"],
+)
 def test_passes_and_attention_are_those_of_pytorch(model, simd, show):
     page, config = show(), model.config
     if not simd:  # as in a browser without it

@@ -97,11 +97,11 @@ def test_errors_name_the_argument(kind, message, change):
         live_dit_explorer(**{"config": CONFIG, "weights": WEIGHTS} | change)
 
 
-def test_a_model_beyond_a_megabyte_is_refused():
+def test_a_model_too_large_for_a_page_is_refused():
     with pytest.raises(
-        ValueError, match=r"weights hold 1\.\d MB; at most 1 MB fit on a page"
+        ValueError, match=r"weights hold 4\.9 MB; at most 4\.7 MB fit on a page"
     ):
-        live_dit_explorer(*to_browser(DiT(DiTConfig(width=96, depth=4))))
+        live_dit_explorer(*to_browser(DiT(DiTConfig(width=160, depth=5))))
 
 
 def test_the_fragment_of_the_shipped_model_is_light_and_asks_for_nothing():
