@@ -1,5 +1,5 @@
-// Where a patch looks: its row of an attention map over the picture, for every layer,
-// head and time; who looks at it; and the words it looks at. state: shown { images
+// What a patch attends to: its row of an attention map over the picture, for every
+// layer, head and time; what attends to it; and the words it attends to. state: shown { images
 // uint8 (T, H, W[, 3]); times; columns of the grid; weights uint8 (T, L, h, N, N) in
 // parts of peaks float32 (T, L, h, N); entropy, distance, received float32 (T, L, h+1,
 // N), the last "head" being the mean; words; cross { weights, peaks, entropy, received
@@ -266,9 +266,9 @@ function render({ model, el }) {
             })),
           });
     const views = {
-      from: "where it looks",
-      to: "who looks at it",
-      ...(cross ? { word: "who looks at the word" } : {}),
+      from: "attention from it",
+      to: "attention to it",
+      ...(cross ? { word: "attention to the word" } : {}),
     };
     const view = segmented({
       label: "show",
@@ -283,7 +283,7 @@ function render({ model, el }) {
       view.node,
     );
 
-    // what the model saw, and where it looks
+    // what the model saw, and what it attends to
     const hover = key => value => ((hovered[key] = value), draw());
     const patches = board({
       label: "the query patch",
@@ -426,9 +426,9 @@ function render({ model, el }) {
         ),
       );
       title.textContent = {
-        from: "where it looks (%)",
-        to: "who looks at it (%)",
-        word: `who looks at “${words[word]}” (%)`,
+        from: "attention from it (%)",
+        to: "attention to it (%)",
+        word: `attention to “${words[word]}” (%)`,
       }[asked];
       top.textContent = share(source.top);
       ramp.firstChild.style.left = `${100 * Math.sqrt(Math.min(1, fair / source.top))}%`;
@@ -485,9 +485,9 @@ function render({ model, el }) {
               : `${away < 1.5 ? "its neighbour in " : ""}${names[best]}`;
         const spread =
           support > 0.9 * N
-            ? `looks almost equally at all ${N} patches`
+            ? `attends almost equally to all ${N} patches`
             : support < 1.5
-              ? "looks almost exclusively at one patch"
+              ? "attends almost exclusively to one patch"
               : `spreads its attention over ${support.toFixed(1)} of ${N} patches`;
         const reach =
           distance < 0.9 * near
@@ -496,7 +496,7 @@ function render({ model, el }) {
               ? "farther than"
               : "about as far as";
         say(
-          `${who} the patch ${spread}. The largest share, ${share(shownValues[best])}, goes to ${goal}; on average it looks ${reach} uniform attention would.`,
+          `${who} the patch ${spread}. The largest share, ${share(shownValues[best])}, goes to ${goal}; on average it attends ${reach} uniform attention would.`,
         );
       } else {
         const got = number(source, "received")[asked === "to" ? patch : word],
@@ -558,7 +558,7 @@ function render({ model, el }) {
     function listen(layer, head, time, patch, word, asked) {
       const row = cross.row(time, layer, head, patch),
         entropy = cross.numbers.entropy.at(time, layer, head)[patch];
-      heard.textContent = `words this patch looks at: entropy ${at2(entropy)} bits of at most ${at2(Math.log2(M))}, effective support ${(2 ** entropy).toFixed(1)} of ${M}`;
+      heard.textContent = `words this patch attends to: entropy ${at2(entropy)} bits of at most ${at2(Math.log2(M))}, effective support ${(2 ** entropy).toFixed(1)} of ${M}`;
       Object.assign(chips.node.dataset, { entropy, support: 2 ** entropy });
       chips.set(word);
       chips.node.classList.toggle("dit-gaze-asked", asked === "word");

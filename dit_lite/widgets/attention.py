@@ -1,5 +1,5 @@
-"""The attention explorer: where a patch looks, by layer, head and time; who looks at
-it; and which words it looks at.
+"""The attention explorer: what a patch attends to, by layer, head and time; what
+attends to it; and which words it attends to.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def attention_explorer(
     inputs: Inputs | None = None, start: int = 0, on: Mapping[str,
     Callable] | None = None,
 ):  # fmt: skip
-    """Choose a patch of an image and see where it looks, for every layer, head and
-    time, or who looks at it.
+    """Choose a patch of an image and see what it attends to, for every layer, head and
+    time, or what attends to it.
 
     images (T, H, W) or (T, H, W, C) uint8 are what the model saw at `times` (T,);
     attention (T, L, h, N, N) is what `record_attention` returned there, stacked: rows

@@ -77,8 +77,8 @@ function timeFeatures(t) {
 
 /** The network with these weights, {name in PyTorch: Float32Array}. Returns a function
  *  of (x, t, conditions): one image x (C·H·W) under each of B conditions at one time ->
- *  output [B](C·H·W) and attention [L][B][h](N·N), whose rows say where a token looks;
- *  with captions also cross [L][B][h](N·M), where it looks among words.
+ *  output [B](C·H·W) and attention [L][B][h](N·N), one row per query;
+ *  with captions also cross [L][B][h](N·M), over words.
  *
  *  A condition is a label (adaLN-Zero), or a caption (adaLN-Zero with cross-attention):
  *  a row of word ids with 0 for padding, nothing but 0 for none, or { words, seen,
@@ -266,8 +266,8 @@ function dit(
   function block(x, c, l, asked, maps, gazes) {
     const name = `blocks.${l}`,
       v = modulation(c, name), // shift, scale and gate of one branch, then the other
-      looked = attention(modulated(x, v, 6, 0, 1), `${name}.attention`, maps);
-    x = gated(x, v, 2, looked);
+      attended = attention(modulated(x, v, 6, 0, 1), `${name}.attention`, maps);
+    x = gated(x, v, 2, attended);
     if (captions) x = add(x, cross(normed(x, `${name}.norm_cross`), l, asked, gazes));
     return gated(x, v, 5, mlp(modulated(x, v, 6, 3, 4), `${name}.mlp`));
   }

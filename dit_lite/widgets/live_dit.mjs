@@ -124,7 +124,7 @@ function render({ model, el }) {
         h(
           "div",
           { class: "dit-caption" },
-          "attention at this step: where the framed patch looks, darker is more",
+          "what the framed patch attends to at this step; darker is more",
         ),
       ),
       h("div", { class: "dit-live-look" }, layer.node, head.node, said),

@@ -499,7 +499,7 @@ function render({ model, el }) {
   }
   function recount(step) {
     if (model.get("real"))
-      return `The picture from the data, noised to t = ${seen.t.toFixed(2)}: the predicted image, and where the network looks.`;
+      return `The picture from the data, noised to t = ${seen.t.toFixed(2)}: the predicted image, and what the network attends to.`;
     const asked = walk.passed
       .slice(0, Math.max(1, step))
       .map(({ asked, held }) => called(asked, held));
@@ -576,10 +576,10 @@ function render({ model, el }) {
     const alike = word => words.filter(other => other === word).length > 1,
       called = m => (alike(words[m]) ? `${words[m]} (word ${m + 1})` : words[m]);
     said.textContent = words.length
-      ? `The framed patch (${area.where(patch)}) looks at ${order
+      ? `The framed patch (${area.where(patch)}) attends to ${order
           .map(m => `${called(m)} ${percent(row[m])}`)
           .join(", ")}; the sum over all words is ${sum.toFixed(2)}.`
-      : "Without a caption, every patch looks at the single “no caption” token.";
+      : "Without a caption, every patch attends to the single “no caption” token.";
     area.show(said.textContent, weights);
   }
   /** The picture from the data, with the object that the word refers to. */

@@ -218,7 +218,7 @@ def test_every_number_is_pythons_by_keyboard(show):
     page.get_by_role("radio", name="0.50").focus()
     page.keyboard.press("ArrowRight")
     check(page, 2, 1, h, 15)
-    page.get_by_role("radio", name="where it looks").focus()
+    page.get_by_role("radio", name="attention from it").focus()
     page.keyboard.press("ArrowRight")
     check(page, 2, 1, h, 15, "to")
     page.keyboard.press("ArrowRight")
@@ -255,7 +255,7 @@ def test_the_mouse_looks_and_a_click_keeps(show):
     page.get_by_role("gridcell", name="class <3>").click()
     page.mouse.move(2, 2)
     check(page, 1, 2, h, 11, "word", 1)
-    page.get_by_role("radio", name="who looks at it").check()
+    page.get_by_role("radio", name="attention to it").check()
     check(page, 1, 2, h, 11, "to")
     page.get_by_role("radio", name="0.90").check()
     check(page, 0, 2, h, 11, "to")
@@ -266,18 +266,18 @@ def test_the_ends_of_the_scale_are_told(show):
     both = torch.cat([even[:1], one[:1]])
     page = show(attention_explorer(IMAGES[:2], both, [1.0, 0.0], time=0))
     story = page.locator(".dit-story")
-    assert "looks almost equally at all 16 patches" in story.inner_text()
+    assert "attends almost equally to all 16 patches" in story.inner_text()
     assert "about as far as uniform attention" in story.inner_text()
     assert gauges(page) == pytest.approx(
         [4, 16, mean_distance(even[0, 0])[0, 9].item()], rel=1e-5
     )
     page.get_by_role("radio", name="0.00").check()
-    assert "looks almost exclusively at one patch" in story.inner_text()
-    assert "goes to itself; on average it looks nearer than" in story.inner_text()
+    assert "attends almost exclusively to one patch" in story.inner_text()
+    assert "goes to itself; on average it attends nearer than" in story.inner_text()
     assert gauges(page) == pytest.approx([0, 1, 0])
     assert page.locator(".dit-gaze-where text").nth(9).inner_html() == "100"
     assert page.get_by_role("grid", name="words").count() == 0
-    page.get_by_role("radio", name="who looks at it").check()
+    page.get_by_role("radio", name="attention to it").check()
     assert (
         "receives about what uniform attention would give. Most comes from itself"
         in story.inner_text()
@@ -354,7 +354,7 @@ def test_it_fits_its_width_follows_the_theme_and_nothing_moves(show, width, them
     assert max(rooms) < 60
     body = page.locator(".dit-body").first
     height = body.evaluate("node => node.offsetHeight")
-    for name in ("who looks at it", "who looks at the word", "where it looks"):
+    for name in ("attention to it", "attention to the word", "attention from it"):
         page.get_by_role("radio", name=name).first.check()
         assert abs(body.evaluate("node => node.offsetHeight") - height) < 30, (
             "nothing jumps under the reader's hand"

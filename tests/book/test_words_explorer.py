@@ -284,7 +284,7 @@ def test_words_that_stand_twice_are_told_apart_by_their_place(show):
     area.focus()
     for key in 2 * ["ArrowUp"] + 2 * ["ArrowLeft"] + 3 * ["ArrowDown", "ArrowRight"]:
         page.keyboard.press(key)
-        text = page.locator(".dit-words-look").inner_text().split(" looks at ")[1]
+        text = page.locator(".dit-words-look").inner_text().split(" attends to ")[1]
         said |= set(re.findall(r"(\w+(?: \(word \d\))?) \d+\u00a0%", text))
     assert said & {"a (word 1)", "a (word 5)"}
     assert said <= {"a (word 1)", "a (word 5)", *WORDS[2:]}
