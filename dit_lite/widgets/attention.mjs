@@ -1,10 +1,10 @@
 // What a patch attends to: its row of an attention map over the picture, for every
-// layer, head and time; what attends to it; and the words it attends to. state: shown { images
-// uint8 (T, H, W[, 3]); times; columns of the grid; weights uint8 (T, L, h, N, N) in
-// parts of peaks float32 (T, L, h, N); entropy, distance, received float32 (T, L, h+1,
-// N), the last "head" being the mean; words; cross { weights, peaks, entropy, received
-// } or null }; inputs { name, values } or null; input; t; patch; layer; head, h for the
-// mean; view "from", "to" or "word"; word
+// layer, head and time; what attends to it; and the words it attends to. state: shown {
+// images uint8 (T, H, W[, 3]); times; columns of the grid; weights uint8 (T, L, h, N,
+// N) in parts of peaks float32 (T, L, h, N); entropy, distance, received float32 (T, L,
+// h+1, N), the last "head" being the mean; words; cross { weights, peaks, entropy,
+// received } or null }; inputs { name, values } or null; input; t; patch; layer; head,
+// h for the mean; view "from", "to" or "word"; word
 
 const FEW = 8; // times that are shown as pictures; more become a slider
 const at2 = value => value.toFixed(2);
