@@ -15,18 +15,18 @@ from .objectives import image_error
 
 #: [output, target in which the loss is taken]: each in its own, and in the velocity
 ARMS = [["eps", "eps"], ["eps", "flow"], ["x0", "x0"], ["x0", "flow"], ["flow", "flow"]]
-RATES = [3e-3, 9e-3, 27e-3, 81e-3]
+RATES = [2e-3, 6e-3, 18e-3, 54e-3]
 
 
 @experiment(
     "A network outputs noise, image or velocity, and its error is measured in the "
     "same target or in velocity: which of the two choices matters?",
     recipe="digits",
-    seconds=dict(cpu=300.0, gpu=1500.0),
+    seconds=dict(cpu=2400.0, gpu=1500.0),
     smoke=dict(seeds=[0], arms=[["eps", "flow"]], rates=[1e-3], steps=4, batch_size=8,
                width=16, bins=4),
-    cpu=dict(seeds=[0, 1, 2], arms=ARMS, rates=RATES, steps=300, batch_size=32,
-             width=32, bins=10),
+    cpu=dict(seeds=[0, 1, 2], arms=ARMS, rates=RATES, steps=1000, batch_size=64,
+             width=64, bins=10),
     gpu=dict(seeds=[0, 1, 2, 3, 4], arms=ARMS, rates=RATES, steps=1000, batch_size=96,
              width=64, bins=10),
 )  # fmt: skip
