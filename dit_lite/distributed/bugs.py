@@ -47,8 +47,8 @@ class UnweightedMean(ParallelTrainer):
 
 
 class SilentBackward(ParallelTrainer):
-    """`no_sync` around the backward pass only, which is too late: DDP decides in the
-    forward pass, and sends the gradients of every part.
+    """`no_sync`, which skips the exchange while parts of a batch add up, stands around
+    the backward pass only. DDP decides in the forward pass, so it sends every part.
     """
 
     def backward(self, x: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> Tensor:
