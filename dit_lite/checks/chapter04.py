@@ -62,12 +62,23 @@ def confused(captions) -> None:
         "These two ask for the same picture, so nothing is lost when they are "
         "confused. Which word has to move to the other object?",
     )
+    colourless = [meaning(" ".join(one), "colour") for one in (first, second)]
+    require(
+        colourless[0] != colourless[1],
+        "These two exchange only colours, as the pair in the text does. What else can "
+        "change places?",
+    )
 
 
-def meaning(caption: str) -> tuple:
-    """What a caption asks for, whatever the order of its objects."""
+def meaning(caption: str, besides: str = "") -> tuple:
+    """What a caption asks for, whatever the order of its objects, but for one
+    attribute.
+    """
     claims = read(encode(caption))
-    named = [tuple(sorted(one.items())) for one in claims.objects]
+    named = [
+        tuple(sorted(said for said in one.items() if said[0] != besides))
+        for one in claims.objects
+    ]
     opposite = (1, 0, 3, 2)  # of left, right, above, below
     relations = {
         min((named[a], r, named[b]), (named[b], opposite[r], named[a]))

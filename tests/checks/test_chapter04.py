@@ -104,7 +104,7 @@ def bits_by_divergence(joint):
 RIGHT = {
     "04.1": [by_einsum, one_by_one, fused],
     "04.2": [
-        lambda: ["a red circle and a blue square", "a blue circle and a red square"],
+        lambda: ["a red circle above a square", "a square above a red circle"],
         lambda: ("a circle left of a square", "a square left of a circle"),
         lambda: ("A large cross below a small heart", "a small cross below a large heart"),
     ],
@@ -132,6 +132,7 @@ WRONG = {
     "04.2": [
         lambda: ("a red circle", "a red circle"),
         lambda: ("a red circle", "a blue circle"),
+        lambda: ("a red circle and a blue square", "a blue circle and a red square"),
         lambda: ("a red circle and a blue square", "a blue square and a red circle"),
         lambda: ("a red circle above a square", "a circle red above a square"),
         lambda: ("a circle above a square", "a square below a circle"),

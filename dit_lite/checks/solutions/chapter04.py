@@ -16,8 +16,8 @@ def attend(q, k, v, seen):
 
 @solves("04.2")
 def captions():
-    # a, red, circle, above, a, blue, square: the mean of both is the same
-    return "a red circle above a blue square", "a blue circle above a red square"
+    # the same words, and the same places: the mean of both is the same
+    return "a red circle above a blue square", "a blue square above a red circle"
 
 
 @solves("04.3")
@@ -35,7 +35,7 @@ def reweight(weights, factors):
 
 @solves("04.5")
 def added(N, M, D):
-    projections = 2 * N * D**2 + 2 * M * D**2  # W_Q and W_O, W_K and W_V
+    projections = 2 * N * D**2 + 2 * M * D**2  # patches, then words: from M = N on
     return projections + 2 * N * M * D
 
 
