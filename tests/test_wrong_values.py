@@ -181,9 +181,6 @@ CALLS = {
     "density_coverage": (
         evaluation.density_coverage, lambda: dict(real=FEATURES, made=FEATURES, k=2)
     ),
-    "expected_coverage": (
-        evaluation.expected_coverage, lambda: dict(n=9, m=9, k=2)
-    ),
     "frechet_distance": (
         evaluation.frechet_distance, lambda: dict(real=FEATURES, made=FEATURES)
     ),
@@ -242,9 +239,6 @@ CALLS = {
         analysis.model_size, lambda: dict(config=DiTConfig(), counts="all")
     ),
     "entropy": (analysis.entropy, lambda: dict(weights=FEATURES.softmax(1))),
-    "effective_support": (
-        analysis.effective_support, lambda: dict(weights=FEATURES.softmax(1))
-    ),
     "rank_correlation": (
         analysis.rank_correlation, lambda: dict(x=FEATURES[:, 0], y=FEATURES[:, 1])
     ),

@@ -36,14 +36,6 @@ def entropy(weights: Tensor) -> Tensor:
 
 
 @checked
-def effective_support(weights: Tensor) -> Tensor:
-    """Effective number of tokens in a row, exp(entropy): weights (..., N, M) -> (...,
-    N), from 1 to M.
-    """
-    return entropy(weights).exp()
-
-
-@checked
 def mean_distance(weights: Tensor) -> Tensor:
     """How far a query looks, in patches: the mean distance from query to key, weighted
     by attention.

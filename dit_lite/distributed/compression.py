@@ -165,11 +165,3 @@ class PowerSGD(Compression):
         )
         first = torch.randn(M.shape[1], self.rank, generator=generator)
         return torch.linalg.qr(first.to(M)).Q
-
-
-COMPRESSIONS = {
-    "bf16": lambda: Rounded(dtype=torch.bfloat16),
-    "fp16": lambda: Rounded(dtype=torch.float16),
-    "topk": TopK,
-    "powersgd": PowerSGD,
-}

@@ -43,10 +43,6 @@ class IsoFLOP:
         """The bootstrap interval of the exponent."""
         return Range(*map(float, np.quantile(self.draws, _ends(level))))
 
-    def best_size(self, compute: float) -> float:
-        """The power law's best size for a budget."""
-        return float(self.factor * positive("compute", [compute])[0] ** self.exponent)
-
 
 def isoflop(compute, parameters, loss, *, draws: int = 400, seed: int = 0) -> IsoFLOP:
     """Fit a parabola per budget, and a power law through the vertices (2203.15556 sec.
