@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .arrays import check_number, check_text
-from .browser_model import SIZES, check_config, check_whole, pack_weights
+from .arrays import check_number, check_text, check_whole
+from .browser_model import SIZES, check_config, pack_weights
 from .explorer import explorer
 
 LIMIT = 1_000_000  # bytes of weights on a page

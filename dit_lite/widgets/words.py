@@ -9,8 +9,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from .arrays import as_array, check_number, check_shape, check_text
-from .browser_model import SIZES, SOURCE, check_config, check_whole, pack_weights
+from .arrays import as_array, check_number, check_shape, check_text, check_whole
+from .browser_model import SIZES, SOURCE, check_config, pack_weights
 from .explorer import explorer
 
 LIMIT = 4_700_000  # bytes of weights on a page
