@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...analysis import attention_maps
 from ...diffusion import PATHS, diffusion_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...model.conditions import PADDING, Embedded
 from ...training import Trainer
@@ -54,9 +54,8 @@ def attention_sinks(
     padding; `even`, the share that padding would get from uniform attention; and the
     network's loss at that time.
     """
-    arms = [dict(seed=seed, trained=name) for seed in seeds for name in PADDINGS]
-    found = parts.map(one_training, arms, run=run, images=images, times=times)
-    return {"rows": [row for rows in found for row in rows]}
+    arms, shared = grid(seed=seeds, trained=PADDINGS), dict(images=images, times=times)
+    return {"rows": parts.rows(one_training, arms, run=run, **shared)}
 
 
 def one_training(

@@ -8,7 +8,7 @@ import torch
 
 from ...config import DiTConfig
 from ...diffusion import diffusion_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model import DiT
 
 
@@ -26,7 +26,7 @@ def one_token(
     over all layers, and how much the layer's output differs between patches, relative
     to its size.
     """
-    arms = [dict(words=words, seed=seed) for words in tokens for seed in seeds]
+    arms = grid(words=tokens, seed=seeds)
     return {"rows": parts.map(one_start, arms, width=width, images=images)}
 
 

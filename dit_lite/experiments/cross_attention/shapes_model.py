@@ -62,8 +62,7 @@ def shapes_model(
         for model, n, w in asked
         for group in GROUPS
     ]
-    made = parts.map(one_group, arms, cost=lambda arm: arm["images"], steps=steps)
-    rows = [row for found in made for row in found]
+    rows = parts.rows(one_group, arms, lambda arm: arm["images"], steps=steps)
     rows += [row for one in known.keys() - {now} for row in known[one]]
     order = {group: i for i, group in enumerate(GROUPS)}
     rows.sort(key=lambda row: (row["images_seen"], order[row["group"]]))

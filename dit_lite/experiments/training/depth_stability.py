@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...config import TrainConfig, preset
 from ...data import load_data
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.context import Context
 from ...model.dit import DiT
 from ...training import Trainer
@@ -68,27 +68,14 @@ LOOSE = 1e9  # a norm that no gradient reaches
     ),
 )
 def depth_stability(
-    parts: Parts,
-    arms: list[str],
-    rates: list[float],
-    seeds: list[int],
-    model: dict,
-    batch_size: int,
-    steps: int,
-    tail: int,
+    parts: Parts, arms: list[str], rates: list[float], seeds: list[int], **settings
 ) -> dict:
     """One row per arm, rate and seed: the loss of every step, the mean of the last
     `tail`, the largest gradient norm and attention logit, and the share of steps that
     clipping changed.
     """
-    cases = [
-        dict(arm=arm, lr=lr, seed=seed)
-        for seed in seeds
-        for arm in arms
-        for lr in rates
-    ]
-    shared = dict(model=model, batch_size=batch_size, steps=steps, tail=tail)
-    return {"rows": parts.map(one_run, cases, **shared)}
+    cases = grid(seed=seeds, arm=arms, lr=rates)
+    return {"rows": parts.map(one_run, cases, **settings)}
 
 
 def post_norm(model: DiT) -> DiT:

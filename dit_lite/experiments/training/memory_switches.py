@@ -11,7 +11,7 @@ import torch
 from ...analysis import saved_bytes, training_cost
 from ...config import DiTConfig, preset
 from ...diffusion import diffusion_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model import DiT
 from ...training.memory import checkpoint_blocks, compressed, offloaded
 from ...training.underflow import gradients
@@ -47,12 +47,8 @@ def memory_switches(
     the same by the cost table where it has the switch, and the relative error and
     cosine of the gradient against the plain model's.
     """
-    cases = [
-        dict(depth=L, width=D, batch=B, seed=seed)
-        for seed in seeds for L in depths for D in widths for B in batches
-    ]  # fmt: skip
-    found = parts.map(all_switches, cases)
-    return {"rows": [row for rows in found for row in rows]}
+    cases = grid(seed=seeds, depth=depths, width=widths, batch=batches)
+    return {"rows": parts.rows(all_switches, cases)}
 
 
 def all_switches(depth: int, width: int, batch: int, seed: int) -> list[dict]:
