@@ -2,8 +2,6 @@
 how much it gives to tokens of each scale.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

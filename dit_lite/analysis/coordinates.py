@@ -2,8 +2,6 @@
 training, and does that depend on the width?
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Callable, Sequence

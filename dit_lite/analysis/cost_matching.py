@@ -2,8 +2,6 @@
 depth, width and heads.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

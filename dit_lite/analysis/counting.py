@@ -2,8 +2,6 @@
 check the closed form of flops.py.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from statistics import median

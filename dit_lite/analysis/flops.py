@@ -7,9 +7,8 @@ adds two products of size N x N x D. And an operation keeps for the backward pas
 whatever its gradient uses: nearly always its inputs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 from ..config import ConfigError, DiTConfig, choose
 from .cost_table import cost_formulas, model_values
@@ -31,7 +30,7 @@ class Cost:
         """Floating-point operations of a forward pass: a multiply-add is two."""
         return 2 * self.macs
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: Self) -> Self:
         return Cost(
             self.parameters + other.parameters,
             self.macs + other.macs,
@@ -39,7 +38,7 @@ class Cost:
             self.backward_macs + other.backward_macs,
         )
 
-    def of_a_batch(self, n: int) -> Cost:
+    def of_a_batch(self, n: int) -> Self:
         """The cost of n images instead of one: everything but the parameters."""
         return Cost(
             self.parameters,

@@ -2,8 +2,6 @@
 how far they differ and what each is needed for, and train with some of them dropped.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager

@@ -2,8 +2,6 @@
 trained model, or at zero in training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial

@@ -4,8 +4,6 @@ attention it gets, the vector it contributes, and what changes without it.
 All maps are (..., M, N): one non-negative number for each word and patch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -2,8 +2,6 @@
 the model's own, or a layer reads another caption, while everything else stays the same.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager

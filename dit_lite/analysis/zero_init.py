@@ -2,8 +2,6 @@
 source's initial "(0,1)".
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple

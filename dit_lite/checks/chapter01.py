@@ -2,8 +2,6 @@
 the best possible denoiser, and a training step.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

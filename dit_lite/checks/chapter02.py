@@ -2,8 +2,6 @@
 least loss of a plane, and the same cost with another patch.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ..analysis import flops

@@ -2,8 +2,6 @@
 when the class matters, and a cheaper modulation.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch

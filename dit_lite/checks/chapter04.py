@@ -2,8 +2,6 @@
 a word does, reweighting, what attention to words costs, and bits about two conditions.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 

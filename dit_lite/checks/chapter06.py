@@ -2,8 +2,6 @@
 with a floor, an interval that covers, and what muP changes.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

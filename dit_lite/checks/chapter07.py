@@ -2,8 +2,6 @@
 batch that fits, and the gradient-noise scale.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -2,8 +2,6 @@
 images among ranks, writing a ring, a pipeline's order, error feedback, and a layout.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

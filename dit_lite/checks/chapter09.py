@@ -2,8 +2,6 @@
 images, an impostor, averages of averages, a cheap sampler, filling a hole.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -2,8 +2,6 @@
 right, and if not, where to look.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable

@@ -2,8 +2,6 @@
 Gaussians. It can take a network's place in every sampler.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

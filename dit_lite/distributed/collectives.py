@@ -6,8 +6,6 @@ number of ranks; `traffic` counts its bytes and hops. All three read the same me
 so what is counted is what is sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

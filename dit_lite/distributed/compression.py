@@ -6,8 +6,6 @@ What a lossy message leaves out is kept and added to the next gradient (error fe
 1809.07599); `feedback=False` discards it, to show the harm.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import torch

@@ -6,8 +6,6 @@ device is free and what it needs has arrived. Stage s of p v stages lives on dev
 mod p.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -2,8 +2,6 @@
 [-1,1], and nothing that is not a number.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ This file knows no particular model: `Pretrained` gives any module with a `confi
 two methods that write and read it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

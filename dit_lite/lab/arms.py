@@ -2,8 +2,6 @@
 along the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

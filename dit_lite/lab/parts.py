@@ -2,8 +2,6 @@
 finish, and resume where they stopped.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

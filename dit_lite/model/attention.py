@@ -2,8 +2,6 @@
 what a layer computes.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -2,8 +2,6 @@
 step, one moving average.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import time

@@ -1,7 +1,5 @@
 """What the explorers and figures accept: arrays, checked before anything is drawn."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence

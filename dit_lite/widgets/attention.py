@@ -2,8 +2,6 @@
 it; and which words it looks at.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 

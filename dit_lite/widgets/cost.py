@@ -2,8 +2,6 @@
 multiply-adds, memory, time and money.
 """
 
-from __future__ import annotations
-
 import numbers
 import re
 from collections.abc import Mapping

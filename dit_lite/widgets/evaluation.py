@@ -2,8 +2,6 @@
 each score would choose, and samples made there.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

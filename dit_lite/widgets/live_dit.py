@@ -2,8 +2,6 @@
 changes course midway, and sees its attention.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from .arrays import check_number, check_text, check_whole

@@ -1,7 +1,5 @@
 """The memory of a training step by term, with every switch that reduces it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from .arrays import check_number, check_option

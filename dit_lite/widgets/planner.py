@@ -2,8 +2,6 @@
 time by term, before anything is rented.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from .arrays import check_number

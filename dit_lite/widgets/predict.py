@@ -1,7 +1,5 @@
 """Predict, then reveal: the reader commits before the measured result appears."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from .arrays import check_number, check_text, check_whole

@@ -1,7 +1,5 @@
 """Recorded training runs side by side: their curves, and samples from their weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

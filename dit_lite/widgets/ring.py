@@ -1,7 +1,5 @@
 """An all-reduce round by round: whose numbers each device holds, and what it sent."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -2,8 +2,6 @@
 that the model predicted at every step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

@@ -2,8 +2,6 @@
 the size that was held out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -2,8 +2,6 @@
 directly, text in the page's colour.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import itertools

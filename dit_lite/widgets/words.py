@@ -2,8 +2,6 @@
 caption, sees which patch looks at which word, and takes words away or swaps them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 

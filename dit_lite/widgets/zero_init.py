@@ -2,8 +2,6 @@
 first gradients of training, for each way to begin.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -7,8 +7,6 @@ where the grid is off the valley's centre, the vertex is biased towards the flat
 side. `parabola_bias` says by how much for a known law.
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

@@ -2,8 +2,6 @@
 trained on real images only.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

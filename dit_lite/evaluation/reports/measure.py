@@ -2,8 +2,6 @@
 same scores for real images.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -2,8 +2,6 @@
 al. 2002.09797).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -2,8 +2,6 @@
 an image when a score compares images.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -2,8 +2,6 @@
 Unbiased, so it may fall below zero.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

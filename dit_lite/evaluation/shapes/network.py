@@ -2,8 +2,6 @@
 predicts for every patch of 4x4 pixels whether an object is centred there, and which.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange

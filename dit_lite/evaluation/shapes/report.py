@@ -1,11 +1,10 @@
 """Did the model draw what was asked? Captions' claims against what the judge sees."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
+from typing import Self
 
 import numpy as np
 import torch
@@ -50,7 +49,7 @@ class CaptionReport:
             return None
         return share((torch.arange(asked) < right).double(), level)
 
-    def only(self, chosen: Tensor) -> CaptionReport:
+    def only(self, chosen: Tensor) -> Self:
         """The report on some of the images: `chosen` (n,) bool or an index; for
         instance `report.only(report.objects == 2)`.
         """

@@ -2,8 +2,6 @@
 learning rates up to those at which they diverge.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

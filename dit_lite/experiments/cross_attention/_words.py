@@ -1,7 +1,5 @@
 """Caption models to look at, and the words and masks of two-object pictures."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -2,8 +2,6 @@
 token visible, with all padding visible?
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

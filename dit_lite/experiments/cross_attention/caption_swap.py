@@ -1,7 +1,5 @@
 """What is decided when: the caption changes at time tau."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

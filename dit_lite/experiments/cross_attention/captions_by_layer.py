@@ -1,7 +1,5 @@
 """Which layers need the words: one layer at a time reads another caption."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

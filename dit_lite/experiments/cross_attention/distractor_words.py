@@ -1,7 +1,5 @@
 """How much words that mean nothing for the picture distract from those that do."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

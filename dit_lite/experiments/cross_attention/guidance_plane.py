@@ -1,7 +1,5 @@
 """One guidance weight for what is drawn, and one for where."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

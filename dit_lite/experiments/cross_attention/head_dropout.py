@@ -1,7 +1,5 @@
 """Does dropping heads in training make them dispensable?"""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch

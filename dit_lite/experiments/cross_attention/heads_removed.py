@@ -1,7 +1,5 @@
 """What a trained caption model loses without a head."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

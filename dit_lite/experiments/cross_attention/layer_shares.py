@@ -1,7 +1,5 @@
 """Which layers use the pooled condition and which its tokens, when they can choose?"""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import nn

@@ -2,8 +2,6 @@
 learn.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ...config import DiTConfig

@@ -1,7 +1,5 @@
 """How good is the judge of captioned shapes, on pictures that it never saw?"""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """Does the shipped caption model draw what was asked, and since when?"""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 from pathlib import Path

@@ -2,8 +2,6 @@
 rate.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

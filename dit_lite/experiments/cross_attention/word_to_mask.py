@@ -2,8 +2,6 @@
 changes without it?
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -2,8 +2,6 @@
 condition that repeats the other and with two that each describe one half.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

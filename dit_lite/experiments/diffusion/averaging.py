@@ -1,7 +1,5 @@
 """A run's last weights, and their moving average."""
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...data import digits
 from ...evaluation import validation_loss

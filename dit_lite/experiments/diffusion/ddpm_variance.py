@@ -2,8 +2,6 @@
 variance, compared at many steps with samplers that follow the velocity.
 """
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...evaluation import evaluate_digits, network_calls
 from ...lab import Parts, experiment, grid

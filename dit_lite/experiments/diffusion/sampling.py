@@ -2,8 +2,6 @@
 are trained once and only sampled differently.
 """
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...evaluation import evaluate_digits, network_calls
 from ...lab import Parts, experiment, grid

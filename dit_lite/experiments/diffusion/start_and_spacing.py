@@ -1,7 +1,5 @@
 """The same weights, sampled from several start times, with steps spaced in two ways."""
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...diffusion import SPACINGS
 from ...evaluation import evaluate_digits

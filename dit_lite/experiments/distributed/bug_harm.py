@@ -1,7 +1,5 @@
 """What ten silent bugs of distributed training do to a run that looks healthy."""
 
-from __future__ import annotations
-
 import tempfile
 
 import torch

@@ -2,8 +2,6 @@
 error feedback.
 """
 
-from __future__ import annotations
-
 from ...distributed.compression import PowerSGD, Rounded, TopK
 from ...distributed.processes import run
 from ...distributed.trainer import ParallelTrainer

@@ -2,8 +2,6 @@
 quadratic and on a Transformer.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -2,8 +2,6 @@
 the model follow any label, and when an unconditional sample settles on a class.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

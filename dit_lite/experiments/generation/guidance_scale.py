@@ -2,8 +2,6 @@
 what a classifier can learn from them.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -2,8 +2,6 @@
 images, and of samples from a model that did memorise.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """The report on each shipped model: every score of its samples, next to real images."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from ...evaluation import evaluate_model, training_reference

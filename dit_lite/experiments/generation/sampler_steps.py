@@ -2,8 +2,6 @@
 give, and the scores of a set of samples.
 """
 
-from __future__ import annotations
-
 import time
 from itertools import product
 

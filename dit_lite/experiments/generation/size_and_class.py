@@ -2,8 +2,6 @@
 Models of several widths, sampled in the same way.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ...analysis import SHAPES, fit_shape, flops, rank_correlation, slope

@@ -2,8 +2,6 @@
 model recovers, and when a sample's class is settled.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

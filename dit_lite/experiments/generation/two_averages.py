@@ -2,8 +2,6 @@
 training, and every other length is reconstructed from them afterwards.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -1,7 +1,5 @@
 """Does a patch know which of its pixels are neighbours?"""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

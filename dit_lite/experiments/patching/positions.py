@@ -1,7 +1,5 @@
 """What position information is worth to a token."""
 
-from __future__ import annotations
-
 from ...config import CHOICES, TrainConfig
 from ...evaluation import evaluate_digits, held_out, mean_loss
 from ...lab import Parts, experiment, grid

@@ -1,7 +1,5 @@
 """Few images, many passes: where the loss stops falling, and what it stops at."""
 
-from __future__ import annotations
-
 from ...lab import Parts, experiment, grid
 from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, points, run_config
 from .scaling_grid import loss_as_trained

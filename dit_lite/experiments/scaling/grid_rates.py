@@ -2,8 +2,6 @@
 same recipe at several rates.
 """
 
-from __future__ import annotations
-
 from ...lab import Parts, experiment, grid
 from ...training import DivergedError
 from ._runs import SHAPES, points

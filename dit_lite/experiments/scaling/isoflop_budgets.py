@@ -2,8 +2,6 @@
 as many images as the budget buys.
 """
 
-from __future__ import annotations
-
 import warnings
 
 from ...analysis.scaling_laws import ScalingError, ScalingWarning, isoflop

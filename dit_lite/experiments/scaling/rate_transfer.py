@@ -2,8 +2,6 @@
 parametrisation compared with muP.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -2,8 +2,6 @@
 prediction for the largest, recorded before it is trained.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """A sampling budget: a small model with many steps, or a large one with few?"""
 
-from __future__ import annotations
-
 import torch
 
 from ...diffusion import sample

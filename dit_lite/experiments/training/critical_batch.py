@@ -2,8 +2,6 @@
 and the steps that each batch size actually needs.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

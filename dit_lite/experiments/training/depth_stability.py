@@ -2,8 +2,6 @@
 place of the normalisation, one change at a time.
 """
 
-from __future__ import annotations
-
 import math
 from types import MethodType
 

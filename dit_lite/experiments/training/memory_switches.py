@@ -2,8 +2,6 @@
 gradient.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 import torch

@@ -1,7 +1,5 @@
 """What 16 bits lose: gradients that underflow, weights that stop moving."""
 
-from __future__ import annotations
-
 import torch
 
 from ...config import TrainConfig, preset

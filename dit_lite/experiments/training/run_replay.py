@@ -2,8 +2,6 @@
 curve and with samples from its weights.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
