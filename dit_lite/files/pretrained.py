@@ -95,6 +95,17 @@ def save_model(
     write(directory / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
+def shipped_network(make: Callable[[], nn.Module], name: str) -> nn.Module:
+    """The frozen network `make()` with the weights that ship as
+    data/checkpoints/NAME.safetensors; the card NAME.md beside them says how good it is.
+    """
+    path = resource(f"data/checkpoints/{name}.safetensors")
+    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
+        network = make()
+    load_weights(network, read_tensors(path)[0], path)
+    return network.eval().requires_grad_(False)
+
+
 def shipped() -> list[str]:
     """Names of the models that ship with dit_lite."""
     place = resource("data/checkpoints")

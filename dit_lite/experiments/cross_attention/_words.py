@@ -14,6 +14,7 @@ from ...data.shapes.reading import ALIKE, ATTRIBUTES
 from ...data.shapes.words import WORDS
 from ...files.pretrained import load_config
 from ...model import DiT
+from ...seeding import seeded
 from ...training import build_model, load
 
 #: The trained model that experiments look at, and how many seeds of noise, pictures and
@@ -59,8 +60,7 @@ def untrained(model: DiTConfig | str | None, seed: int) -> DiT:
     """
     if not isinstance(model, DiTConfig):
         model = trained(None).config if model is None else load_config(model)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         found = DiT(model)
         for parameter in found.parameters():
             if not parameter.any():

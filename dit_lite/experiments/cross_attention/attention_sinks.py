@@ -2,8 +2,7 @@
 token visible, with all padding visible?
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +69,7 @@ def one_training(
     rows = []
     for tested, padding in PADDINGS.items():
         for t in times:
-            with padding_seen(model, padding):
+            with show_padding(model, padding):
                 rows += [
                     dict(seed=seed, trained=trained, tested=tested, t=t) | row
                     for row in masses(model, padding, images, t)
@@ -79,8 +78,8 @@ def one_training(
 
 
 def show_padding(model: nn.Module, padding: Callable[[Tensor], Tensor]):
-    """From now on, let a model attend to some of the padding; returns the handle of a
-    hook.
+    """From now on, or inside `with`, let a model attend to some of the padding; returns
+    the handle of a hook.
     """
 
     def shown(_, inputs: tuple[Tensor], given: Embedded) -> Embedded:
@@ -88,18 +87,6 @@ def show_padding(model: nn.Module, padding: Callable[[Tensor], Tensor]):
         return given._replace(mask=given.mask | padding(blank))
 
     return model.condition.caption.register_forward_hook(shown)
-
-
-@contextmanager
-def padding_seen(
-    model: nn.Module, padding: Callable[[Tensor], Tensor]
-) -> Iterator[None]:
-    """Inside, a model attends to some of the padding."""
-    handle = show_padding(model, padding)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @torch.no_grad()

@@ -98,9 +98,8 @@ def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> d
     for field, found in grown.items():
         value = wrong.pooled if field == "pooled" else wrong.tokens[:, 1:]
         for block in model.blocks:
-            handle = fed(block, **{field: value})
-            found.append(loss() - whole)
-            handle.remove()
+            with fed(block, **{field: value}):
+                found.append(loss() - whole)
     given = [float(block.share()) for block in model.blocks]
     return about | dict(
         loss=whole, shares=given, wrong_pooled=grown["pooled"],
@@ -109,9 +108,7 @@ def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> d
 
 
 def fed(block: nn.Module, **fields):
-    """From now on, let a block read other fields of the context; returns the handle of
-    a hook.
-    """
+    """Inside `with`, let a block read other fields of the context."""
     return block.register_forward_pre_hook(
         lambda _, inputs: (inputs[0], inputs[1]._replace(**fields))
     )

@@ -8,6 +8,7 @@ from ...config import DiTConfig
 from ...diffusion import diffusion_loss
 from ...lab import Parts, experiment, grid
 from ...model import DiT
+from ...seeding import seeded
 
 
 @experiment(
@@ -37,8 +38,7 @@ def one_start(words: int, seed: int, width: int, images: int) -> dict:
         condition="caption", vocab_size=12, caption_length=words,
         conditioning="adaln_zero_cross",
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         model = DiT(config)
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():

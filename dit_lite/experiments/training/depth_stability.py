@@ -13,6 +13,7 @@ from ...data import load_data
 from ...lab import Parts, experiment, grid
 from ...model.context import Context
 from ...model.dit import DiT
+from ...model.hooks import hooked
 from ...training import Trainer
 
 #: Changes of the run and of the model, and the place of the normalisation. `bare` is
@@ -135,18 +136,19 @@ def _mean(values: list) -> float:
 @torch.no_grad()
 def largest_logit(trainer: Trainer) -> float:
     """The largest |q k| / √d_h of any block on the next batch at t = 0.5."""
-    found, handles = [], []
+    found = []
 
     def look(module, given) -> None:
         q, k, _, _ = module.project(*given)  # (B, h, N, d_h)
         logits = q @ k.transpose(-2, -1) * module.scale  # (B, h, N, N)
         found.append(logits.abs().max().item())
 
-    for block in trainer.model.blocks:
-        handles.append(block.attention.register_forward_pre_hook(look))
+    handles = [
+        block.attention.register_forward_pre_hook(look)
+        for block in trainer.model.blocks
+    ]
     x, y = trainer.loader.next(trainer.generator)
     t = torch.full((len(x),), 0.5, device=x.device)
-    trainer.model(x, t, y)
-    for handle in handles:
-        handle.remove()
+    with hooked(handles):
+        trainer.model(x, t, y)
     return max(found)

@@ -11,6 +11,7 @@ from ...config import DiTConfig, preset
 from ...diffusion import diffusion_loss
 from ...lab import Parts, experiment, grid
 from ...model import DiT
+from ...seeding import seeded
 from ...training.memory import checkpoint_blocks, compressed, offloaded
 from ...training.underflow import gradients
 
@@ -71,8 +72,7 @@ def all_switches(depth: int, width: int, batch: int, seed: int) -> list[dict]:
 
 def model_and_batch(config: DiTConfig, batch: int, seed: int) -> tuple[DiT, tuple]:
     """A model with open gates, and the images, labels, times and noise of a batch."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = DiT(config)
         for p in model.parameters():
             p.data.add_(0.02 * torch.randn(p.shape))
