@@ -174,7 +174,7 @@ CALLS = {
     "bootstrap": (
         evaluation.bootstrap,
         lambda: dict(
-            statistic=lambda x: float(x.double().mean()), repeats=20, level=0.9, seed=0,
+            statistic=lambda x: float(x.double().mean()), repeats=20, seed=0,
             samples=FEATURES,
         ),
     ),
@@ -196,7 +196,7 @@ CALLS = {
     "kernel_distance": (
         evaluation.kernel_distance,
         lambda: dict(
-            real=FEATURES, made=FEATURES, size=10, subsets=20, level=0.9, seed=0
+            real=FEATURES, made=FEATURES, size=10, subsets=20, seed=0
         ),
     ),
     "squared_mmd": (
@@ -223,8 +223,7 @@ CALLS = {
     "match_cost": (
         analysis.match_cost,
         lambda: dict(
-            config=DiTConfig(), by="parameters", target=2e5, vary="width",
-            tolerance=0.05,
+            config=DiTConfig(), by="parameters", target=2e5, tolerance=0.05,
         ),
     ),
     "training_cost": (

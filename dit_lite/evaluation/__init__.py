@@ -41,7 +41,7 @@ from .scores.faults import FAULTS, inject, look_alike
 from .scores.frechet import Gaussian, frechet_between, frechet_distance, gaussian
 from .scores.inception_score import InceptionScore, inception_score
 from .scores.intervals import Interval, bootstrap, half_samples, share
-from .scores.kernel import KernelDistance, kernel_distance, squared_mmd
+from .scores.kernel import kernel_distance, squared_mmd
 from .scores.memorisation import Memorisation, memorisation
 from .scores.neighbours import Neighbours, nearest
 from .scores.precision_recall import PrecisionRecall, precision, precision_recall
@@ -58,18 +58,17 @@ __all__ = [
     "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Bins", "Classifier",
     "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
     "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge",
-    "KernelDistance", "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError",
-    "Neighbours", "PrecisionRecall", "Reference", "ReferenceError", "Report",
-    "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
-    "classification_score", "copy_power", "density_coverage", "evaluate_digits",
-    "evaluate_model", "extract", "finite", "found_by_distance", "found_by_ratio",
-    "frechet_between", "frechet_distance", "gaussian", "half_samples", "halves",
-    "held_out", "inception_score", "inject", "kernel_distance", "label_penalty",
-    "load_classifier", "load_extractor", "load_judge", "load_reference", "look_alike",
-    "loss_by_time", "make_reference", "mean_loss", "measure", "memorisation",
-    "mislabelled", "nearest", "network_calls", "normalised", "precision",
-    "precision_recall", "radial_spectrum", "real_against_real", "real_images",
-    "require_classes", "sample_size_curve", "save_reference", "share", "share_at_most",
-    "squared_mmd", "train_classifier", "train_judge", "training_reference",
-    "validation_loss", "visible_frequency",
+    "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError", "Neighbours",
+    "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores",
+    "Spectrum", "at_infinity", "bootstrap", "class_accuracy", "classification_score",
+    "copy_power", "density_coverage", "evaluate_digits", "evaluate_model", "extract",
+    "finite", "found_by_distance", "found_by_ratio", "frechet_between",
+    "frechet_distance", "gaussian", "half_samples", "halves", "held_out",
+    "inception_score", "inject", "kernel_distance", "label_penalty", "load_classifier",
+    "load_extractor", "load_judge", "load_reference", "look_alike", "loss_by_time",
+    "make_reference", "mean_loss", "measure", "memorisation", "mislabelled", "nearest",
+    "network_calls", "normalised", "precision", "precision_recall", "radial_spectrum",
+    "real_against_real", "real_images", "require_classes", "sample_size_curve",
+    "save_reference", "share", "share_at_most", "squared_mmd", "train_classifier",
+    "train_judge", "training_reference", "validation_loss", "visible_frequency",
 ]  # fmt: skip

@@ -40,14 +40,14 @@ class CaptionReport:
     objects: Tensor
     seen: Seen
 
-    def accuracy(self, name: str, level: float = 0.95) -> Interval | None:
+    def accuracy(self, name: str) -> Interval | None:
         """The share of claims that hold with Wilson's interval, or None where nothing
         was claimed. Claims about one picture are treated as independent.
         """
         right, asked = int(self.right[name].sum()), int(self.asked[name].sum())
         if not asked:
             return None
-        return share((torch.arange(asked) < right).double(), level)
+        return share((torch.arange(asked) < right).double())
 
     def only(self, chosen: Tensor) -> Self:
         """The report on some of the images: `chosen` (n,) bool or an index; for
