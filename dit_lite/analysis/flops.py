@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ..config import ConfigError, DiTConfig, choose
+from ..config.fields import Whole
 from .cost_table import cost_formulas, model_values
 
 
@@ -99,9 +100,8 @@ def flops(
             f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') "
             "for a named size, model.config for a model"
         )
-    for name, value in dict(batch=batch, bytes_per_value=bytes_per_value).items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
+    batch = Whole(1)("batch", batch)
+    bytes_per_value = Whole(1)("bytes_per_value", bytes_per_value)
     table = cost_formulas()
     choose("kernel", kernel, table["choices"]["kernel"])
     layers = [config.attention_of(layer) for layer in range(config.depth)]
