@@ -18,9 +18,7 @@ from ..evaluation import (
     real_images,
 )
 from ..training import load
-from .exercise import ByClass, CheckFailed, exercise, images, require, same
-
-NOTHING = "The function returns nothing yet: replace `...` and return the result."
+from .exercise import ByClass, CheckFailed, exercise, images, require, returned, same
 
 
 @exercise("09.1")
@@ -67,8 +65,7 @@ def score_at_infinity(infinite) -> None:
             + b / counts.double()
             + 0.01 * torch.randn(5, generator=generator, dtype=torch.float64)
         )
-        got = infinite(counts, scores)
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = returned(infinite(counts, scores))
         got = one_number(got)
         wanted = at_infinity(Curve(counts, scores, torch.zeros(5))).value
         hint = (
@@ -102,8 +99,7 @@ def fool_the_frechet_distance(impostor) -> None:
     features = load_judge().features(
         real_images("train")[0][:700]
     ) + 1e-3 * torch.randn(700, 64, generator=generator)
-    got = impostor(features.clone())
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(impostor(features.clone()))
     try:
         got = torch.as_tensor(got)
     except (TypeError, ValueError, RuntimeError):
@@ -154,7 +150,7 @@ def average_of_averages(weights) -> None:
             "functions is the integral of p_i p_j from 0 to 1. That is n linear "
             "equations for n weights."
         )
-        require(got is not None and got is not Ellipsis, NOTHING)
+        returned(got)
         try:
             got = torch.as_tensor(got).double().flatten()
         except (TypeError, ValueError, RuntimeError):
@@ -171,8 +167,7 @@ def twelve_calls(settings) -> None:
     """settings() -> (sampler, steps, guidance, (low, high)): good guided digits for at
     most 12 network calls.
     """
-    got = settings()
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(settings())
     example = (
         'for example ("euler", 5, 1.5, (0.0, 1.0)): sampler, steps, w, (low, high)'
     )
@@ -245,8 +240,7 @@ def fill_a_hole(fill) -> None:
         seen.append((float(t), x.clone()))
         return torch.tanh(x.flip(-1)) + float(t)  # the hole depends on known pixels
 
-    got = fill(velocity, x0, known, noise, 5)
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(fill(velocity, x0, known, noise, 5))
     require(
         isinstance(got, Tensor) and got.shape == x0.shape,
         f"Return images of shape {tuple(x0.shape)}.",
