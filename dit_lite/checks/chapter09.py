@@ -18,7 +18,24 @@ from ..evaluation import (
     real_images,
 )
 from ..training import load
-from .exercise import ByClass, CheckFailed, exercise, images, require, returned, same
+from .exercise import (
+    ByClass,
+    CheckFailed,
+    exercise,
+    images,
+    number,
+    require,
+    returned,
+    same,
+)
+
+
+def as_tensor(got) -> Tensor:
+    """A result as a tensor, an empty one where it cannot be one."""
+    try:
+        return torch.as_tensor(got)
+    except (TypeError, ValueError, RuntimeError):
+        return torch.zeros(0)
 
 
 @exercise("09.1")
@@ -65,8 +82,7 @@ def score_at_infinity(infinite) -> None:
             + b / counts.double()
             + 0.01 * torch.randn(5, generator=generator, dtype=torch.float64)
         )
-        got = returned(infinite(counts, scores))
-        got = one_number(got)
+        got = number(infinite(counts, scores), "one number, the score at infinity")
         wanted = at_infinity(Curve(counts, scores, torch.zeros(5))).value
         hint = (
             "The score is a straight line in 1/count: fit it by least squares to all "
@@ -79,17 +95,6 @@ def score_at_infinity(infinite) -> None:
         )
 
 
-def one_number(got) -> float:
-    """A number given as a float, or an array or a tensor of one."""
-    try:
-        return torch.as_tensor(got).double().reshape(()).item()
-    except (TypeError, ValueError, RuntimeError):
-        raise CheckFailed(
-            f"Return one number, the score at infinitely many images; yours is a "
-            f"{type(got).__name__}."
-        ) from None
-
-
 @exercise("09.3")
 def fool_the_frechet_distance(impostor) -> None:
     """impostor(features): equally many other points, at Fréchet distance 0 and with
@@ -99,11 +104,7 @@ def fool_the_frechet_distance(impostor) -> None:
     features = load_judge().features(
         real_images("train")[0][:700]
     ) + 1e-3 * torch.randn(700, 64, generator=generator)
-    got = returned(impostor(features.clone()))
-    try:
-        got = torch.as_tensor(got)
-    except (TypeError, ValueError, RuntimeError):
-        got = torch.zeros(0)
+    got = as_tensor(returned(impostor(features.clone())))
     require(
         got.shape == features.shape,
         f"Return a tensor of the shape of the features, {tuple(features.shape)}.",
@@ -150,11 +151,7 @@ def average_of_averages(weights) -> None:
             "functions is the integral of p_i p_j from 0 to 1. That is n linear "
             "equations for n weights."
         )
-        returned(got)
-        try:
-            got = torch.as_tensor(got).double().flatten()
-        except (TypeError, ValueError, RuntimeError):
-            got = torch.zeros(0)
+        got = as_tensor(returned(got)).double().flatten()
         require(
             len(got) == len(tracked),
             f"Return {len(tracked)} weights, one for each tracked average.",
