@@ -2,8 +2,6 @@
 which this package does not contain.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

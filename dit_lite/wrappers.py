@@ -2,8 +2,6 @@
 names without the wrappers' own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from torch import Tensor, nn

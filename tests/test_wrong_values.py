@@ -174,15 +174,12 @@ CALLS = {
     "bootstrap": (
         evaluation.bootstrap,
         lambda: dict(
-            statistic=lambda x: float(x.double().mean()), repeats=20, level=0.9, seed=0,
+            statistic=lambda x: float(x.double().mean()), repeats=20, seed=0,
             samples=FEATURES,
         ),
     ),
     "density_coverage": (
         evaluation.density_coverage, lambda: dict(real=FEATURES, made=FEATURES, k=2)
-    ),
-    "expected_coverage": (
-        evaluation.expected_coverage, lambda: dict(n=9, m=9, k=2)
     ),
     "frechet_distance": (
         evaluation.frechet_distance, lambda: dict(real=FEATURES, made=FEATURES)
@@ -199,7 +196,7 @@ CALLS = {
     "kernel_distance": (
         evaluation.kernel_distance,
         lambda: dict(
-            real=FEATURES, made=FEATURES, size=10, subsets=20, level=0.9, seed=0
+            real=FEATURES, made=FEATURES, size=10, subsets=20, seed=0
         ),
     ),
     "squared_mmd": (
@@ -226,8 +223,7 @@ CALLS = {
     "match_cost": (
         analysis.match_cost,
         lambda: dict(
-            config=DiTConfig(), by="parameters", target=2e5, vary="width",
-            tolerance=0.05,
+            config=DiTConfig(), by="parameters", target=2e5, tolerance=0.05,
         ),
     ),
     "training_cost": (
@@ -242,9 +238,6 @@ CALLS = {
         analysis.model_size, lambda: dict(config=DiTConfig(), counts="all")
     ),
     "entropy": (analysis.entropy, lambda: dict(weights=FEATURES.softmax(1))),
-    "effective_support": (
-        analysis.effective_support, lambda: dict(weights=FEATURES.softmax(1))
-    ),
     "rank_correlation": (
         analysis.rank_correlation, lambda: dict(x=FEATURES[:, 0], y=FEATURES[:, 1])
     ),

@@ -1,13 +1,12 @@
 """Measurements of what a network does, and of what it costs."""
 
-from .attention_stats import effective_support, entropy, mass_per_scale, mean_distance
+from .attention_stats import entropy, mass_per_scale, mean_distance
 from .best_answer import ExactVelocity, velocity_loss
 from .chance import agree_by_chance, partial_by_chance
 from .coordinates import Coordinates, coordinate_check
 from .cost_matching import MatchedModel, match_cost, match_cost_on_grid
 from .cost_table import cost_formulas
 from .counting import Counted, count_macs, median_seconds
-from .equal_cost import loss_after
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .heads import (
@@ -50,13 +49,13 @@ __all__ = [
     "ExactVelocity", "Fit", "LabelSchedule", "MatchedModel", "ScalingError",
     "ScalingLaw", "ScalingWarning", "agree_by_chance", "attention_maps",
     "border_roughness", "change_words", "contribution_maps", "coordinate_check",
-    "cost_formulas", "count_macs", "drop_heads", "effect_maps", "effective_support",
-    "energy_lost", "entropy", "fit_scaling_law", "fit_shape", "flops", "gradient_table",
-    "group_norms", "head_divergence", "head_importance", "head_specificity",
-    "hold_at_null", "hold_at_zero", "influence", "initial_branches", "localisation",
-    "loss_after", "mass_per_scale", "match_cost", "match_cost_on_grid", "mean_distance",
-    "median_seconds", "model_size", "modulation_vectors", "mutual_information",
-    "other_words", "overlap", "partial_by_chance",
-    "patch_masks", "rank_correlation", "read_class", "read_number", "saved_bytes",
-    "set_modulation", "slope", "training_cost", "velocity_loss", "without_heads",
+    "cost_formulas", "count_macs", "drop_heads", "effect_maps", "energy_lost",
+    "entropy", "fit_scaling_law", "fit_shape", "flops", "gradient_table", "group_norms",
+    "head_divergence", "head_importance", "head_specificity", "hold_at_null",
+    "hold_at_zero", "influence", "initial_branches", "localisation", "mass_per_scale",
+    "match_cost", "match_cost_on_grid", "mean_distance", "median_seconds", "model_size",
+    "modulation_vectors", "mutual_information", "other_words", "overlap",
+    "partial_by_chance", "patch_masks", "rank_correlation", "read_class", "read_number",
+    "saved_bytes", "set_modulation", "slope", "training_cost", "velocity_loss",
+    "without_heads",
 ]  # fmt: skip

@@ -2,8 +2,6 @@
 how much it gives to tokens of each scale.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -33,14 +31,6 @@ def entropy(weights: Tensor) -> Tensor:
     """
     weights = _check(weights)
     return torch.special.entr(weights).sum(-1)
-
-
-@checked
-def effective_support(weights: Tensor) -> Tensor:
-    """Effective number of tokens in a row, exp(entropy): weights (..., N, M) -> (...,
-    N), from 1 to M.
-    """
-    return entropy(weights).exp()
 
 
 @checked

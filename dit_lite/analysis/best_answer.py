@@ -2,8 +2,6 @@
 the loss of any velocity by noise level.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """How often chance alone gives a result: seeds that agree, a partial correlation."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -2,8 +2,6 @@
 training, and does that depend on the width?
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -14,6 +12,8 @@ from torch import Tensor, nn
 
 from ..config import ConfigError, DiTConfig
 from ..model import DiT
+from ..model.hooks import hooked
+from ..seeding import seeded
 from .trends import slope
 
 
@@ -50,8 +50,7 @@ def coordinate_check(
     for width in widths:
         found: dict[str, list[Tensor]] = {}
         for seed in seeds:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(seed)
+            with seeded(seed):
                 model = DiT(dataclasses.replace(config, width=width)).train()
             before = copy.deepcopy(model)
             update = step(model)
@@ -81,10 +80,6 @@ def outputs(model: DiT, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tenso
     def keep(name: str):
         return lambda module, inputs, output: seen.__setitem__(name, output)
 
-    handles = [m.register_forward_hook(keep(name)) for name, m in layers.items()]
-    try:
+    with hooked(m.register_forward_hook(keep(name)) for name, m in layers.items()):
         model(*batch)
-    finally:
-        for handle in handles:
-            handle.remove()
     return seen

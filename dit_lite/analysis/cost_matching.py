@@ -2,12 +2,10 @@
 depth, width and heads.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..config import ConfigError, DiTConfig, choose
@@ -34,34 +32,29 @@ def match_cost(
     by: str = "parameters",
     target: float | None = None,
     *,
-    vary: str = "width",
     tolerance: float = 0.05,
     **changes,
 ) -> MatchedModel:
     """The model with `changes` whose total "parameters" or "macs" come closest to
     `target`; without one, to those of `config` itself.
 
-    `vary` names the field that is adjusted: "width" (in steps that the heads divide),
-    "mlp_ratio" (by single hidden units, the finest), or "depth". For equal
-    multiply-adds at another patch size: `match_cost(config, by="macs", patch_size=4)`;
-    for equal parameters with another conditioning: `match_cost(config,
-    conditioning="film")`. Raises ConfigError when nothing comes within `tolerance`, a
-    share of the target.
+    The width is adjusted, in steps that the heads divide. For equal multiply-adds at
+    another patch size: `match_cost(config, by="macs", patch_size=4)`; for equal
+    parameters with another conditioning: `match_cost(config, conditioning="film")`.
+    Raises ConfigError when nothing comes within `tolerance`, a share of the target.
     """
     target = _target(config, by, target)
-    choose("vary", vary, KNOBS)
-    if vary in changes:
+    if "width" in changes:
         raise ConfigError(
-            f"{vary}={changes[vary]!r} is given, but {vary} is the field to vary; "
-            f"leave it out, or vary one of {_others(vary)}"
+            f"width={changes['width']!r} is given, but the width is the field that is "
+            "adjusted; leave it out"
         )
-    best = _closest(_adjustable(config, vary, changes), by, target, vary)
+    best = _closest(_changed(config, changes), by, target)
     if abs(best.mismatch) > tolerance:
         raise ConfigError(
-            f"no {vary} gives target={target:g} {by} within tolerance={tolerance:g}: "
-            f"the closest, {vary}={getattr(best.config, vary):g}, is "
-            f"{best.mismatch:+.1%} off; raise the tolerance, change the target, or "
-            f"vary one of {_others(vary)}"
+            f"no width gives target={target:g} {by} within tolerance={tolerance:g}: "
+            f"the closest, width={best.config.width}, is {best.mismatch:+.1%} off; "
+            "raise the tolerance, or change the target"
         )
     return best
 
@@ -100,46 +93,26 @@ def match_cost_on_grid(
     return found
 
 
-@dataclass(frozen=True)
-class Knob:
-    """An adjustable field, and its value at step k = 1, 2, ... `most` for a given
-    model. The cost grows with k.
-    """
-
-    value: Callable[[DiTConfig, int], float]
-    most: Callable[[DiTConfig], int] = lambda config: 2**40
-
-
 def _width_step(config: DiTConfig) -> int:
     # the heads divide the width; rope needs multiples of 4 as head widths, sincos as
     # widths
     return 4 * config.heads if config.position == "rope" else math.lcm(4, config.heads)
 
 
-#: What `match_cost` can vary.
-KNOBS = {
-    "width": Knob(lambda config, k: k * _width_step(config)),
-    "mlp_ratio": Knob(
-        lambda config, k: k / config.width, most=lambda config: 64 * config.width
-    ),
-    "depth": Knob(lambda config, k: k),
-}
-
-
-def _closest(config: DiTConfig, by: str, target: float, name: str) -> MatchedModel:
-    """Bisection for the last step that stays at or under the target, then the better
-    of it and the next.
+def _closest(config: DiTConfig, by: str, target: float) -> MatchedModel:
+    """Bisection for the last step of the width that stays at or under the target, then
+    the better of it and the next.
     """
-    knob = KNOBS[name]
+    step = _width_step(config)
 
     def at(k: int) -> MatchedModel:
-        candidate = dataclasses.replace(config, **{name: knob.value(config, k)})
+        candidate = dataclasses.replace(config, width=k * step)
         cost = flops(candidate)["total"]
         return MatchedModel(candidate, cost, getattr(cost, by) / target - 1)
 
-    low, high, most = 1, 2, knob.most(config)
-    while high < most and at(high).mismatch <= 0:
-        low, high = high, min(2 * high, most)
+    low, high = 1, 2
+    while at(high).mismatch <= 0:
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if at(middle).mismatch <= 0 else (low, middle)
@@ -163,7 +136,7 @@ def _target(config: DiTConfig, by: str, target: float | None) -> float:
     return target
 
 
-def _adjustable(config: DiTConfig, vary: str, changes: dict) -> DiTConfig:
+def _changed(config: DiTConfig, changes: dict) -> DiTConfig:
     for name in changes:
         choose(
             "a field to change",
@@ -172,10 +145,5 @@ def _adjustable(config: DiTConfig, vary: str, changes: dict) -> DiTConfig:
         )
     # the width of `config` need not fit the new heads: any valid width will do as a
     # start
-    if vary == "width":
-        changes = changes | {"width": 4 * changes.get("heads", config.heads)}
-    return dataclasses.replace(config, **changes)
-
-
-def _others(name: str) -> str:
-    return ", ".join(knob for knob in KNOBS if knob != name)
+    start = {"width": 4 * changes.get("heads", config.heads)}
+    return dataclasses.replace(config, **changes | start)

@@ -7,8 +7,6 @@ gives its `QUANTITIES` for one image. A new mechanism is one option with its for
 the sums over components, blocks and options are made here.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import math

@@ -2,8 +2,6 @@
 check the closed form of flops.py.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from statistics import median
@@ -11,7 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..config import ConfigError, DiTConfig
+from ..config import DiTConfig
+from ..config.fields import Whole
 from ..model import DiT, any_condition
 
 
@@ -94,12 +93,8 @@ def median_seconds(run: Callable[[], Any], warmup: int = 3, repeats: int = 10) -
     The median is not affected by a few disturbed calls. Raises ConfigError for an
     invalid number of calls.
     """
-    for name, value, low in (("warmup", warmup, 0), ("repeats", repeats, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise ConfigError(
-                f"{name}={value!r} must be a whole number of at least {low}"
-            )
-    for _ in range(warmup):
+    repeats = Whole(1)("repeats", repeats)
+    for _ in range(Whole(0)("warmup", warmup)):
         run()
     return median(_seconds(run) for _ in range(repeats))
 

@@ -7,11 +7,11 @@ adds two products of size N x N x D. And an operation keeps for the backward pas
 whatever its gradient uses: nearly always its inputs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 from ..config import ConfigError, DiTConfig, choose
+from ..config.fields import Whole
 from .cost_table import cost_formulas, model_values
 
 
@@ -31,7 +31,7 @@ class Cost:
         """Floating-point operations of a forward pass: a multiply-add is two."""
         return 2 * self.macs
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: Self) -> Self:
         return Cost(
             self.parameters + other.parameters,
             self.macs + other.macs,
@@ -39,7 +39,7 @@ class Cost:
             self.backward_macs + other.backward_macs,
         )
 
-    def of_a_batch(self, n: int) -> Cost:
+    def of_a_batch(self, n: int) -> Self:
         """The cost of n images instead of one: everything but the parameters."""
         return Cost(
             self.parameters,
@@ -100,9 +100,8 @@ def flops(
             f"config={config!r} must be a DiTConfig; use dit_lite.preset('S/2') "
             "for a named size, model.config for a model"
         )
-    for name, value in dict(batch=batch, bytes_per_value=bytes_per_value).items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
+    batch = Whole(1)("batch", batch)
+    bytes_per_value = Whole(1)("bytes_per_value", bytes_per_value)
     table = cost_formulas()
     choose("kernel", kernel, table["choices"]["kernel"])
     layers = [config.attention_of(layer) for layer in range(config.depth)]

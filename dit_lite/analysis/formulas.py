@@ -2,8 +2,6 @@
 names, evaluated from the first to the last.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import math

@@ -1,7 +1,5 @@
 """Which parts of a model receive a gradient, and how large it is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 

@@ -2,34 +2,18 @@
 how far they differ and what each is needed for, and train with some of them dropped.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from ..config import choose
 from ..config.arguments import checked
-from ..model.attention import RECORDED, Heads
+from ..model.attention import attention_layers
+from ..model.hooks import hooked
 from .attention_stats import _check
-
-
-def head_layers(model: nn.Module, kind: str = "self") -> list[Heads]:
-    """The layers of "self"- or "cross"-attention of a model, first to last. Raises
-    ConfigError for another kind, ValueError for a model that has none.
-    """
-    choose("kind", kind, RECORDED)
-    layers = [part for part in model.modules() if isinstance(part, RECORDED[kind])]
-    if not layers:
-        raise ValueError(
-            f"{type(model).__name__} has no {kind}-attention layers, so it has no such "
-            "heads"
-        )
-    return layers
 
 
 @contextmanager
@@ -41,7 +25,7 @@ def without_heads(
     Raises ConfigError for another kind, ValueError for a layer or head that is not
     there. Source: 1905.10650 sec. 2.3.
     """
-    layers, h = head_layers(model, kind), model.config.heads
+    layers, h = attention_layers(model, kind), model.config.heads
     for layer, some in heads.items():
         if not 0 <= layer < len(layers):
             raise ValueError(
@@ -54,14 +38,13 @@ def without_heads(
     def silence(_, inputs: tuple, y: Tensor, gate: Tensor) -> Tensor:
         return y * gate.to(y)
 
-    with ExitStack() as stack:
-        for layer, some in heads.items():
-            gate = torch.ones(h, 1, 1)
-            gate[list(some)] = 0
-            hook = partial(silence, gate=gate)
-            handle = layers[layer].heads.register_forward_hook(hook)
-            stack.callback(handle.remove)
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
+    handles = []
+    for layer, some in heads.items():
+        gate = torch.ones(h, 1, 1)
+        gate[list(some)] = 0
+        hook = partial(silence, gate=gate)
+        handles.append(layers[layer].heads.register_forward_hook(hook))
+    with hooked(handles):
         yield
 
 
@@ -75,21 +58,20 @@ def head_importance(
     for another kind, ValueError for a model without such layers. Source: 1905.10650
     eq. 2.
     """
-    layers, gates = head_layers(model, kind), {}
+    layers, gates = attention_layers(model, kind), {}
 
     def gated(_, inputs: tuple, y: Tensor, layer: int) -> Tensor:
         gates[layer] = y.new_ones(*y.shape[:2], 1, 1).requires_grad_()
         return y * gates[layer]
 
-    with ExitStack() as stack:
-        for i, layer in enumerate(layers):
-            hook = partial(gated, layer=i)
-            stack.callback(layer.heads.register_forward_hook(hook).remove)
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
-        with torch.enable_grad():
-            total = loss().sum()
-            ordered = [gates[i] for i in range(len(layers))]
-            found = torch.autograd.grad(total, ordered)
+    handles = [
+        layer.heads.register_forward_hook(partial(gated, layer=i))
+        for i, layer in enumerate(layers)
+    ]
+    with hooked(handles), torch.enable_grad():
+        total = loss().sum()
+        ordered = [gates[i] for i in range(len(layers))]
+        found = torch.autograd.grad(total, ordered)
     return torch.stack([one.flatten(1).abs().mean(0) for one in found]).detach()
 
 
@@ -144,16 +126,12 @@ def head_specificity(lost: Tensor) -> tuple[Tensor, Tensor]:
     return excess.gather(1, heads[:, None])[:, 0], heads
 
 
-def drop_heads(
-    model: nn.Module, share: float, seed: int = 0, kind: str = "self"
-) -> Callable[[], None]:
+def drop_heads(model: nn.Module, share: float, seed: int = 0) -> None:
     """Train with heads dropped: in training mode each head of each image is zeroed with
-    probability `share` and the others are scaled up to match. Returns a function that
-    undoes this.
+    probability `share` and the others are scaled up to match.
 
-    It uses its own random generator, seeded by `seed`. Raises ConfigError for another
-    kind, ValueError for a share outside [0, 1) or a model without such layers. Source:
-    DropHead, 2004.13342 eq. 1.
+    It uses its own random generator, seeded by `seed`. Raises ValueError for a share
+    outside [0, 1). Source: DropHead, 2004.13342 eq. 1.
     """
     if not 0 <= share < 1:
         raise ValueError(f"share={share} must be at least 0 and below 1")
@@ -165,12 +143,5 @@ def drop_heads(
         kept = torch.rand(*y.shape[:2], 1, 1, generator=generator) >= share
         return y * (kept / (1 - share)).to(y)
 
-    handles = [
-        layer.heads.register_forward_hook(drop) for layer in head_layers(model, kind)
-    ]
-
-    def end() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return end
+    for layer in attention_layers(model):
+        layer.heads.register_forward_hook(drop)

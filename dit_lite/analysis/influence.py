@@ -2,8 +2,6 @@
 pair.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

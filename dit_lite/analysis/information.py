@@ -1,7 +1,5 @@
 """The bits that two variables share, from a table of their joint probabilities."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 

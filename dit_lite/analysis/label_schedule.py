@@ -1,7 +1,5 @@
 """A model whose class label depends on the time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """What a linear code with few numbers keeps of data: the rank argument for patches."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The measured memory of a training forward pass: what autograd actually keeps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -2,8 +2,6 @@
 trained model, or at zero in training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 
 from ..config import choose
 from ..model import Final, null_like
+from ..model.hooks import hooked
 
 
 def modulation_vectors(model: nn.Module) -> tuple[str, ...]:
@@ -78,11 +77,8 @@ def hold_at_null(model: nn.Module, names: Collection[str]) -> Iterator[None]:
         modulation.register_forward_hook(replace(own))
         for modulation, own in _modulations(model)
     ]
-    try:
+    with hooked(handles):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def hold_at_zero(model: nn.Module, names: Collection[str]) -> None:

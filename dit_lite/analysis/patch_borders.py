@@ -1,7 +1,5 @@
 """Do the borders of patches show in an image?"""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..config.arguments import checked

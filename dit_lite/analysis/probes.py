@@ -2,8 +2,6 @@
 trains the map, the other half tests it.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

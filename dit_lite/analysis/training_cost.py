@@ -34,8 +34,6 @@ Left out: the optimiser's own time, data loading, library buffers, and memory
 fragmentation.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -4,8 +4,6 @@ attention it gets, the vector it contributes, and what changes without it.
 All maps are (..., M, N): one non-negative number for each word and patch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,8 +12,8 @@ from torch import Tensor, nn
 
 from ..config.arguments import checked
 from ..model import null_like
-from ..model.attention import CrossAttention, Intermediates
-from .heads import head_layers
+from ..model.attention import CrossAttention, Intermediates, attention_layers
+from ..model.hooks import hooked
 
 
 @contextmanager
@@ -26,14 +24,10 @@ def _looks(model: nn.Module) -> Iterator[list[tuple[CrossAttention, Intermediate
         layer.register_forward_hook(
             lambda layer, inputs, _: seen.append((layer, layer.look(*inputs)))
         )
-        for layer in head_layers(model, "cross")
+        for layer in attention_layers(model, "cross")
     ]
-    try:
-        with torch.compiler.set_stance("force_eager"):
-            yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(handles):
+        yield seen
 
 
 @torch.no_grad()

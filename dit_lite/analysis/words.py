@@ -2,8 +2,6 @@
 the model's own, or a layer reads another caption, while everything else stays the same.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..model import DiT, is_null
-from ..model.attention import CrossAttention
-from .heads import head_layers
+from ..model.attention import CrossAttention, attention_layers
+from ..model.hooks import hooked
 
 
 @contextmanager
@@ -75,13 +73,8 @@ def change_words(
     handles += [
         layer.register_forward_hook(change(i)) for i, layer in enumerate(layers)
     ]
-    try:
-        # a compiled block would not notice the hooks
-        with torch.compiler.set_stance("force_eager"):
-            yield used
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(handles):
+        yield used
 
 
 @contextmanager
@@ -94,7 +87,7 @@ def other_words(model: DiT, layers: Collection[int], y: Tensor) -> Iterator[None
     cross-attention does not read captions alone, and a call with another number of
     captions.
     """
-    config, crosses = model.config, head_layers(model, "cross")
+    config, crosses = model.config, attention_layers(model, "cross")
     if (config.condition, config.conditioning) != ("caption", "adaln_zero_cross"):
         raise ValueError(
             f"condition={config.condition!r} with "
@@ -125,13 +118,8 @@ def other_words(model: DiT, layers: Collection[int], y: Tensor) -> Iterator[None
 
     handles = [model.register_forward_pre_hook(enter, with_kwargs=True)]
     handles += [crosses[i].register_forward_pre_hook(swap) for i in layers]
-    try:
-        # a compiled block would not notice the hooks
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(handles):
+        yield
 
 
 def _seen(seen) -> Tensor | None:

@@ -2,8 +2,6 @@
 source's initial "(0,1)".
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import DiTConfig, choose
+from ..config import DiTConfig
 from ..model import DiT, modulate
+from ..seeding import seeded
 
 
 class Reading(NamedTuple):
@@ -42,8 +41,6 @@ READINGS = {
     "gamma 1, beta 0": Reading("adaln", 0.0, 0.0),
     "gate 0": Reading("adaln_zero", 0.0, 0.0),
 }
-
-BRANCHES = ("mlp", "attention")
 
 
 class InitialBranches(NamedTuple):
@@ -76,36 +73,26 @@ def set_modulation(
 
 
 def initial_branches(
-    config: DiTConfig, image: Tensor, branch: str = "mlp", seed: int = 0
+    config: DiTConfig, image: Tensor, seed: int = 0
 ) -> InitialBranches:
     """F(gamma LN(x) + beta) of the first block of a fresh model, for every reading with
     the same weights.
 
-    x are the tokens of `image` (C, H, W) in [-1,1]; F is the block's MLP, or its
-    attention (which a fresh model spreads so evenly over the tokens that its output is
-    nearly the same for all). A sensitivity is ||dF/dx|| / sqrt(N D), Frobenius: the
-    factor by which F scales a small random change of the tokens. Takes N D backward
-    passes of one branch. The global generator is left as it was. Raises ConfigError (a
-    ValueError) for another branch, ValueError for an image of another shape than the
+    x are the tokens of `image` (C, H, W) in [-1,1]; F is the block's MLP. A sensitivity
+    is ||dF/dx|| / sqrt(N D), Frobenius: the factor by which F scales a small random
+    change of the tokens. Takes N D backward passes of the MLP. The global generator is
+    left as it was. Raises ValueError for an image of another shape than the
     configuration's.
     """
-    choose("branch", branch, BRANCHES)
     expected = (config.channels, config.image_size, config.image_size)
     if tuple(image.shape) != expected:
         raise ValueError(
             f"image has shape {tuple(image.shape)}; expected {expected}, as in "
             "the configuration"
         )
-    with torch.random.fork_rng(devices=[]):
-        # only the CPU's; torch.manual_seed would seed GPUs too
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         model = DiT(dataclasses.replace(config, conditioning="adaln_zero"))
-    block, rotation = model.blocks[0], model.position.rotation()
-    norm, function = (
-        (block.norm2, block.mlp)
-        if branch == "mlp"
-        else (block.norm1, lambda tokens: block.attention(tokens, rotation))
-    )
+    block = model.blocks[0]
     with torch.no_grad():
         x = model.position.add(model.embed(image[None]))  # (1, N, D)
     outputs, sensitivities = {}, {}
@@ -116,7 +103,7 @@ def initial_branches(
         )
 
         def answer(tokens: Tensor, scale=scale, shift=shift) -> Tensor:
-            return function(modulate(norm(tokens), shift, scale))
+            return block.mlp(modulate(block.norm2(tokens), shift, scale))
 
         outputs[name] = answer(x).detach()[0].numpy()
         sensitivities[name] = _sensitivity(answer, x)

@@ -3,8 +3,6 @@ model that was recorded earlier compared with one that never was, and guided sam
 steps with and without the cache, alternating in one process.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import NamedTuple
 

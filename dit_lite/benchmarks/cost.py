@@ -6,8 +6,6 @@ and the other nearly all overhead, give the machine's multiplication speed and a
 cost beyond that. It uses none of the twelve.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 from typing import NamedTuple

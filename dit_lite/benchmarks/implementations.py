@@ -2,8 +2,6 @@
 diffusers' DiT by the plain recipe.
 """
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The quickstart on this machine, without comparison or record."""
 
-from __future__ import annotations
-
 import argparse
 
 from ..lab import run_experiment

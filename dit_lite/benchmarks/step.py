@@ -2,8 +2,6 @@
 in one process.
 """
 
-from __future__ import annotations
-
 import argparse
 import resource
 import subprocess

@@ -2,8 +2,6 @@
 measured alone, and together with those before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

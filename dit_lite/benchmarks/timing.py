@@ -2,8 +2,6 @@
 alternation, a median with its quartiles.
 """
 
-from __future__ import annotations
-
 import gc
 import math
 import statistics

@@ -2,8 +2,6 @@
 paired ratio to diffusers' DiT.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import time

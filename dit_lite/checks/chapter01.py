@@ -2,12 +2,11 @@
 the best possible denoiser, and a training step.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
 from ..diffusion import PATHS, ExactDenoiser, guide, target
+from ..seeding import seeded
 from .exercise import ByClass, exercise, images, require, same
 
 
@@ -189,8 +188,7 @@ def training_step(step) -> None:
     y = torch.randint(5, (2000,), generator=generator)
     model, before = _start()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         for _ in range(2):  # the first step's gradient must not move the second
             model.asked.clear()
             for p, old in zip(model.parameters(), before, strict=True):

@@ -2,8 +2,6 @@
 when the class matters, and a cheaper modulation.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch
@@ -14,9 +12,8 @@ from ..analysis import LabelSchedule
 from ..config import preset
 from ..diffusion import sample
 from ..model import CONDITIONING, Context, DiT, Modulation
-from .exercise import exercise, number, require, same
-
-NOTHING = "The function returns nothing yet: replace `...` and return the result."
+from ..seeding import seeded
+from .exercise import NOTHING, exercise, number, require, returned, same
 
 
 @exercise("03.1")
@@ -71,8 +68,7 @@ def identity_start(prepare) -> None:
     """prepare(block): make a fresh adaLN block the identity through its modulation
     alone, in a way that can still learn.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         block = DiT(preset("digits", conditioning="adaln")).blocks[0]
         x, tokens = torch.randn(3, 16, 64), torch.randn(3, 2, 64)
         aim = torch.randn(3, 16, 64)
@@ -115,8 +111,7 @@ def identity_start(prepare) -> None:
 @exercise("03.4")
 def telling_window(window) -> None:
     """window() -> (low, high): the times in which telling the class is enough."""
-    got = window()
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(window())
     require(
         isinstance(got, (tuple, list)) and len(got) == 2,
         "Return two times, low and high.",
@@ -164,10 +159,8 @@ def cheap_modulation(cheap) -> None:
     """cheap(width, n): a module from (B, width) to n tensors (B, 1, width), a third
     as large as Modulation.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        fresh = cheap(64, 6)
-        require(fresh is not None and fresh is not Ellipsis, NOTHING)
+    with seeded(0):
+        fresh = returned(cheap(64, 6))
         require(
             isinstance(fresh, nn.Module),
             f"The result is a {type(fresh).__name__}, expected an nn.Module.",
@@ -218,8 +211,7 @@ def imitate(cheap, steps: int = 150) -> tuple[float, float]:
         torch.rand(2200, generator=generator), torch.arange(2200) % 11
     ).vector
     for block in student.blocks:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             module = cheap(64, 6)
         aim = torch.cat(block.modulation(c), -1)
         optimiser = torch.optim.Adam(module.parameters(), lr=3e-2)

@@ -2,8 +2,6 @@
 a word does, reweighting, what attention to words costs, and bits about two conditions.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 
@@ -11,9 +9,8 @@ from ..analysis import effect_maps, flops
 from ..config import preset
 from ..data.shapes import CaptionError, encode, read
 from ..model import DiT
-from .exercise import exercise, require, same
-
-NOTHING = "The function returns nothing yet: replace `...` and return the result."
+from ..seeding import seeded
+from .exercise import exercise, require, returned, same
 
 
 @exercise("04.1")
@@ -38,8 +35,7 @@ def attend(attend) -> None:
 @exercise("04.2")
 def confused(captions) -> None:
     """captions() -> (first, second): the same words with different meanings."""
-    got = captions()
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(captions())
     require(
         isinstance(got, (tuple, list))
         and len(got) == 2
@@ -91,8 +87,7 @@ def meaning(caption: str, besides: str = "") -> tuple:
 @torch.no_grad()
 def effect(effect) -> None:
     """effect(model, x, t, y, j): how much the output changes without word j."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         model = DiT(
             preset(
                 "S/8", image_size=16, channels=3, width=32, depth=2, heads=2,
@@ -157,8 +152,7 @@ def added(added) -> None:
             for name in ("adaln_zero_cross", "adaln_zero")
         )
         wanted = with_words["total"].macs - without["total"].macs
-        got = added(N, M, D)
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = returned(added(N, M, D))
         require(
             abs(float(got) - wanted) < 0.5,
             f"For N = {N}, M = {M} and D = {D} the package counts {wanted:,}, you "
@@ -185,8 +179,7 @@ def bits(bits) -> None:
         some = joint > 0
         ratio = joint[some] / (rows * columns)[some]
         wanted = (joint[some] * ratio.log2()).sum()
-        got = bits(joint.clone())
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = returned(bits(joint.clone()))
         require(
             abs(float(got) - wanted.item()) < 1e-6,
             f"For {name} the answer is {wanted:.4f} bits, yours {float(got):.4f}. Sum "

@@ -2,16 +2,12 @@
 batch that fits, and the gradient-noise scale.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch
 from torch import nn
 
-from .exercise import exercise, images, require, same
-
-NOTHING = "The function returns nothing yet: replace `...` and return the result."
+from .exercise import NOTHING, exercise, images, require, returned, same
 
 
 class Affine(nn.Module):
@@ -45,8 +41,7 @@ def train_step(train_step) -> None:
             optimisers[0].zero_grad()
             loss.backward()
             optimisers[0].step()
-            got = train_step(theirs, optimisers[1], x0, y, t, eps)
-            require(got is not None and got is not Ellipsis, NOTHING)
+            got = returned(train_step(theirs, optimisers[1], x0, y, t, eps))
             require(
                 abs(float(got) - loss.item()) < 1e-5,
                 f"In step {count + 1} the loss should be {loss.item():.4f} and yours "
@@ -109,8 +104,7 @@ def clipped(clipped) -> None:
     given[1] *= 10
     norm = torch.cat([g.flatten() for g in given]).norm().item()
     for largest in (0.5 * norm, 0.01 * norm, 3 * norm):
-        got = clipped(copy.deepcopy(given), largest)
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = returned(clipped(copy.deepcopy(given), largest))
         got = list(got)
         require(len(got) == 3, f"Three gradients went in and {len(got)} came out.")
         for g, one in zip(given, got, strict=True):
@@ -128,8 +122,7 @@ def share(share) -> None:
     """share(step, steps, warmup): the rate as a share of its peak."""
     for steps, warmup in ((100, 10), (50, 0), (40, 20)):
         for step in (0, warmup // 2, warmup, (steps + warmup) // 2, steps - 1, steps):
-            got = share(step, steps, warmup)
-            require(got is not None and got is not Ellipsis, NOTHING)
+            got = returned(share(step, steps, warmup))
             if step < warmup:
                 wanted = torch.tensor((step + 1) / warmup)
             else:
@@ -156,8 +149,7 @@ def largest_batch(largest_batch) -> None:
         (675_000_000, 600_000_000, 10e9),
     )
     for parameters, image_bytes, memory in cases:
-        got = largest_batch(parameters, image_bytes, memory)
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = returned(largest_batch(parameters, image_bytes, memory))
         wanted = max(0, int((memory - 20 * parameters) // image_bytes))
         require(
             int(got) == got == wanted,
@@ -176,8 +168,7 @@ def noise_batch(noise_batch) -> None:
         true = torch.randn(width, generator=generator, dtype=torch.float64)
         noise = torch.randn(parts, width, generator=generator, dtype=torch.float64)
         given = true + scale * noise / size**0.5
-        got = noise_batch(given.clone(), size)
-        require(got is not None and got is not Ellipsis, NOTHING)
+        got = returned(noise_batch(given.clone(), size))
         mean = given.mean(0)
         trace = size * (given - mean).square().sum().item() / (parts - 1)
         squared = mean.square().sum().item() - trace / (size * parts)

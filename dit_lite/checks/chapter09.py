@@ -2,8 +2,6 @@
 images, an impostor, averages of averages, a cheap sampler, filling a hole.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -20,9 +18,24 @@ from ..evaluation import (
     real_images,
 )
 from ..training import load
-from .exercise import ByClass, CheckFailed, exercise, images, require, same
+from .exercise import (
+    ByClass,
+    CheckFailed,
+    exercise,
+    images,
+    number,
+    require,
+    returned,
+    same,
+)
 
-NOTHING = "The function returns nothing yet: replace `...` and return the result."
+
+def as_tensor(got) -> Tensor:
+    """A result as a tensor, an empty one where it cannot be one."""
+    try:
+        return torch.as_tensor(got)
+    except (TypeError, ValueError, RuntimeError):
+        return torch.zeros(0)
 
 
 @exercise("09.1")
@@ -69,9 +82,7 @@ def score_at_infinity(infinite) -> None:
             + b / counts.double()
             + 0.01 * torch.randn(5, generator=generator, dtype=torch.float64)
         )
-        got = infinite(counts, scores)
-        require(got is not None and got is not Ellipsis, NOTHING)
-        got = one_number(got)
+        got = number(infinite(counts, scores), "one number, the score at infinity")
         wanted = at_infinity(Curve(counts, scores, torch.zeros(5))).value
         hint = (
             "The score is a straight line in 1/count: fit it by least squares to all "
@@ -84,17 +95,6 @@ def score_at_infinity(infinite) -> None:
         )
 
 
-def one_number(got) -> float:
-    """A number given as a float, or an array or a tensor of one."""
-    try:
-        return torch.as_tensor(got).double().reshape(()).item()
-    except (TypeError, ValueError, RuntimeError):
-        raise CheckFailed(
-            f"Return one number, the score at infinitely many images; yours is a "
-            f"{type(got).__name__}."
-        ) from None
-
-
 @exercise("09.3")
 def fool_the_frechet_distance(impostor) -> None:
     """impostor(features): equally many other points, at Fréchet distance 0 and with
@@ -104,12 +104,7 @@ def fool_the_frechet_distance(impostor) -> None:
     features = load_judge().features(
         real_images("train")[0][:700]
     ) + 1e-3 * torch.randn(700, 64, generator=generator)
-    got = impostor(features.clone())
-    require(got is not None and got is not Ellipsis, NOTHING)
-    try:
-        got = torch.as_tensor(got)
-    except (TypeError, ValueError, RuntimeError):
-        got = torch.zeros(0)
+    got = as_tensor(returned(impostor(features.clone())))
     require(
         got.shape == features.shape,
         f"Return a tensor of the shape of the features, {tuple(features.shape)}.",
@@ -156,11 +151,7 @@ def average_of_averages(weights) -> None:
             "functions is the integral of p_i p_j from 0 to 1. That is n linear "
             "equations for n weights."
         )
-        require(got is not None and got is not Ellipsis, NOTHING)
-        try:
-            got = torch.as_tensor(got).double().flatten()
-        except (TypeError, ValueError, RuntimeError):
-            got = torch.zeros(0)
+        got = as_tensor(returned(got)).double().flatten()
         require(
             len(got) == len(tracked),
             f"Return {len(tracked)} weights, one for each tracked average.",
@@ -173,8 +164,7 @@ def twelve_calls(settings) -> None:
     """settings() -> (sampler, steps, guidance, (low, high)): good guided digits for at
     most 12 network calls.
     """
-    got = settings()
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(settings())
     example = (
         'for example ("euler", 5, 1.5, (0.0, 1.0)): sampler, steps, w, (low, high)'
     )
@@ -247,8 +237,7 @@ def fill_a_hole(fill) -> None:
         seen.append((float(t), x.clone()))
         return torch.tanh(x.flip(-1)) + float(t)  # the hole depends on known pixels
 
-    got = fill(velocity, x0, known, noise, 5)
-    require(got is not None and got is not Ellipsis, NOTHING)
+    got = returned(fill(velocity, x0, known, noise, 5))
     require(
         isinstance(got, Tensor) and got.shape == x0.shape,
         f"Return images of shape {tuple(x0.shape)}.",

@@ -2,8 +2,6 @@
 measurement against the verdict.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import operator

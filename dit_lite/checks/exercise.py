@@ -2,8 +2,6 @@
 right, and if not, where to look.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable
@@ -14,6 +12,8 @@ from torch import Tensor
 
 from ..config import choose
 from ..widgets.card import note
+
+NOTHING = "The function returns nothing yet: replace `...` and return the result."
 
 CHECKS: dict[str, Callable[[Callable], None]] = {}
 
@@ -90,18 +90,17 @@ def require(condition: bool, hint: str) -> None:
         raise CheckFailed(hint)
 
 
+def returned(got):
+    """What a function returned; raises CheckFailed where it is nothing yet."""
+    require(got is not None and got is not Ellipsis, NOTHING)
+    return got
+
+
 def same(got, wanted: Tensor, hint: str, tolerance: float = 1e-5) -> None:
     """Raise CheckFailed unless `got` is a tensor of the same shape with the same
     values.
     """
-    require(
-        got is not None,
-        "The function returns nothing yet: replace `...` and return the result.",
-    )
-    require(
-        got is not Ellipsis,
-        "The function returns nothing yet: replace `...` and return the result.",
-    )
+    returned(got)
     require(
         isinstance(got, Tensor),
         f"The result is a {type(got).__name__}, expected a tensor. {hint}",
@@ -122,10 +121,7 @@ def number(got, what: str = "a number") -> float:
     """A number that a function returned: a Python or NumPy number, or a tensor with one
     value. Raises CheckFailed for anything else.
     """
-    require(
-        got is not None and got is not Ellipsis,
-        "The function returns nothing yet: replace `...` and return the result.",
-    )
+    returned(got)
     said = f"The result is {got!r}, expected {what}."
     require(not isinstance(got, (str, bytes)), said)
     try:

@@ -1,7 +1,5 @@
 """A section's statements, checked against its numbers: one call per section."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping
 

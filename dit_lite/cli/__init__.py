@@ -2,8 +2,6 @@
 `run(options)`, which imports what it needs when it is called.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import typing

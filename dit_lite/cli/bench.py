@@ -1,7 +1,5 @@
 """`bench`: speed on this machine."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 

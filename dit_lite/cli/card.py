@@ -1,7 +1,5 @@
 """`card`: a README for a trained model."""
 
-from __future__ import annotations
-
 import argparse
 
 SUMMARY = "write a model card from the files of a run"

@@ -1,7 +1,5 @@
 """`data`: which data sets are here."""
 
-from __future__ import annotations
-
 import argparse
 
 SUMMARY = "list data sets, decode one ahead of time, or encode pictures as latents"

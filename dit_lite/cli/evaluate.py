@@ -1,7 +1,5 @@
 """`evaluate`: how good the samples of a model are."""
 
-from __future__ import annotations
-
 import argparse
 
 from ..config import CHOICES

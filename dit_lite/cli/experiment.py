@@ -1,7 +1,5 @@
 """`experiment`: the recorded results of the book."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

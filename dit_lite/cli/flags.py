@@ -2,8 +2,6 @@
 configuration.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import types

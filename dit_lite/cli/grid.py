@@ -2,8 +2,6 @@
 from noise.
 """
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

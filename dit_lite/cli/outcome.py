@@ -1,7 +1,5 @@
 """How a command ends: its status, and the one line that says why."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

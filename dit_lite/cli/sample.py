@@ -1,7 +1,5 @@
 """`sample`: images of a trained model, as one picture or as an animation."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 from collections.abc import Sequence

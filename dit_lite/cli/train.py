@@ -1,7 +1,5 @@
 """`train`: train a model. Its flags are the fields of the configurations."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import shlex

@@ -2,8 +2,6 @@
 computed; the error names the argument.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import math

@@ -2,8 +2,6 @@
 entry is padding.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Which class names can be printed in a table, a model card and a terminal line."""
 
-from __future__ import annotations
-
 import unicodedata
 
 LONGEST = 255

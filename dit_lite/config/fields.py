@@ -1,7 +1,5 @@
 """Configuration fields that carry their own check, and the error that they raise."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import math

@@ -1,11 +1,10 @@
 """What a Diffusion Transformer is: its sizes and its variants."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Self
 
 from .class_names import fault_of_name
 from .fields import (
@@ -458,7 +457,7 @@ class DiTConfig:
         }
 
     @classmethod
-    def from_dict(cls, values: dict) -> DiTConfig:
+    def from_dict(cls, values: dict) -> Self:
         """The configuration that `to_dict` wrote; raises ConfigError for a field
         that this version does not know.
         """

@@ -1,7 +1,5 @@
 """The named sizes of a model."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from .fields import ConfigError, choose

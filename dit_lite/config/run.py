@@ -1,9 +1,8 @@
 """One training run."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
+from typing import Self
 
 from .fields import (
     ConfigError,
@@ -233,7 +232,7 @@ class TrainConfig:
             if getattr(self, name) is None and not (name == "preset" and keep_preset):
                 object.__setattr__(self, name, value)
 
-    def on(self, precision: str, compiler: bool) -> TrainConfig:
+    def on(self, precision: str, compiler: bool) -> Self:
         """This run with its device-dependent fields filled in with what the device
         prefers: CPU, GPU, or another such pair.
         """
@@ -253,7 +252,7 @@ class TrainConfig:
         }
 
     @classmethod
-    def from_dict(cls, values: dict) -> TrainConfig:
+    def from_dict(cls, values: dict) -> Self:
         """The run that `to_dict` wrote; raises ConfigError for a field that this
         version does not know.
         """

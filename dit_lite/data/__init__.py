@@ -2,8 +2,6 @@
 does "shapes", which is generated; the other sets are found or downloaded.
 """
 
-from __future__ import annotations
-
 from ..config import ConfigError, choose
 from .cifar10 import cifar10
 from .dataset import DataError, Dataset, check_size

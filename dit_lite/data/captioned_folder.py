@@ -1,7 +1,5 @@
 """Your own pictures with a caption for each: a folder with a file captions.csv."""
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from pathlib import Path

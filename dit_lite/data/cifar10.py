@@ -1,7 +1,5 @@
 """CIFAR-10: 60,000 photographs of 32x32 pixels in 10 classes (Krizhevsky 2009)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..files.environment import data_root

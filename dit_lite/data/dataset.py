@@ -1,7 +1,5 @@
 """What a data set is here: bytes, labels, and the names of the classes."""
 
-from __future__ import annotations
-
 import operator
 from dataclasses import dataclass
 

@@ -2,8 +2,6 @@
 Recognition of Handwritten Digits", CC BY 4.0).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

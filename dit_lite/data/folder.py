@@ -2,8 +2,6 @@
 images only.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

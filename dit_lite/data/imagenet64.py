@@ -1,7 +1,5 @@
 """ImageNet at 64x64 pixels, from whichever of its two usual forms is there."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from pathlib import Path

@@ -7,8 +7,6 @@ are the same in all files of a folder. The files are mapped into memory and not 
 into it: the latents of ImageNet at 256 pixels are 10 GB.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

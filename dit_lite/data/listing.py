@@ -7,8 +7,6 @@ are followed, and the suffix decides what is a picture. Names that begin with ".
 folders beside them are one class.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections import Counter

@@ -1,7 +1,5 @@
 """Batches in a random order that can be resumed at any image."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

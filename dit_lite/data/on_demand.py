@@ -1,7 +1,5 @@
 """Rows that are computed, or fetched, when they are asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

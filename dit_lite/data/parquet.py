@@ -2,8 +2,6 @@
 pictures and a column of labels.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

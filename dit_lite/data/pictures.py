@@ -2,8 +2,6 @@
 name; nothing is lost silently.
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections import Counter

@@ -2,8 +2,6 @@
 else uses.
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 

@@ -8,8 +8,6 @@ a content once read is remembered under the size, the times and the inode of its
 (unchanged.py), and the file is read again when one of these changes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

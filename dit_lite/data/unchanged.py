@@ -2,8 +2,6 @@
 git's index.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable

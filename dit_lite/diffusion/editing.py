@@ -2,8 +2,6 @@
 image, or keep a part of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -2,8 +2,6 @@
 best linear one.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

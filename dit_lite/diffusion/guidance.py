@@ -3,8 +3,6 @@ along the difference (Ho & Salimans 2207.12598); several conditions each have th
 weight (Brooks et al. 2211.09800).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple

@@ -1,8 +1,7 @@
 """Images that sampling starts from, and the pixels of them that are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -33,7 +32,7 @@ class InitImages:
         if known is not None:
             self.known = _mask(known, self.images)  # (B, 1, H, W)
 
-    def split(self, size: int) -> list[InitImages]:
+    def split(self, size: int) -> list[Self]:
         """Parts of at most `size` images."""
         masks = (
             [None] * -(-len(self.images) // size)

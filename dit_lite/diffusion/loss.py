@@ -2,8 +2,6 @@
 variance one term of the variational bound.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -2,8 +2,6 @@
 Gaussians. It can take a network's place in every sampler.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -93,20 +91,6 @@ class GaussianMixture(nn.Module):
         log_joint, _, _ = self._components(x, one, 0 * one, y)
         prior = torch.where(self._of(y), self.log_shares, -torch.inf).logsumexp(1)
         return log_joint.logsumexp(1) - prior
-
-    def draw(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Real data: an image for each of labels (B,), (B, C, H, H)."""
-        share = torch.where(self._of(labels), self.log_shares, -torch.inf).softmax(1)
-        j = torch.multinomial(share, 1, generator=generator)[:, 0]
-        z = torch.randn(
-            len(j), self.means.shape[1], generator=generator, dtype=torch.float64
-        )
-        x = self.means[j] + torch.einsum(
-            "bdk,bk->bd", self.vectors[j], self.values[j].sqrt() * z
-        )
-        return x.view(
-            -1, self.config.channels, self.config.image_size, self.config.image_size
-        ).float()
 
     def _of(self, y: Tensor) -> Tensor:
         """Which components belong to y: (B, J) bool."""

@@ -2,8 +2,6 @@
 among a thousand, and however they are divided into batches.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -5,8 +5,6 @@ eps these are two linear equations in two unknowns, so any prediction determines
 eps, and through them every other target.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

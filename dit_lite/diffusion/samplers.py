@@ -7,8 +7,6 @@ x0): the time it has reached, the state there, and the image it predicted before
 step.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """Which noise levels a batch trains on, and which a sampler visits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -2,8 +2,6 @@
 model sees them: the data at mean 0 and standard deviation 1.
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 

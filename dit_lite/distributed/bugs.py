@@ -5,8 +5,6 @@ tests/distributed/test_bugs.py detects every one, by comparing with one process 
 counting bytes. Nothing here is used to train.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.distributed as dist
 from torch import Tensor

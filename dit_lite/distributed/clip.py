@@ -1,7 +1,5 @@
 """One norm over all gradients, wherever their parts are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

@@ -6,11 +6,8 @@ number of ranks; `traffic` counts its bytes and hops. All three read the same me
 so what is counted is what is sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import torch
 import torch.distributed as dist
@@ -156,9 +153,6 @@ def _gather(order: list[int], p: int) -> list[list[Message]]:
     ]
 
 
-ALGORITHMS = {"naive": naive, "tree": tree, "ring": ring, "hierarchical": hierarchical}
-
-
 @dataclass
 class Counter:
     """What one rank has sent: bytes, messages, and the rounds in which it waited."""
@@ -288,11 +282,6 @@ def traffic(
                 result.slow_sent[m.source] += bytes_
         result.slow_hops += any(node[m.source] != node[m.target] for m in messages)
     return result
-
-
-def slow_edges(order: Sequence[int], per_node: int) -> int:
-    """How many links of a ring in this order lie between nodes."""
-    return sum(a // per_node != b // per_node for a, b in pairwise([*order, order[0]]))
 
 
 def timeline(algorithm: Algorithm) -> dict:

@@ -6,8 +6,6 @@ What a lossy message leaves out is kept and added to the next gradient (error fe
 1809.07599); `feedback=False` discards it, to show the harm.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import torch
@@ -165,11 +163,3 @@ class PowerSGD(Compression):
         )
         first = torch.randn(M.shape[1], self.rank, generator=generator)
         return torch.linalg.qr(first.to(M)).Q
-
-
-COMPRESSIONS = {
-    "bf16": lambda: Rounded(dtype=torch.bfloat16),
-    "fp16": lambda: Rounded(dtype=torch.float16),
-    "topk": TopK,
-    "powersgd": PowerSGD,
-}

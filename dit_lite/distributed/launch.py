@@ -2,8 +2,6 @@
 Python.
 """
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import os

@@ -1,7 +1,5 @@
 """Devices in a grid: which ranks hold copies, and which hold parts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch.distributed as dist

@@ -2,8 +2,6 @@
 wrapped, sharded, split or staged.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh

@@ -4,8 +4,6 @@ The tokens travel from stage to stage, with the other block inputs that gradient
 through; every stage has the times and labels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 

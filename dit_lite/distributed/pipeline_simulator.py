@@ -6,12 +6,11 @@ device is free and what it needs has arrived. Stage s of p v stages lives on dev
 mod p.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import ConfigError, choose
+from ..config.fields import Whole
 
 FORWARD, BACKWARD, WEIGHTS = "F", "B", "W"
 
@@ -169,9 +168,8 @@ def pipeline(
     Raises ConfigError for another name, or numbers below one.
     """
     choose("schedule", schedule, SCHEDULES)
-    for name, value in dict(devices=devices, micro_batches=micro_batches).items():
-        if value < 1:
-            raise ConfigError(f"{name}={value} must be at least 1")
+    devices = Whole(1)("devices", devices)
+    micro_batches = Whole(1)("micro_batches", micro_batches)
     return simulate(SCHEDULES[schedule](devices, micro_batches), durations)
 
 

@@ -20,8 +20,6 @@ The costs are those of the busiest device. The ends of the model count as part o
 stage.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import math

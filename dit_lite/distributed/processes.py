@@ -5,8 +5,6 @@ A server process does the slow imports once, and every rank is forked from it, s
 with two ranks takes half a second and the parent's threads do no harm.
 """
 
-from __future__ import annotations
-
 import datetime
 import faulthandler
 import io

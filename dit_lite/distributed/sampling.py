@@ -2,8 +2,6 @@
 guidance's two predictions are computed at the same time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -5,8 +5,6 @@ Before attention an all-to-all trades tokens for heads, afterwards another trade
 back: 4 N D / p values per image, block and device, however many devices there are.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn

@@ -7,8 +7,6 @@ are kept, so that there is always one to fall back on. Their index is pickled: o
 directories that a run itself wrote are read.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

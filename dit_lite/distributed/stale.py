@@ -4,8 +4,6 @@ Neither makes a message smaller. Local SGD sends the same parameters less often;
 asynchronous SGD sends every gradient, computed at weights that have since moved.
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Callable, Iterable

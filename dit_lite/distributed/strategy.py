@@ -1,8 +1,7 @@
 """The value of `--parallel`: how many devices split what, in one line of text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
+from typing import Self
 
 from ..config import ConfigError, DiTConfig, choose
 
@@ -37,7 +36,7 @@ class Strategy:
     schedule: str = "1f1b"
 
     @classmethod
-    def parse(cls, text: str) -> Strategy:
+    def parse(cls, text: str) -> Self:
         """The strategy for "ddp", "fsdp", "tp=2", "sp=2", "pp=2", or several joined by
         commas; with pp also "micro=4" and "schedule=gpipe". Raises ConfigError.
         """

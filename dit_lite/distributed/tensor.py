@@ -6,8 +6,6 @@ one sum forward and one backward. Modulations, which have a third of an adaLN-Ze
 model's parameters, are split by columns and their vectors gathered.
 """
 
-from __future__ import annotations
-
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import Replicate

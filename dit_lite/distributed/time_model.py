@@ -2,8 +2,6 @@
 and the laws of Amdahl and Gustafson.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -106,20 +104,3 @@ def gustafson(p: float, serial: float) -> float:
     the share of time on p devices that is not split (Gustafson 1988).
     """
     return serial + (1 - serial) * p
-
-
-def serial_share(p: float, speed_up: float) -> float:
-    """The serial share that explains a measured speed-up by Amdahl's law."""
-    if p <= 1 or speed_up <= 0:
-        raise ConfigError(
-            f"p={p} and speed_up={speed_up}; give at least two devices and a speed-up "
-            "above zero"
-        )
-    return (1 / speed_up - 1 / p) / (1 - 1 / p)
-
-
-def imbalance(seconds: Sequence[float]) -> float:
-    """The slowest device's time over the mean: the factor by which a step is slowed
-    down.
-    """
-    return max(seconds) * len(seconds) / sum(seconds)

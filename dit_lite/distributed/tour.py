@@ -2,8 +2,6 @@
 and the bytes per step, for comparison with one process and the formulas.
 """
 
-from __future__ import annotations
-
 from ..config import DiTConfig, TrainConfig
 from ..training.loop import Trainer
 from .planner import Layout, layout_cost

@@ -2,8 +2,6 @@
 average are spread over several.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

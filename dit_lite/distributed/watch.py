@@ -2,8 +2,6 @@
 takes too long.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -11,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Self
 
 import torch.distributed as dist
 
@@ -44,7 +43,7 @@ class Watch:
         """Step `step` has its batch."""
         self.step, self.moved = step, time.monotonic()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

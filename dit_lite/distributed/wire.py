@@ -1,7 +1,5 @@
 """What actually goes over the wire: all collective calls and their bytes, counted."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

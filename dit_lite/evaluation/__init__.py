@@ -2,7 +2,6 @@
 
 from .inputs import Finite, finite, require_classes
 from .losses.label_penalty import LabelPenalty, label_penalty
-from .losses.linear_baseline import linear_loss_by_time
 from .losses.loss_by_time import Bins, LossByTime, loss_by_time
 from .losses.validation import held_out, mean_loss, mislabelled, validation_loss
 from .networks.classifier import Classifier, load_classifier, train_classifier
@@ -37,16 +36,12 @@ from .scores.copy_power import (
     normalised,
     share_at_most,
 )
-from .scores.density_coverage import (
-    DensityCoverage,
-    density_coverage,
-    expected_coverage,
-)
+from .scores.density_coverage import DensityCoverage, density_coverage
 from .scores.faults import FAULTS, inject, look_alike
 from .scores.frechet import Gaussian, frechet_between, frechet_distance, gaussian
 from .scores.inception_score import InceptionScore, inception_score
 from .scores.intervals import Interval, bootstrap, half_samples, share
-from .scores.kernel import KernelDistance, kernel_distance, squared_mmd
+from .scores.kernel import kernel_distance, squared_mmd
 from .scores.memorisation import Memorisation, memorisation
 from .scores.neighbours import Neighbours, nearest
 from .scores.precision_recall import PrecisionRecall, precision, precision_recall
@@ -63,17 +58,16 @@ __all__ = [
     "EXTRACTORS", "FAULTS", "JUDGES", "LEARNERS", "SCORES", "Bins", "Classifier",
     "Curve", "DensityCoverage", "DigitsReport", "Extracted", "Extractor",
     "Extrapolation", "Finite", "Gaussian", "InceptionScore", "Interval", "Judge",
-    "KernelDistance", "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError",
-    "Neighbours", "PrecisionRecall", "Reference", "ReferenceError", "Report",
-    "ScoreTable", "Scores", "Spectrum", "at_infinity", "bootstrap", "class_accuracy",
-    "classification_score", "copy_power", "density_coverage", "evaluate_digits",
-    "evaluate_model", "expected_coverage", "extract", "finite", "found_by_distance",
-    "found_by_ratio", "frechet_between", "frechet_distance", "gaussian", "half_samples",
-    "halves", "held_out", "inception_score", "inject", "kernel_distance",
-    "label_penalty", "linear_loss_by_time", "load_classifier", "load_extractor",
-    "load_judge", "load_reference", "look_alike", "loss_by_time", "make_reference",
-    "mean_loss", "measure", "memorisation", "mislabelled", "nearest", "network_calls",
-    "normalised", "precision", "precision_recall", "radial_spectrum",
+    "LabelPenalty", "LossByTime", "Memorisation", "MixedScoresError", "Neighbours",
+    "PrecisionRecall", "Reference", "ReferenceError", "Report", "ScoreTable", "Scores",
+    "Spectrum", "at_infinity", "bootstrap", "class_accuracy", "classification_score",
+    "copy_power", "density_coverage", "evaluate_digits", "evaluate_model", "extract",
+    "finite", "found_by_distance", "found_by_ratio", "frechet_between",
+    "frechet_distance", "gaussian", "half_samples", "halves", "held_out",
+    "inception_score", "inject", "kernel_distance", "label_penalty", "load_classifier",
+    "load_extractor", "load_judge", "load_reference", "look_alike", "loss_by_time",
+    "make_reference", "mean_loss", "measure", "memorisation", "mislabelled", "nearest",
+    "network_calls", "normalised", "precision", "precision_recall", "radial_spectrum",
     "real_against_real", "real_images", "require_classes", "sample_size_curve",
     "save_reference", "share", "share_at_most", "squared_mmd", "train_classifier",
     "train_judge", "training_reference", "validation_loss", "visible_frequency",

@@ -2,8 +2,6 @@
 [-1,1], and nothing that is not a number.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import NamedTuple
 
@@ -86,22 +84,24 @@ def image_batch(images: Tensor) -> Tensor:
     return images
 
 
-def class_labels(labels: Tensor, images: int, num_classes: int | None = None) -> Tensor:
+def class_labels(
+    labels: Tensor, images: int, num_classes: int | None = None, name: str = "labels"
+) -> Tensor:
     """Labels (n,) of `images` images, whole numbers from 0, below `num_classes`. Raises
     TypeError for fractions and ValueError for another count or class.
     """
     labels = torch.as_tensor(labels)
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise TypeError(f"labels are {labels.dtype}; pass class numbers")
+        raise TypeError(f"{name} are {labels.dtype}; pass class numbers")
     if labels.shape != (images,):
         raise ValueError(
-            f"labels have shape {tuple(labels.shape)}; expected ({images},), one per "
+            f"{name} have shape {tuple(labels.shape)}; expected ({images},), one per "
             "image"
         )
     wrong = labels[(labels < 0) | (labels >= (num_classes or torch.inf))]
     if len(wrong):
         raise ValueError(
-            f"labels hold {wrong[0].item()}; classes count from 0"
+            f"{name} hold {wrong[0].item()}; classes count from 0"
             + (f", and there are {num_classes}" if num_classes else "")
         )
     return labels
@@ -134,14 +134,8 @@ def require_classes(labels: Tensor, reference: Tensor, num_classes: int) -> None
     """Raise ValueError when `labels` (n,) contain a class outside the `num_classes`, or
     one of which `reference` (m,) has no image.
     """
-    labels, reference = torch.as_tensor(labels), torch.as_tensor(reference)
-    for name, given in (("labels", labels), ("reference labels", reference)):
-        wrong = given[(given < 0) | (given >= num_classes)]
-        if len(wrong):
-            raise ValueError(
-                f"{name} hold {wrong[0].item()}, which is not one of the {num_classes} "
-                "classes; they count from 0"
-            )
+    for name, given in {"labels": labels, "reference labels": reference}.items():
+        class_labels(given, len(given), num_classes, name)
     if absent := sorted(set(labels.tolist()) - set(reference.tolist())):
         some = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
         raise ValueError(

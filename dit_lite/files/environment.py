@@ -3,8 +3,6 @@ in a checkout, inside it when installed), the user's data, and whether a page is
 built.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

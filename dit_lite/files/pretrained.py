@@ -5,8 +5,6 @@ This file knows no particular model: `Pretrained` gives any module with a `confi
 two methods that write and read it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -95,6 +93,17 @@ def save_model(
     write_tensors(directory / WEIGHTS, weights(model), about)
     config = inside.config.to_dict()
     write(directory / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+
+def shipped_network(make: Callable[[], nn.Module], name: str) -> nn.Module:
+    """The frozen network `make()` with the weights that ship as
+    data/checkpoints/NAME.safetensors; the card NAME.md beside them says how good it is.
+    """
+    path = resource(f"data/checkpoints/{name}.safetensors")
+    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
+        network = make()
+    load_weights(network, read_tensors(path)[0], path)
+    return network.eval().requires_grad_(False)
 
 
 def shipped() -> list[str]:

@@ -2,8 +2,6 @@
 allow (RFC 8259 section 6).
 """
 
-from __future__ import annotations
-
 import json
 import math
 

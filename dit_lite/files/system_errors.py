@@ -2,8 +2,6 @@
 way out.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 

@@ -1,7 +1,5 @@
 """Tensors and notes in a safetensors file, with a checksum. Nothing is unpickled."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -11,7 +11,7 @@ from .experiments import (
     load_result,
     run_experiment,
 )
-from .parts import Parts
+from .parts import Parts, grid
 from .results import Result, ResultError, read_result
 from .rows import Rows
 from .status import Status, all_status, print_status, run_pending
@@ -20,5 +20,6 @@ __all__ = [
     "BUDGETS", "EXPERIMENTS", "Experiment", "OutOfTime", "Parts", "Result",
     "ResultError", "Rows", "Status", "TimeLimit", "all_experiments", "all_status",
     "archive_results", "at_budget", "chapter_cost", "check_archive", "experiment",
-    "load_result", "print_status", "read_result", "run_experiment", "run_pending",
+    "grid", "load_result", "print_status", "read_result", "run_experiment",
+    "run_pending",
 ]  # fmt: skip

@@ -1,7 +1,5 @@
 """One file with the results made here, to be unpacked at another checkout's root."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import tarfile

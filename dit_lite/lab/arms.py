@@ -2,8 +2,6 @@
 along the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch
@@ -61,7 +59,6 @@ def gradient_norms(trainer: Trainer) -> dict[str, float]:
     def remember(*_) -> None:
         seen.update(group_norms(trainer.model))
 
-    handle = trainer.optimiser.register_step_pre_hook(remember)
-    trainer.train_step()
-    handle.remove()
+    with trainer.optimiser.register_step_pre_hook(remember):
+        trainer.train_step()
     return seen

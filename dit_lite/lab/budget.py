@@ -1,7 +1,5 @@
 """Three budgets: how much may be computed, where, and for how long."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

@@ -1,7 +1,5 @@
 """What a chapter costs, as one line at its top."""
 
-from __future__ import annotations
-
 from .budget import stay_on_cpu
 from .experiments import all_experiments
 from .results import read_result

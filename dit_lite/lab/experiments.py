@@ -1,7 +1,5 @@
 """Running an experiment at a budget, and reading back the best that is recorded."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import pkgutil

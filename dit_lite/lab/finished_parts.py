@@ -1,7 +1,5 @@
 """The finished parts of an incomplete result, kept next to it until it is complete."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

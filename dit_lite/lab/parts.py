@@ -2,12 +2,11 @@
 finish, and resume where they stopped.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 
 from tqdm.auto import tqdm
 
@@ -89,6 +88,10 @@ class Parts:
                 bar.update()
             bar.set_postfix_str("")
         return [done[_key(part, one | shared)]["value"] for one in parts]
+
+    def rows(self, part: Callable, parts: Sequence[dict], *cost, **shared) -> list:
+        """As `map`, of a part that returns a list: the lists of all parts as one."""
+        return [row for rows in self.map(part, parts, *cost, **shared) for row in rows]
 
     def _do(self, key: str, part: Callable, arguments: dict) -> dict:
         began = time.monotonic()
@@ -200,6 +203,13 @@ class Parts:
             "parts": sum(one["parts"] for one in runs),
         }
         return whole | ({"runs": runs} if len(runs) > 1 else {})
+
+
+def grid(**values: Iterable) -> list[dict]:
+    """Every combination of values as arguments of a part, {name: value}; the last name
+    changes fastest.
+    """
+    return [dict(zip(values, one, strict=True)) for one in product(*values.values())]
 
 
 def _key(part: Callable, arguments: dict) -> str:

@@ -1,7 +1,5 @@
 """Where a number comes from: when, by which code, on which machine."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import platform

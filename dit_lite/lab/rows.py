@@ -1,8 +1,7 @@
 """The rows of a recorded result: one per run, selected by field and read by column."""
 
-from __future__ import annotations
-
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ class Rows(list):
     row["samples"]["heun"]["accuracy"].
     """
 
-    def select(self, **fields) -> Rows:
+    def select(self, **fields) -> Self:
         """The rows in which every field has the given value. Raises ConfigError where
         none is left.
         """
@@ -36,7 +35,7 @@ class Rows(list):
             raise ConfigError(f"no row has {said}; {there}")
         return found
 
-    def sorted_by(self, field: str) -> Rows:
+    def sorted_by(self, field: str) -> Self:
         """The rows in the order of a field."""
         return Rows(sorted(self, key=lambda row: read(row, field)))
 

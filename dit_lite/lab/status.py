@@ -1,7 +1,5 @@
 """What is recorded, what is not, what recording it would cost, and running it."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import sys

@@ -1,7 +1,5 @@
 """The best setting of an arm, from the runs of its sweep."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -2,8 +2,6 @@
 what a layer computes.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from ..config import DiTConfig, choose
 from .attention_patterns import PATTERNS
 from .attention_weights import WEIGHTINGS
+from .hooks import hooked
 from .positions import rotate
 
 #: What a name of `DiTConfig.attention` means: (who may look at whom, how products
@@ -211,6 +210,17 @@ class CrossAttention(Heads):
 RECORDED = {"self": Attention, "cross": CrossAttention}
 
 
+def attention_layers(model: nn.Module, kind: str = "self") -> list[Heads]:
+    """The layers of "self"- or "cross"-attention of a model, first to last. Raises
+    ConfigError for another kind, ValueError for a model that has none.
+    """
+    choose("kind", kind, RECORDED)
+    layers = [part for part in model.modules() if isinstance(part, RECORDED[kind])]
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no {kind}-attention layers")
+    return layers
+
+
 @contextmanager
 def record_attention(model: nn.Module, kind: str = "self") -> Iterator[list[Tensor]]:
     """Record the attention weights of every forward pass made inside the block.
@@ -222,12 +232,7 @@ def record_attention(model: nn.Module, kind: str = "self") -> Iterator[list[Tens
     weights are computed in addition to it. Raises ConfigError for any other kind,
     ValueError for a model without such layers.
     """
-    choose("kind", kind, RECORDED)
-    layers = [part for part in model.modules() if isinstance(part, RECORDED[kind])]
-    if not layers:
-        raise ValueError(
-            f"{type(model).__name__} has no layers of {kind}-attention to record"
-        )
+    layers = attention_layers(model, kind)
     latest: dict[int, Tensor] = {}
     maps: list[Tensor] = []
 
@@ -239,10 +244,5 @@ def record_attention(model: nn.Module, kind: str = "self") -> Iterator[list[Tens
         layer.register_forward_hook(functools.partial(keep, i=i))
         for i, layer in enumerate(layers)
     ]
-    try:
-        # a compiled block would not notice the hooks
-        with torch.compiler.set_stance("force_eager"):
-            yield maps
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(handles):
+        yield maps

@@ -1,7 +1,5 @@
 """How products of queries and keys become weights that sum to 1."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -2,8 +2,6 @@
 normalisations; and the vectors that a condition becomes.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -2,8 +2,6 @@
 (dit_lite/widgets/dit.mjs).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .dit import DiT

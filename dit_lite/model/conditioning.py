@@ -2,8 +2,6 @@
 interface of Block.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

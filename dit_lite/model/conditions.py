@@ -6,8 +6,6 @@ how y becomes tokens and a vector. Training, guidance and analysis call the func
 below and never look into y themselves.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -1,7 +1,5 @@
 """What a block gets besides its tokens, as one value."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from torch import Tensor

@@ -2,8 +2,6 @@
 2212.09748).
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from ..config import DiTConfig

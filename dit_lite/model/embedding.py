@@ -1,7 +1,5 @@
 """Time and condition as vectors: what a denoiser gets besides the image."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """What a model refuses, with the way out in the message."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar

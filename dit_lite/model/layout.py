@@ -2,8 +2,6 @@
 a block of rows and can be placed on a device of its own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The token-by-token half of a block: two forms of the perceptron."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 

@@ -9,8 +9,6 @@ base width a model is the standard one. Source: Yang et al. 2203.03466, table 3 
 B.1; for DiT 2505.15270.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import torch

@@ -1,7 +1,5 @@
 """An image as a sequence of patches, and back: a change of shape that loses nothing."""
 
-from __future__ import annotations
-
 import torch
 from einops import rearrange
 from torch import Tensor, nn

@@ -5,8 +5,6 @@ A position is either added to the tokens once (`add`) or turned into a rotation 
 queries and keys in every block (`rotation`).
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange

@@ -2,8 +2,6 @@
 another size are read through a resampling matrix.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import torch

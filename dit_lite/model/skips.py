@@ -1,7 +1,5 @@
 """Long skips: tokens of early blocks, passed on to late ones."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

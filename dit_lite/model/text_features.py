@@ -2,8 +2,6 @@
 mask as one tensor.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Keys and values of the words, computed once for all steps of a walk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

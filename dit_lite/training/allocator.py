@@ -2,8 +2,6 @@
 when the C library does not return its pages.
 """
 
-from __future__ import annotations
-
 import ctypes
 import sys
 

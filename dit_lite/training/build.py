@@ -1,7 +1,5 @@
 """The model of a run: a preset, a given model, or that of another run."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from ..config import ConfigError, DiTConfig, TrainConfig, preset

@@ -1,7 +1,5 @@
 """Weights as a run reads and writes them: a whole model, or a part of its state."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

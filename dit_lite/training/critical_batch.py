@@ -5,8 +5,6 @@ Steps and images to a fixed loss follow (S / S_min - 1)(E / E_min - 1) = 1; at t
 critical batch both are twice their minimum.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

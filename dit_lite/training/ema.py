@@ -1,7 +1,5 @@
 """The averaged weights that every sample is drawn with."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -1,7 +1,5 @@
 """How a run ends: finished, diverged or stopped, and how it goes on from there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

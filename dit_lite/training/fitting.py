@@ -1,7 +1,5 @@
 """The memory that a training run needs, what is free, and which batch would fit."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -2,8 +2,6 @@
 which settings may change when it is continued.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

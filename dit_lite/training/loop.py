@@ -2,8 +2,6 @@
 step, one moving average.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import time
@@ -21,6 +19,7 @@ from ..diffusion.times import draw_times
 from ..diffusion.units import to_model_units
 from ..files.pretrained import Origin, save_model
 from ..model import DiT, drop, shapes_only
+from ..seeding import seeded
 from .allocator import keep_freed_memory
 from .build import build_model
 from .checkpoint import Weights, load
@@ -159,10 +158,7 @@ class Trainer:
     def _make(self, parallelize: Callable, rank: int, world: int, begin: bool) -> None:
         """Make the model, its optimiser and average, and the batches it trains on."""
         config = self.config
-        # the global generator is left as it was
-        with torch.random.fork_rng(devices=[]):
-            # the CPU's generator only; torch.manual_seed would seed GPUs too
-            torch.default_generator.manual_seed(config.seed)
+        with seeded(config.seed):
             model = DiT(self.model_config).to(self.device)
         if config.init_from and begin:
             model.load_state_dict(load(config.init_from).state_dict())

@@ -5,8 +5,6 @@ Each way changes an existing model or a region of code, and none changes the res
 the forward pass. Gradients stay the same to the bit, except where bits are dropped.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Iterator

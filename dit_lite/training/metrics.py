@@ -2,10 +2,9 @@
 finite, and the mirror for TensorBoard.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -154,7 +153,7 @@ class Board:
         for name in ("loss", "grad_norm", "lr") if self.writer else ():
             self.writer.add_scalar(name, line[name], line["step"])
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_) -> None:

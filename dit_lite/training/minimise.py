@@ -1,7 +1,5 @@
 """Training of networks with one or two layers, with which chapters show one effect."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 import torch

@@ -2,8 +2,6 @@
 et al. 2024, kellerjordan.github.io/posts/muon).
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 import torch

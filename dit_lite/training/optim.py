@@ -2,8 +2,6 @@
 it; and their state as plain named tensors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 
 import torch

@@ -2,8 +2,6 @@
 (Karras et al. 2312.02696).
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Which device and which arithmetic a run uses."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import os

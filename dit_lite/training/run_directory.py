@@ -1,7 +1,5 @@
 """The directory of a run: who may use it, and how a run is saved there and resumed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The learning rate as a share of its peak, step by step."""
 
-from __future__ import annotations
-
 import math
 
 

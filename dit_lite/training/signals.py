@@ -1,9 +1,8 @@
 """A request to stop waits for the step in progress: nothing is saved half-done."""
 
-from __future__ import annotations
-
 import signal
 import threading
+from typing import Self
 
 
 class Interrupted(KeyboardInterrupt):
@@ -26,7 +25,7 @@ class Stop:
             raise KeyboardInterrupt
         self.asked = True
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             numbers = [signal.SIGINT, signal.SIGTERM]
             hangup = getattr(signal, "SIGHUP", None)  # not on Windows

@@ -1,7 +1,5 @@
 """Which gradients a 16-bit number can hold, and which updates move a 16-bit weight."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

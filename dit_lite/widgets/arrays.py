@@ -1,7 +1,5 @@
 """What the explorers and figures accept: arrays, checked before anything is drawn."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +57,39 @@ def check_number(
             f"{low:g} to {high:g}"
         )
     return float(value)
+
+
+def check_whole(name: str, value, low: int, high: float = math.inf) -> int:
+    """A whole number with low <= value <= high, as an int."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not low <= value <= high
+    ):
+        raise ValueError(
+            f"{name}={value!r} is out of range; expected a whole number "
+            + (f"from {low} to {high}" if high < math.inf else f"of at least {low}")
+        )
+    return int(value)
+
+
+def check_option(name: str, value, options: Iterable) -> int:
+    """The index of a value among `options`."""
+    options = list(options)
+    if isinstance(value, bool) or np.ndim(value) or value not in options:
+        raise ValueError(
+            f"{name}={value!r} is not known; choose one of "
+            f"{', '.join(map(str, options))}"
+        )
+    return options.index(value)
+
+
+def check_mapping(name: str, value, expected: str) -> None:
+    """TypeError unless `value` is a dict of what is `expected`, in words."""
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"{name} has type {type(value).__name__}; expected a dict{expected}"
+        )
 
 
 def check_text(name: str, value, inline: bool = True, empty: bool = False) -> str:
@@ -131,26 +162,25 @@ def check_images(name: str, images) -> np.ndarray:
     return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
 
 
-def check_axes(axes: Mapping[str, Sequence]) -> list[tuple[str, list[str]]]:
+def check_axes(
+    axes: Mapping[str, Sequence], what: str = "axes"
+) -> list[tuple[str, list[str]]]:
     """The choices {name: values} as [(name, texts)]: at least one value per axis and no
     duplicates.
     """
-    if not isinstance(axes, Mapping):
-        raise TypeError(
-            f"axes has type {type(axes).__name__}; expected a dict {{name: values}}"
-        )
+    check_mapping(what, axes, " {name: values}")
     choices = []
     for name, values in axes.items():
-        check_text("the name of an axis", name, inline=False)
+        check_text(f"a name in {what}", name, inline=False)
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise TypeError(
-                f"axes[{name!r}] has type {type(values).__name__}; expected a "
+                f"{what}[{name!r}] has type {type(values).__name__}; expected a "
                 "list of values"
             )
         texts = [_written(value) for value in values]
         if not texts or len(set(texts)) < len(texts):
             raise ValueError(
-                f"axes[{name!r}] = {texts}; expected at least one value and no "
+                f"{what}[{name!r}] = {texts}; expected at least one value and no "
                 "value twice"
             )
         choices.append((name, texts))
@@ -161,10 +191,7 @@ def check_start(choices: list[tuple[str, list[str]]], start: Mapping) -> list[in
     """The index on each axis of `check_axes` of the values start = {axis: value}; 0 for
     an axis that start leaves out.
     """
-    if not isinstance(start, Mapping):
-        raise TypeError(
-            f"start has type {type(start).__name__}; expected a dict {{axis: value}}"
-        )
+    check_mapping("start", start, " {axis: value}")
     known = [name for name, _ in choices]
     for name in start:
         if name not in known:

@@ -2,14 +2,19 @@
 attends to it; and which words it attends to.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_shape, check_text
+from .arrays import (
+    as_array,
+    check_axes,
+    check_pixels,
+    check_shape,
+    check_text,
+    check_whole,
+)
 from .explorer import explorer, rows_of
 
 Inputs = Mapping[str, Sequence]
@@ -44,10 +49,11 @@ def attention_explorer(
     patch = (
         N // columns // 2 * columns + (columns - 1) // 2
         if patch is None
-        else _whole("patch", patch, N)
+        else check_whole("patch", patch, 0, N - 1)
     )
-    time = T // 2 if time is None else _whole("time", time, T)
+    time = T // 2 if time is None else check_whole("time", time, 0, T - 1)
     on, inputs = dict(on or {}), _inputs(inputs)
+    choices = len(inputs["values"]) if inputs else 1
     if word is not None and not words:
         raise ValueError(f"word={word!r} needs `cross` and `words`; give all three")
     if inputs and "input" not in on:
@@ -59,11 +65,12 @@ def attention_explorer(
         "attention", on,
         label="Explorer: where a patch looks, by layer, head and time",
         height=_height(shown, inputs),
-        shown=shown, inputs=inputs, input=_whole("start", start,
-        len(inputs["values"])) if inputs else 0, t=shown["times"][time], patch=patch,
-        layer=_whole("layer", layer, L), head=h if head is None else _whole("head",
-        head, h), view="from" if word is None else "word",
-        word=0 if word is None else _whole("word", word, len(shown["words"])),
+        shown=shown, inputs=inputs, t=shown["times"][time], patch=patch,
+        input=check_whole("start", start, 0, choices - 1),
+        layer=check_whole("layer", layer, 0, L - 1),
+        head=h if head is None else check_whole("head", head, 0, h - 1),
+        view="from" if word is None else "word",
+        word=0 if word is None else check_whole("word", word, 0, len(words) - 1),
     )  # fmt: skip
 
 
@@ -79,21 +86,7 @@ def pack_attention(
     for each head and for the mean over heads (the last): (T, L, h+1, N). A word
     receives the mean over patches, a patch the sum.
     """
-    images = as_array("images", images)
-    if images.dtype != np.uint8:
-        raise TypeError(
-            f"images has dtype {images.dtype}; expected uint8 pixels: to_pixels "
-            "makes them from (..., C, H, W) in [-1,1]"
-        )
-    if (
-        images.ndim not in (3, 4)
-        or (images.ndim == 4 and images.shape[-1] not in (1, 3))
-        or 0 in images.shape
-    ):
-        raise ValueError(
-            f"images has shape {images.shape}; expected (T, H, W) or (T, H, W, "
-            "C) with C = 1 or 3"
-        )
+    images = check_pixels("images", images, (), "T")
     T, H, W = images.shape[:3]
     times = as_array("times", times)
     if (
@@ -143,9 +136,7 @@ def pack_attention(
     # (N, N), in patches
     distance = np.linalg.norm(place[:, None] - place[None], axis=-1)
     return {
-        "images": images[...,
-        0] if images.ndim == 4 and images.shape[-1] == 1 else images,
-        "times": [float(t) for t in times],
+        "images": images, "times": [float(t) for t in times],
         "columns": W // side, **_small(attention),
         "distance": (_with_mean(attention) * distance).sum(-1).astype(np.float32),
         "received": _with_mean(attention).sum(-2).astype(np.float32),
@@ -195,35 +186,13 @@ def _small(weights: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _whole(name: str, value, count: int) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, np.integer))
-        or not 0 <= value < count
-    ):
-        raise ValueError(
-            f"{name}={value!r} is out of range; expected a whole number from 0 "
-            f"to {count - 1}"
-        )
-    return int(value)
-
-
 def _inputs(inputs: Inputs | None) -> dict | None:
     if inputs is None:
         return None
-    if not isinstance(inputs, Mapping) or len(inputs) != 1:
+    choices = check_axes(inputs, "inputs")
+    if len(choices) != 1:
         raise ValueError(f"inputs={inputs!r}; expected one choice, {{name: values}}")
-    ((name, values),) = inputs.items()
-    texts = [str(value) for value in values]
-    if not texts or len(set(texts)) < len(texts):
-        raise ValueError(
-            f"inputs[{name!r}] = {texts}; expected at least one value and no "
-            "value twice"
-        )
-    return {
-        "name": check_text("the name of an input", name, inline=False),
-        "values": texts,
-    }
+    return dict(zip(("name", "values"), choices[0], strict=True))
 
 
 def _height(shown: dict, inputs: dict | None) -> tuple[str, str]:

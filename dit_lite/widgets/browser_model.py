@@ -2,31 +2,15 @@
 anything is drawn.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 
-from .arrays import as_array, check_number
+from .arrays import as_array, check_mapping, check_number, check_whole
 
 SIZES = ("image_size", "channels", "patch_size", "width", "depth", "heads")
 SOURCE = "as to_browser(model) returns it"
 LIMIT = 4_700_000  # bytes of weights on a page
-
-
-def check_whole(name: str, value, low: int, high: float) -> int:
-    """A whole number with low <= value <= high, as an int."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, np.integer))
-        or not low <= value <= high
-    ):
-        raise ValueError(
-            f"{name}={value!r} is out of range; expected a whole number "
-            + (f"from {low} to {high}" if high < np.inf else f"of at least {low}")
-        )
-    return int(value)
 
 
 def check_config(
@@ -35,17 +19,11 @@ def check_config(
     """`sizes` and the two numbers of the data's scale, checked; `others` must be
     present too.
     """
-    if not isinstance(config, Mapping):
-        raise TypeError(
-            f"config has type {type(config).__name__}; expected a dict, {SOURCE}"
-        )
+    check_mapping("config", config, f", {SOURCE}")
     for name in (*sizes, *others, "data_mean", "data_std"):
         if name not in config:
             raise ValueError(f"config has no {name}; expected a dict, {SOURCE}")
-    known = {
-        name: check_whole(f"config[{name!r}]", config[name], 1, np.inf)
-        for name in sizes
-    }
+    known = {name: check_whole(f"config[{name!r}]", config[name], 1) for name in sizes}
     for name, divides in (("patch_size", "image_size"), ("heads", "width")):
         if known[divides] % known[name]:
             raise ValueError(
@@ -103,11 +81,7 @@ def pack_weights(
     """Each weight as the bytes of its float16 values, uint8 (*shape, 2): at most
     LIMIT bytes in all, in the shapes that `weight_shapes` gives.
     """
-    if not isinstance(weights, Mapping):
-        raise TypeError(
-            f"weights has type {type(weights).__name__}; expected a dict of "
-            f"float16 arrays, {SOURCE}"
-        )
+    check_mapping("weights", weights, f" of float16 arrays, {SOURCE}")
     arrays = {
         name: as_array(f"weights[{name!r}]", value) for name, value in weights.items()
     }

@@ -1,7 +1,5 @@
 """The budget game: which runs would you pay for, to predict one that you cannot?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from .arrays import check_number

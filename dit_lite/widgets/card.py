@@ -2,8 +2,6 @@
 the page, in JupyterLab and in Colab, light and dark.
 """
 
-from __future__ import annotations
-
 from .explorer import Html, text
 
 ACCENTS = ("green", "amber", "red", "blue")

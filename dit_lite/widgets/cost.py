@@ -2,13 +2,11 @@
 multiply-adds, memory, time and money.
 """
 
-from __future__ import annotations
-
 import numbers
 import re
 from collections.abc import Mapping
 
-from .arrays import check_number
+from .arrays import check_number, check_option
 from .explorer import explorer
 
 PATCHES = (1, 2, 4, 8, 16)
@@ -52,28 +50,8 @@ def cost_calculator(table: Mapping, sizes: Mapping[str, tuple[int, int, int]], *
     "#cost:", and opening that address restores it. Raises ValueError or TypeError,
     naming the argument, before anything is drawn.
     """
-    _check_table(table)
-    if not isinstance(sizes, Mapping) or not sizes:
-        raise ValueError(f"sizes={sizes!r}: expected {{name: (width, depth, heads)}}")
-    sizes = {name: _size(name, size) for name, size in sizes.items()}
-    if unknown := sorted(set(first) - set(FIRST) - set(MACHINE)):
-        raise ValueError(
-            f"{unknown[0]} is not an input of the calculator; choose from: "
-            f"{', '.join((*FIRST, *MACHINE))}"
-        )
-    run = {name: _value(name, value, table) for name, value in (FIRST | first).items()}
-    downsampling = table["choices"]["space"][run["space"]]["downsampling"]
-    if run["patch_size"] not in PATCHES or run["image_size"] % (
-        downsampling * run["patch_size"]
-    ):
-        fits = [p for p in PATCHES if run["image_size"] % (downsampling * p) == 0]
-        raise ValueError(
-            f"patch_size={run['patch_size']} does not cut "
-            f"image_size={run['image_size']} in space={run['space']!r}; choose "
-            f"one of {', '.join(map(str, fits)) or 'another image_size'}"
-        )
-    if run["width"] % run["heads"]:
-        raise ValueError(f"heads={run['heads']} does not divide width={run['width']}")
+    check_table(table)
+    sizes, run = check_sizes(sizes), check_run(FIRST, MACHINE, first, table)
     return explorer(
         "cost", label="Explorer: what a model and its training cost", height=("1370px",
         "2140px"),
@@ -82,7 +60,40 @@ def cost_calculator(table: Mapping, sizes: Mapping[str, tuple[int, int, int]], *
     )  # fmt: skip
 
 
-def _check_table(table) -> None:
+def check_sizes(sizes: Mapping) -> dict[str, list[int]]:
+    """The presets, each (width, depth, heads)."""
+    if not isinstance(sizes, Mapping) or not sizes:
+        raise ValueError(f"sizes={sizes!r}: expected {{name: (width, depth, heads)}}")
+    return {name: _size(name, size) for name, size in sizes.items()}
+
+
+def check_run(
+    base: Mapping, machine: tuple[str, ...], first: Mapping, table: Mapping
+) -> dict:
+    """The inputs that are shown first, `base` with the changes `first`, which may also
+    set numbers of the `machine`.
+    """
+    names = (*base, *machine)
+    if unknown := [name for name in first if name not in names]:
+        raise ValueError(
+            f"{unknown[0]} is not an input of this explorer; choose from: "
+            f"{', '.join(names)}"
+        )
+    run = {name: _value(name, value, table) for name, value in (base | first).items()}
+    downsampling = table["choices"]["space"][run["space"]]["downsampling"]
+    fits = [p for p in PATCHES if run["image_size"] % (downsampling * p) == 0]
+    if run["patch_size"] not in fits:
+        raise ValueError(
+            f"patch_size={run['patch_size']} does not cut "
+            f"image_size={run['image_size']} in space={run['space']!r}; choose "
+            f"one of {', '.join(map(str, fits)) or 'another image_size'}"
+        )
+    if run["width"] % run["heads"]:
+        raise ValueError(f"heads={run['heads']} does not divide width={run['width']}")
+    return run
+
+
+def check_table(table) -> None:
     """Check that everything that a formula reads or the calculator shows is there."""
     for key in ("inputs", "choices", "formulas", "machines"):
         if (
@@ -147,10 +158,7 @@ def _value(name: str, value, table: Mapping):
     """An option, the name of a machine, or a number in its range."""
     options = table["machines"] if name == "machine" else table["choices"].get(name)
     if options is not None:
-        if not isinstance(value, str) or value not in options:
-            raise ValueError(
-                f"{name}={value!r} is not known; choose one of {', '.join(options)}"
-            )
+        check_option(name, value, options)
         return value
     limits = table["inputs"][name]
     value = value.item() if hasattr(value, "item") else value

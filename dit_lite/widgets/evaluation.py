@@ -2,14 +2,20 @@
 each score would choose, and samples made there.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_axes, check_pixels, check_start, check_text
+from .arrays import (
+    as_array,
+    check_axes,
+    check_mapping,
+    check_option,
+    check_pixels,
+    check_start,
+    check_text,
+)
 from .explorer import explorer
 
 BETTER = ("higher", "lower")
@@ -50,7 +56,7 @@ def evaluation_explorer(
             "one of them"
         )
     chosen = [
-        _known(key, name, names)
+        check_option(key, name, names)
         for key, name in (("x", x), ("y", y), ("by", y if by is None else by))
     ]
     if x == y:
@@ -82,10 +88,7 @@ def _scores(
     scores: Mapping[str, Sequence], lead: tuple[int, ...]
 ) -> tuple[list[str], np.ndarray]:
     """The names, and float32 (scores, *axes, 3)."""
-    if not isinstance(scores, Mapping):
-        raise TypeError(
-            f"scores has type {type(scores).__name__}; expected a dict {{name: array}}"
-        )
+    check_mapping("scores", scores, " {name: array}")
     if not 2 <= len(scores) <= 12:
         raise ValueError(f"scores has {len(scores)} entries; expected 2 to 12")
     table = []
@@ -128,32 +131,20 @@ def _intervals(label: str, array: np.ndarray) -> np.ndarray:
 
 def _directions(better: Mapping[str, str], names: list[str]) -> list[bool]:
     """For each score, whether lower is better."""
-    if not isinstance(better, Mapping):
-        raise TypeError(
-            f"better has type {type(better).__name__}; expected a dict {{score: "
-            f"'higher' or 'lower'}}"
-        )
+    check_mapping("better", better, " {score: 'higher' or 'lower'}")
     if set(better) != set(names):
         raise ValueError(
             f"better has the scores {', '.join(map(str, better)) or 'none'}; "
             f"expected those of scores: {', '.join(names)}"
         )
     for name in names:
-        if better[name] not in BETTER:
-            raise ValueError(
-                f"better[{name!r}] = {better[name]!r}; choose one of "
-                f"{', '.join(BETTER)}"
-            )
+        check_option(f"better[{name!r}]", better[name], BETTER)
     return [better[name] == "lower" for name in names]
 
 
 def _real(real: Mapping[str, Sequence], names: list[str]) -> np.ndarray:
     """float32 (scores, 3), NaN for a score that real leaves out."""
-    if not isinstance(real, Mapping):
-        raise TypeError(
-            f"real has type {type(real).__name__}; expected a dict {{score: "
-            f"(value, low, high)}}"
-        )
+    check_mapping("real", real, " {score: (value, low, high)}")
     rows = np.full((len(names), 3), np.nan, np.float32)
     for name, values in real.items():
         label = f"real[{name!r}]"
@@ -162,16 +153,8 @@ def _real(real: Mapping[str, Sequence], names: list[str]) -> np.ndarray:
             raise ValueError(
                 f"{label} has shape {row.shape}; expected (3,): value, low and high"
             )
-        rows[_known("a score of real", name, names)] = _intervals(label, row)
+        rows[check_option("a score of real", name, names)] = _intervals(label, row)
     return rows
-
-
-def _known(key: str, name: str, names: list[str]) -> int:
-    if name not in names:
-        raise ValueError(
-            f"{key}={name!r} is not known; choose one of {', '.join(names)}"
-        )
-    return names.index(name)
 
 
 def _columns(count: int) -> tuple[int, int]:

@@ -6,8 +6,6 @@ module, state. In a notebook with a kernel it is an anywidget, and Python functi
 recompute what the reader asks for.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import itertools

@@ -2,12 +2,10 @@
 changes course midway, and sees its attention.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
-from .arrays import check_number, check_text
-from .browser_model import LIMIT, SIZES, check_config, check_whole, pack_weights
+from .arrays import check_number, check_text, check_whole
+from .browser_model import LIMIT, SIZES, check_config, pack_weights
 from .explorer import explorer
 
 ROW = 44  # pixels: a row of buttons

@@ -1,11 +1,9 @@
 """The memory of a training step by term, with every switch that reduces it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
-from .arrays import check_number
-from .cost import FIRST, _check_table, _size
+from .arrays import check_number, check_option
+from .cost import FIRST, check_sizes, check_table
 from .explorer import explorer
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -39,10 +37,8 @@ def memory_explorer(
     `machine`) are shown first. Raises ValueError or TypeError, naming the argument,
     before anything is drawn.
     """
-    _check_table(table)
-    if not isinstance(sizes, Mapping) or not sizes:
-        raise ValueError(f"sizes={sizes!r}: expected {{name: (width, depth, heads)}}")
-    sizes = {name: _size(name, numbers) for name, numbers in sizes.items()}
+    check_table(table)
+    sizes = check_sizes(sizes)
     check_number("batch", batch)
     run = FIRST | {"precision": "fp32"}
     options = {name: list(found) for name, found in SWITCHES.items()}
@@ -51,14 +47,10 @@ def memory_explorer(
         raise ValueError(
             f"{unknown[0]} is not a switch; choose from: {', '.join(options)}"
         )
-    chosen = {"size": (size, list(sizes)), "batch": (batch, list(BATCHES))}
-    chosen |= {name: (value, options[name]) for name, value in first.items()}
-    for name, (value, known) in chosen.items():
-        if isinstance(value, bool) or value not in known:
-            raise ValueError(
-                f"{name}={value!r} is not known; choose one of "
-                f"{', '.join(map(str, known))}"
-            )
+    check_option("size", size, sizes)
+    check_option("batch", batch, BATCHES)
+    for name, value in first.items():
+        check_option(name, value, options[name])
     if first.get("accumulation", 1) > batch:
         raise ValueError(
             f"accumulation={first['accumulation']} is more than batch={batch}; every "

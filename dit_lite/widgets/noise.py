@@ -2,13 +2,18 @@
 network may predict.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_images, check_number, check_shape, check_text
+from .arrays import (
+    as_array,
+    check_images,
+    check_number,
+    check_shape,
+    check_text,
+    check_whole,
+)
 from .explorer import explorer
 
 
@@ -53,16 +58,6 @@ def noise_explorer(
     )
     if len(names) != n:
         raise ValueError(f"names has {len(names)} entries; expected {n}, one per image")
-    if (
-        isinstance(index, bool)
-        or not isinstance(index, (int, np.integer))
-        or not 0 <= index < n
-    ):
-        raise ValueError(
-            f"index={index!r} is out of range; expected a whole number from 0 to "
-            f"{n - 1}"
-        )
-
     # three rows of five tiles
     tiles = f"{60 * images.shape[1] / images.shape[2]:.0f}cqi"
 
@@ -74,7 +69,8 @@ def noise_explorer(
         height=(f"{289 + 52 * (n > 6)}px + {tiles}",
         f"{674 + 46 * -(-n // 5)}px + {tiles}"),
         images=images, eps=eps.reshape(images.shape), names=names, t=check_number("t",
-        t, 0, 1), index=int(index), seed=int(seed),
+        t, 0, 1), index=check_whole("index", index, 0, n - 1),
+        seed=int(seed),
     )  # fmt: skip
 
 

@@ -2,13 +2,18 @@
 the picture reassembled from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_images, check_text
+from .arrays import (
+    as_array,
+    check_images,
+    check_mapping,
+    check_option,
+    check_text,
+    check_whole,
+)
 from .explorer import explorer, rows_of
 
 
@@ -28,10 +33,7 @@ def patch_explorer(
     and `width` are shown first, with the first image. Raises ValueError or TypeError,
     naming the argument, before anything is drawn.
     """
-    if not isinstance(images, Mapping):
-        raise TypeError(
-            f"images has type {type(images).__name__}; expected {{name: image}}"
-        )
+    check_mapping("images", images, " {name: image}")
     if not images:
         raise ValueError("images is empty; expected at least one {name: image}")
     sizes, widths = _wholes("sizes", sizes, 128), _wholes("widths", widths, 16384)
@@ -39,12 +41,8 @@ def patch_explorer(
     pictures = [
         _picture(f"images[{name!r}]", image, sizes) for name, image in images.items()
     ]
-    for name, value, choices in (("size", size, sizes), ("width", width, widths)):
-        if isinstance(value, bool) or value not in choices:
-            raise ValueError(
-                f"{name}={value!r} is not among {name}s; expected one of "
-                f"{', '.join(map(str, choices))}"
-            )
+    check_option("size", size, sizes)
+    check_option("width", width, widths)
     patches = [p for p in range(1, size + 1) if size % p == 0]
     if isinstance(patch, bool) or patch not in patches:
         raise ValueError(
@@ -64,16 +62,8 @@ def example_picture(size: int = 64) -> np.ndarray:
     """A drawn landscape, (size, size, 3) uint8, that looks different everywhere: an
     image for `patch_explorer` that is free to use.
     """
-    if (
-        isinstance(size, bool)
-        or not isinstance(size, (int, np.integer))
-        or not 1 <= size <= 1024
-    ):
-        raise ValueError(
-            f"size={size!r} is out of range; expected a whole number from 1 to 1024"
-        )
     # drawn four times as large and averaged, so that edges are smooth
-    fine = 4 * int(size)
+    fine = 4 * check_whole("size", size, 1, 1024)
     y, x = (np.mgrid[:fine, :fine] + 0.5) / fine
     color = lambda text: np.array([int(text[i : i + 2], 16) for i in (0, 2, 4)], float)  # noqa: E731
 
@@ -119,24 +109,16 @@ def _wholes(name: str, values: Sequence[int], high: int) -> list[int]:
     """Strictly increasing whole numbers from 1 to `high`."""
     several = isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str)
     values = list(values) if several else values
-    if (
-        not several
-        or not values
-        or any(
-            isinstance(v, bool)
-            or not isinstance(v, (int, np.integer))
-            or not 1 <= v <= high
-            for v in values
-        )
-    ):
+    if not several or not values:
         raise ValueError(
             f"{name}={values!r}: expected a list of whole numbers from 1 to {high}"
         )
-    if sorted(set(values)) != values:
+    checked = [check_whole(f"{name}[{i}]", v, 1, high) for i, v in enumerate(values)]
+    if sorted(set(checked)) != checked:
         raise ValueError(
             f"{name}={values!r}: expected increasing numbers without duplicates"
         )
-    return [int(v) for v in values]
+    return checked
 
 
 def _picture(name: str, image, sizes: list[int]) -> np.ndarray:

@@ -2,13 +2,11 @@
 holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 
-from .arrays import as_array, check_number, check_text
+from .arrays import as_array, check_mapping, check_number, check_text
 from .explorer import explorer
 
 #: The columns of a timeline's events.
@@ -60,8 +58,7 @@ def _timeline(key, value) -> dict:
             "micro_batches)"
         )
     name = f"timelines[{key!r}]"
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} has type {type(value).__name__}; expected a dict")
+    check_mapping(name, value, "")
     schedule, devices, micro = key
     check_text("the name of a schedule", schedule, inline=False)
     needed = {"events", "seconds", "idle_share", "bubble_to_work", "held"}

@@ -2,13 +2,11 @@
 time by term, before anything is rented.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from .arrays import check_number
 from .cost import FIRST as ONE_DEVICE
-from .cost import PATCHES, _check_table, _size, _value
+from .cost import PATCHES, check_run, check_sizes, check_table
 from .explorer import explorer
 
 #: What is shown first by default: DiT-XL/2 of the paper on 64 devices.
@@ -34,7 +32,7 @@ def cluster_planner(
     machine's own. A page keeps the state in its address after "#plan:". Raises
     ValueError or TypeError, naming the argument, before anything is drawn.
     """
-    _check_table(table)
+    check_table(table)
     for key in ("inputs", "choices", "formulas"):
         if not isinstance(layouts, Mapping) or not layouts.get(key):
             raise ValueError(
@@ -46,32 +44,14 @@ def cluster_planner(
             f"rules has no {missing[0]}; expected what "
             "dit_lite.distributed.planner.planner_rules() returns"
         )
-    if not isinstance(sizes, Mapping) or not sizes:
-        raise ValueError(f"sizes={sizes!r}: expected {{name: (width, depth, heads)}}")
-    sizes = {name: _size(name, size) for name, size in sizes.items()}
-    if unknown := sorted(set(first) - set(FIRST) - set(MACHINE)):
-        raise ValueError(
-            f"{unknown[0]} is not an input of the planner; choose from: "
-            f"{', '.join((*FIRST, *MACHINE))}"
-        )
     every = dict(table) | {"inputs": table["inputs"] | layouts["inputs"]}
-    run = {name: _value(name, value, every) for name, value in (FIRST | first).items()}
+    sizes, run = check_sizes(sizes), check_run(FIRST, MACHINE, first, every)
     known = layouts["choices"]["conditioning"]
     if run["conditioning"] not in known:
         raise ValueError(
             f"conditioning={run['conditioning']!r} cannot be split; choose one of "
             f"{', '.join(known)}"
         )
-    downsampling = table["choices"]["space"][run["space"]]["downsampling"]
-    if run["patch_size"] not in PATCHES or run["image_size"] % (
-        downsampling * run["patch_size"]
-    ):
-        raise ValueError(
-            f"patch_size={run['patch_size']} does not cut "
-            f"image_size={run['image_size']} in space={run['space']!r}"
-        )
-    if run["width"] % run["heads"]:
-        raise ValueError(f"heads={run['heads']} does not divide width={run['width']}")
     for name in ("least_tokens", "fill"):
         check_number(f"rules[{name!r}]", rules[name], 0)
     return explorer(

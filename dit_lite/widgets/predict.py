@@ -1,10 +1,8 @@
 """Predict, then reveal: the reader commits before the measured result appears."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-from .arrays import check_number, check_text
+from .arrays import check_number, check_text, check_whole
 from .explorer import explorer
 
 
@@ -32,8 +30,7 @@ def predict(
             f"low={low:g} and high={high:g}: expected {'0 < ' if log else ''}low "
             f"< high{', since log=True' if log else ''}"
         )
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 10:
-        raise ValueError(f"digits={digits!r} must be a whole number from 1 to 10")
+    check_whole("digits", digits, 1, 10)
     check_text("question", question)
     check_text("explanation", explanation, empty=True)
     return explorer(
@@ -58,15 +55,7 @@ def choose(question: str, options: Sequence[str], answer: int, explanation: str 
             f"options={options!r}: expected a list of two to four sentences"
         )
     options = [check_text(f"options[{i}]", option) for i, option in enumerate(options)]
-    if (
-        isinstance(answer, bool)
-        or not isinstance(answer, int)
-        or not 0 <= answer < len(options)
-    ):
-        raise ValueError(
-            f"answer={answer!r} is out of range; expected the index of the right "
-            f"option, 0 to {len(options) - 1}"
-        )
+    check_whole("answer", answer, 0, len(options) - 1)
     check_text("question", question)
     check_text("explanation", explanation, empty=True)
     rows = 54 * len(options)

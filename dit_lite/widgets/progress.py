@@ -1,7 +1,5 @@
 """A progress bar for cells that take a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TypeVar
 

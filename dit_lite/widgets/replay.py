@@ -1,12 +1,10 @@
 """Recorded training runs side by side: their curves, and samples from their weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import check_number
+from .arrays import check_number, check_whole
 from .explorer import explorer
 
 FIELDS = ("lr", "warm", "batch_size", "curve", "at", "held_out", "drawn", "steps")
@@ -34,11 +32,7 @@ def run_replay_explorer(
         raise ValueError("runs or decays is empty; expected at least one of each")
     check_number("top", top, 0)
     for name, value in (("beside", beside), ("first", first)):
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or not 0 <= value < len(runs):
-            raise ValueError(
-                f"{name}={value!r} is out of range; expected 0 to {len(runs) - 1}"
-            )
+        check_whole(name, value, 0, len(runs) - 1)
     looks = len(runs[0].get("at", ()))
     shown, pictures = [], []
     for i, run in enumerate(runs):

@@ -1,12 +1,10 @@
 """An all-reduce round by round: whose numbers each device holds, and what it sent."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 
-from .arrays import as_array, check_text
+from .arrays import as_array, check_option, check_text, check_whole
 from .explorer import explorer
 
 
@@ -28,18 +26,13 @@ def all_reduce_explorer(
         for key, value in timelines.items()
     ]
     names = list(timelines)
-    name = names[0] if name is None else name
-    if name not in names:
-        raise ValueError(f"name={name!r} is not known; choose one of {names}")
-    rounds = [len(one["messages"]) for one in found]
-    index = names.index(name)
-    if isinstance(step, bool) or not 0 <= step <= rounds[index]:
-        raise ValueError(f"step={step!r} must lie between 0 and {rounds[index]}")
+    index = 0 if name is None else check_option("name", name, names)
+    step = check_whole("step", step, 0, len(found[index]["messages"]))
     ranks = max(one["holds"].shape[1] for one in found)
     return explorer(
         "ring", label="Explorer: an all-reduce, round by round",
         height=(f"{292 + 46 * ranks}px", f"{440 + 46 * ranks}px"),
-        names=names, timelines=found, index=index, step=int(step),
+        names=names, timelines=found, index=index, step=step,
     )  # fmt: skip
 
 

@@ -2,13 +2,11 @@
 that the model predicted at every step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_axes, check_pixels, check_start
+from .arrays import as_array, check_axes, check_pixels, check_start, check_whole
 from .explorer import explorer
 
 
@@ -58,23 +56,14 @@ def sampling_explorer(
             f"taken has values from {taken.min():g} to {taken.max():g}; expected "
             "whole numbers of at least 0 that do not fall along a trajectory"
         )
-    step = states // 2 if step is None else step
-    if (
-        isinstance(step, bool)
-        or not isinstance(step, (int, np.integer))
-        or not 0 <= step < states
-    ):
-        raise ValueError(
-            f"step={step!r} is out of range; expected a whole number from 0 to "
-            f"{states - 1}"
-        )
+    step = states // 2 if step is None else check_whole("step", step, 0, states - 1)
     index = check_start(choices, start or {})
     return explorer(
         "sampling", dict(on or {}), label="Explorer: from noise to an image, step by "
             "step", height=_height(choices, frames.shape[len(lead) :], scores or {}),
         frames=frames, x0=x0, times=times, taken=taken, axes=[{"name": name,
         "values": values} for name, values in choices],
-        scores=pack_scores(scores or {}, (*lead, states)), step=int(step), index=index,
+        scores=pack_scores(scores or {}, (*lead, states)), step=step, index=index,
         seed=int(seed),
     )  # fmt: skip
 

@@ -2,13 +2,11 @@
 the size that was held out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import check_number, check_text
+from .arrays import check_number, check_option, check_text
 from .explorer import explorer
 
 #: What Psi counts, and the field of a row that holds it.
@@ -43,9 +41,9 @@ def scaling_law_explorer(
     runs, images = curves(rows, list(counts.values()))
     patches = sorted({run["patch"] for run in runs})
     patch = patches[len(patches) // 2] if patch is None else patch
-    _one_of("patch", patch, patches)
-    _one_of("count", count, list(counts))
-    _one_of("method", method, ["all", "ends"])
+    check_option("patch", patch, patches)
+    check_option("count", count, counts)
+    check_option("method", method, ["all", "ends"])
     if not isinstance(floor, bool):
         raise TypeError(f"floor={floor!r} must be True or False")
     for one in patches:
@@ -132,11 +130,3 @@ def curves(
             }
         )  # fmt: skip
     return runs, [int(n) for n in images]
-
-
-def _one_of(name: str, value, options: list) -> None:
-    if value not in options:
-        raise ValueError(
-            f"{name}={value!r} is not known; choose one of "
-            f"{', '.join(map(str, options))}"
-        )

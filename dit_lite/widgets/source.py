@@ -2,8 +2,6 @@
 JupyterLab and in Colab.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 import textwrap

@@ -2,8 +2,6 @@
 directly, text in the page's colour.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import itertools
@@ -15,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from .arrays import as_array, check_text, to_pixels
+from .arrays import as_array, check_text, check_whole, to_pixels
 from .explorer import Html, text
 
 #: Okabe and Ito's palette without yellow and black, which vanish on a light or a dark
@@ -156,8 +154,7 @@ def image_grid(
             f"images has shape {images.shape}; expected (n, C, H, W) with n of "
             "at least 1 and C = 1 or 3"
         )
-    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
-        raise ValueError(f"columns={columns!r} must be a whole number of at least 1")
+    check_whole("columns", columns, 1)
     if titles is not None and len(titles) != len(images):
         raise ValueError(
             f"titles has {len(titles)} entries; expected {len(images)}, one per image"

@@ -2,8 +2,6 @@
 JupyterLab and Colab all show as a table.
 """
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Iterable, Sequence

@@ -2,15 +2,13 @@
 caption, sees which patch looks at which word, and takes words away or swaps them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
 
-from .arrays import as_array, check_number, check_shape, check_text
-from .browser_model import LIMIT, SIZES, SOURCE, check_config, check_whole, pack_weights
+from .arrays import as_array, check_number, check_shape, check_text, check_whole
+from .browser_model import LIMIT, SIZES, SOURCE, check_config, pack_weights
 from .explorer import explorer
 
 MOST_EXAMPLES = 12

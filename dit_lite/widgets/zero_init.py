@@ -2,13 +2,18 @@
 first gradients of training, for each way to begin.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import as_array, check_number, check_text
+from .arrays import (
+    as_array,
+    check_mapping,
+    check_number,
+    check_option,
+    check_text,
+    check_whole,
+)
 from .explorer import explorer
 
 
@@ -71,22 +76,9 @@ def zero_init_explorer(
             f"groups = {groups}; expected at least one name and no name twice"
         )
     gradients = _gradients(_every("gradients", gradients, readings), groups)
-    reading = readings[0] if reading is None else reading
-    if reading not in readings:
-        raise ValueError(
-            f"reading={reading!r} is not known; choose one of {', '.join(readings)}"
-        )
-    steps = gradients.shape[1]
-    if (
-        isinstance(step, bool)
-        or not isinstance(step, (int, np.integer))
-        or not 0 <= step < steps
-    ):
-        raise ValueError(
-            f"step={step!r} is out of range; expected a whole number from 0 to "
-            f"{steps - 1}"
-        )
-    index, stacked = readings.index(reading), np.stack(list(branches.values()))
+    step = check_whole("step", step, 0, gradients.shape[1] - 1)
+    index = 0 if reading is None else check_option("reading", reading, readings)
+    stacked = np.stack(list(branches.values()))
     seen = np.abs(np.concatenate([tokens[None], stacked, tokens + stacked]))
     return explorer(
         "zero_init", label="Explorer: how a block begins, the gate of its branch, and "
@@ -94,7 +86,7 @@ def zero_init_explorer(
         tokens=tokens, branches=stacked, readings=readings, starts=starts,
         sensitivities=sensitivities, gradients=gradients, groups=groups,
         range=float(f"{np.quantile(seen, 0.995) or seen.max():.1g}"), index=index,
-        step=int(step),
+        step=step,
         gate=starts[index][2] if gate is None else check_number("gate", gate, 0, 1),
     )  # fmt: skip
 
@@ -112,11 +104,7 @@ def _floats(name: str, value) -> np.ndarray:
 
 def _every(name: str, values, readings: list[str]) -> dict:
     """`values` for exactly the readings of branches, in their order."""
-    if not isinstance(values, Mapping):
-        raise TypeError(
-            f"{name} has type {type(values).__name__}; expected a dict with an "
-            "entry for each reading"
-        )
+    check_mapping(name, values, " with an entry for each reading")
     if set(values) != set(readings):
         raise ValueError(
             f"{name} has the readings {', '.join(map(str, values)) or 'none'}; "

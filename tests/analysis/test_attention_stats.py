@@ -5,7 +5,7 @@ import torch
 from scipy.stats import entropy as scipy_entropy
 
 from dit_lite import record_attention
-from dit_lite.analysis import effective_support, entropy, mean_distance
+from dit_lite.analysis import entropy, mean_distance
 
 
 def random_map(*shape):
@@ -21,9 +21,9 @@ def test_entropy_equals_scipys():
 
 
 def test_support_runs_from_one_token_to_all():
-    assert effective_support(torch.eye(16)).tolist() == [1.0] * 16
+    assert entropy(torch.eye(16)).exp().tolist() == [1.0] * 16
     torch.testing.assert_close(
-        effective_support(torch.full((16, 16), 1 / 16)),
+        entropy(torch.full((16, 16), 1 / 16)).exp(),
         torch.full((16,), 16.0, dtype=torch.float64),
     )
     assert entropy(torch.full((4, 4), 0.25))[0].item() == pytest.approx(math.log(4))
@@ -52,7 +52,7 @@ def test_recorded_maps_of_a_model_can_be_measured(alive, batch):
         assert (
             mean_distance(weights).shape == entropy(weights).shape == weights.shape[:-1]
         )
-        assert (effective_support(weights) <= 16 + 1e-9).all()
+        assert (entropy(weights).exp() <= 16 + 1e-9).all()
 
 
 @pytest.mark.parametrize(

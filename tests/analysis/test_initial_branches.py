@@ -14,9 +14,9 @@ IMAGE = torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(1)) * 2 - 1
 LITERAL, ORDINARY, GATED = READINGS
 
 
-@pytest.fixture(scope="module", params=["mlp", "attention"])
-def found(request):
-    return initial_branches(CONFIG, IMAGE, request.param)
+@pytest.fixture(scope="module")
+def found():
+    return initial_branches(CONFIG, IMAGE)
 
 
 def fresh(reading: str, seed: int = 0) -> DiT:
@@ -68,9 +68,8 @@ def test_read_literally_every_token_gets_the_same_answer_and_nothing_of_it_depen
         "a constant is added: the block is not the identity"
     )
     assert found.sensitivities[LITERAL] == 0.0
-    kind = "mlp" if found.sensitivities[ORDINARY] > 0.6 else "attention"
     np.testing.assert_array_equal(
-        initial_branches(CONFIG, -IMAGE, kind).branches[LITERAL], branch
+        initial_branches(CONFIG, -IMAGE).branches[LITERAL], branch
     )
 
 
@@ -80,47 +79,35 @@ def test_a_zero_gate_holds_back_an_ordinary_branch(found):
     assert np.ptp(found.branches[ORDINARY], axis=0).max() > 0.01
 
 
-def test_the_arrays_are_those_of_the_blocks():
-    attention, mlp = (
-        initial_branches(CONFIG, IMAGE, branch) for branch in ("attention", "mlp")
-    )
+def test_the_arrays_are_those_of_the_blocks(found):
     for reading in READINGS:
         model = fresh(reading)
         block = model.blocks[0]
-        x = torch.from_numpy(attention.tokens)[None]
+        x = torch.from_numpy(found.tokens)[None]
         torch.testing.assert_close(model.position.add(model.embed(IMAGE[None])), x)
         gate = READINGS[reading].gate
         with torch.no_grad():
-            for found, other in ((attention, block.mlp[2]), (mlp, block.attention.out)):
-                saved = other.weight.clone(), other.bias.clone()
-                # the block without its other branch
-                other.weight.zero_(), other.bias.zero_()
-                changed = block(x, condition(model))
-                other.weight.copy_(saved[0]), other.bias.copy_(saved[1])
-                torch.testing.assert_close(
-                    changed[0].numpy(),
-                    found.tokens + gate * found.branches[reading],
-                    atol=1e-5,
-                    rtol=1e-5,
-                )
             if reading == GATED:
                 assert torch.equal(block(x, condition(model)), x), (
                     "with both branches the block is the identity, exactly"
                 )
+            # the block without its other branch
+            block.attention.out.weight.zero_(), block.attention.out.bias.zero_()
+            changed = block(x, condition(model))
+            torch.testing.assert_close(
+                changed[0].numpy(),
+                found.tokens + gate * found.branches[reading],
+                atol=1e-5,
+                rtol=1e-5,
+            )
 
 
-@pytest.mark.parametrize("branch", ["mlp", "attention"])
-def test_sensitivity_is_the_mean_stretch_of_a_small_change(branch):
-    found, model = initial_branches(CONFIG, IMAGE, branch), fresh(ORDINARY).double()
-    block = model.blocks[0]
+def test_sensitivity_is_the_mean_stretch_of_a_small_change(found):
+    block = fresh(ORDINARY).double().blocks[0]
     x = torch.from_numpy(found.tokens)[None].double()
 
     def answer(tokens):
-        return (
-            block.mlp(block.norm2(tokens))
-            if branch == "mlp"
-            else block.attention(block.norm1(tokens))
-        )
+        return block.mlp(block.norm2(tokens))
 
     change = (
         torch.randn(
@@ -147,18 +134,7 @@ def test_the_global_generator_is_left_alone_and_the_seed_decides():
     assert not np.array_equal(first.branches[ORDINARY], other.branches[ORDINARY])
 
 
-def test_rotated_positions_are_taken_along():
-    rope = initial_branches(
-        dataclasses.replace(CONFIG, position="rope"), IMAGE, "attention"
-    )
-    assert rope.sensitivities[LITERAL] == 0.0 < rope.sensitivities[ORDINARY]
-
-
 def test_errors_name_the_argument():
-    with pytest.raises(
-        ValueError, match="branch='block' is not known; choose one of: mlp, attention"
-    ):
-        initial_branches(CONFIG, IMAGE, "block")
     with pytest.raises(
         ValueError, match=r"image has shape \(1, 1, 6, 6\); expected \(1, 6, 6\)"
     ):

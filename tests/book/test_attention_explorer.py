@@ -13,7 +13,7 @@ import torch
 from browser import pixels
 
 from dit_lite import DiT, preset, record_attention
-from dit_lite.analysis import effective_support, entropy, mean_distance
+from dit_lite.analysis import entropy, mean_distance
 from dit_lite.widgets import attention_explorer
 
 pytestmark = pytest.mark.browser
@@ -144,7 +144,7 @@ def check(
     if view == "from":
         numbers = [
             entropy(weights)[patch] / np.log(2),
-            effective_support(weights)[patch],
+            entropy(weights).exp()[patch],
             mean_distance(weights)[patch],
         ]
         assert gauges(page) == pytest.approx([n.item() for n in numbers], rel=1e-5)
@@ -171,7 +171,7 @@ def check(
     assert [text.split("\n")[0] for text in chips.all_inner_texts()] == WORDS
     board = page.get_by_role("grid", name="words")
     assert float(board.get_attribute("data-support")) == pytest.approx(
-        effective_support(cross)[patch].item(), rel=1e-5
+        entropy(cross).exp()[patch].item(), rel=1e-5
     )
     assert (
         pixels(page.locator(".dit-gaze-sheet canvas"))[..., 0] == IMAGES[time]
@@ -305,7 +305,7 @@ def test_many_times_heads_and_patches_fit_a_phone_and_a_finger_chooses(show):
     row = maps[8, 4, 5].double()
     expected = [
         entropy(row)[13] / np.log(2),
-        effective_support(row)[13],
+        entropy(row).exp()[13],
         mean_distance(row)[13],
     ]
     assert gauges(page) == pytest.approx([value.item() for value in expected], rel=1e-5)

@@ -8,9 +8,7 @@ from dit_lite.distributed.time_model import (
     bus_bandwidth,
     fit_link,
     gustafson,
-    imbalance,
     overlap_of,
-    serial_share,
     step_seconds,
 )
 
@@ -55,8 +53,3 @@ def test_amdahl_is_bounded_and_gustafson_is_not():
     assert amdahl(1e9, 0.05) == pytest.approx(20)
     assert amdahl(8, 0) == gustafson(8, 0) == 8
     assert gustafson(1000, 0.05) == pytest.approx(950.05)
-    assert serial_share(4, amdahl(4, 0.12)) == pytest.approx(0.12)
-
-
-def test_a_step_waits_for_the_slowest():
-    assert imbalance([1, 1, 1, 2]) == pytest.approx(1.6)

@@ -37,6 +37,8 @@ class Bound:
             return [{name: [1.0, 0.9, 1.1] for name in ("none", "muon")}]
         return [one | shared | {"loss": 0.0} for one in parts]
 
+    rows = map
+
 
 @pytest.mark.parametrize(
     ("name", "budget"),

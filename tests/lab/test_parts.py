@@ -15,6 +15,7 @@ from dit_lite.lab import (
     ResultError,
     TimeLimit,
     all_status,
+    grid,
     load_result,
     run_experiment,
 )
@@ -42,6 +43,21 @@ def test_rows_come_in_order_as_json_values_and_leave_no_parts_behind(squares, ch
         == load_result("toy").values
     )
     assert not parts_file(checkout).exists()
+
+
+def test_the_lists_of_several_parts_become_one(squares):
+    def run(parts):
+        return {"rows": parts.rows(lambda k, n: [k] * n, grid(k=[1, 2]), n=2)}
+
+    squares("toy", 1)
+    EXPERIMENTS["toy"] = Experiment("toy", "?", run, dict(smoke={}))
+    assert run_experiment("toy", "smoke").values == {"rows": [1, 1, 2, 2]}
+
+
+def test_a_grid_changes_its_last_name_fastest():
+    assert [tuple(one.items()) for one in grid(a=[1, 2], b="xy")] == [
+        (("a", a), ("b", b)) for a in (1, 2) for b in "xy"
+    ]
 
 
 def test_a_failed_run_continues_after_its_last_finished_part(squares, checkout):

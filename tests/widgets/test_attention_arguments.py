@@ -5,7 +5,7 @@ import pytest
 import torch
 from fragments import asks_for_nothing, code_of, state
 
-from dit_lite.analysis import effective_support, entropy, mean_distance
+from dit_lite.analysis import entropy, mean_distance
 from dit_lite.widgets import attention_explorer, pack_attention
 
 T, L, h, N, M = 2, 3, 2, 16, 3
@@ -42,7 +42,7 @@ def test_numbers_are_those_of_the_analysis_for_each_head_and_their_mean():
             small["entropy"], entropy(both) / np.log(2), rtol=1e-6, atol=1e-6
         )
         np.testing.assert_allclose(
-            2 ** small["entropy"], effective_support(both), rtol=1e-6, atol=1e-6
+            2 ** small["entropy"], entropy(both).exp(), rtol=1e-6, atol=1e-6
         )
     both = torch.cat([SELF, SELF.mean(2, keepdim=True)], 2)
     np.testing.assert_allclose(

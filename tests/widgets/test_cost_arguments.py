@@ -69,7 +69,7 @@ def test_the_first_state_can_be_another():
         (ValueError, "sizes=None: expected", {"sizes": None}),
         (ValueError, r"sizes\['S'\]=\(384, 12\)", {"sizes": {"S": (384, 12)}}),
         (ValueError, r"sizes\['S'\]=\(384, 12, 7\)", {"sizes": {"S": (384, 12, 7)}}),
-        (ValueError, "speed is not an input of the calculator; choose from: "
+        (ValueError, "speed is not an input of this explorer; choose from: "
             ".*batch.*price", {"speed": 3}),
         (ValueError, "machine='abacus' is not known; choose one of H200",
         {"machine": "abacus"}),

@@ -23,7 +23,11 @@ KEY = ("gpipe", 2, 4)
         ("expected uint8", {"ring": RING | {"holds": np.zeros((3, 4, 4))}}, {}),
         ("do not go with holds", {"ring": RING | {"messages": []}}, {}),
         ("name='tree' is not known", {"ring": RING}, {"name": "tree"}),
-        ("step=9 must lie between 0 and 6", {"ring": RING}, {"step": 9}),
+        (
+            "step=9 is out of range; expected a whole number from 0 to 6",
+            {"ring": RING},
+            {"step": 9},
+        ),
     ],
 )
 def test_a_wrong_timeline_of_a_sum_is_refused(message, timelines, more):

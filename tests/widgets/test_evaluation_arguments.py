@@ -126,7 +126,7 @@ def test_samples_stand_in_full_rows(count, columns):
         (TypeError, "better has type str", {"better": "higher"}),
         (ValueError, "better has the scores recall; expected those of scores: recall, "
             "distance", {"better": {"recall": "higher"}}),
-        (ValueError, r"better\['distance'\] = 'less'; choose one of higher, lower",
+        (ValueError, r"better\['distance'\]='less' is not known; choose one of higher, lower",
         {"better": {"recall": "higher", "distance": "less"}}),
         (TypeError, "real has type list", {"real": [1, 2, 3]}),
         (ValueError, r"real\['recall'\] has shape \(2,\); expected \(3,\)",

@@ -225,7 +225,7 @@ def test_tensors_lists_and_single_channels_are_taken():
             "expected 0 < low < high, since log=True",
             {"low": 0, "log": True},
         ),
-        (predict, ValueError, "digits=0 must be a whole number", {"digits": 0}),
+        (predict, ValueError, "digits=0 is out of range", {"digits": 0}),
         (predict, ValueError, "question is empty", {"question": " "}),
         (
             predict,
@@ -263,7 +263,7 @@ def test_tensors_lists_and_single_channels_are_taken():
         (
             choose,
             ValueError,
-            "answer=2 is out of range; expected the index of the right option, 0 to 1",
+            "answer=2 is out of range; expected a whole number from 0 to 1",
             {"answer": 2},
         ),
         (choose, ValueError, "answer='that' is out of range", {"answer": "that"}),

@@ -68,7 +68,7 @@ def test_the_first_state_of_a_replay_ends_the_run_that_was_asked_for():
         ("runs or decays is empty", {"runs": []}),
         ("runs or decays is empty", {"decays": []}),
         ("a decay=1.5", {"decays": [0.0, 1.5]}),
-        ("first=4 is out of range; expected 0 to 3", {"first": 4}),
+        ("first=4 is out of range; expected a whole number from 0 to 3", {"first": 4}),
         ("beside=True is out of range", {"beside": True}),
         (r"runs\[1\] has no curve", {"runs": runs(curve=None)}),
         (r"runs\[1\]\['drawn'\] has shape \(2, 10, 8, 8\); expected \(2, 2, 10, H, W",

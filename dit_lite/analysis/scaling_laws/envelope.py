@@ -2,8 +2,6 @@
 size with the lowest loss at each compute, and a power law through these.
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

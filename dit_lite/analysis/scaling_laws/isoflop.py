@@ -7,8 +7,6 @@ where the grid is off the valley's centre, the vertex is biased towards the flat
 side. `parabola_bias` says by how much for a known law.
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 
@@ -42,10 +40,6 @@ class IsoFLOP:
     def interval(self, level: float = 0.9) -> Range:
         """The bootstrap interval of the exponent."""
         return Range(*map(float, np.quantile(self.draws, _ends(level))))
-
-    def best_size(self, compute: float) -> float:
-        """The power law's best size for a budget."""
-        return float(self.factor * positive("compute", [compute])[0] ** self.exponent)
 
 
 def isoflop(compute, parameters, loss, *, draws: int = 400, seed: int = 0) -> IsoFLOP:

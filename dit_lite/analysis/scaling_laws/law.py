@@ -2,8 +2,6 @@
 a loss that has not been measured.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

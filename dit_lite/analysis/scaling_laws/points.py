@@ -2,8 +2,6 @@
 that they are comparable.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence

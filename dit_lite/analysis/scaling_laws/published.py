@@ -3,8 +3,6 @@
 n counts tokens in laws for language models, and images in laws for image models.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from pathlib import Path

@@ -8,8 +8,6 @@ inflated by how far each run pulled the fit towards itself (MacKinnon and White 
 and the uncertainty of the noise follows its degrees of freedom (Student's t).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .surface import Design

@@ -1,7 +1,5 @@
 """Which number is "the size" of a model? Exponents of scaling laws depend on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ...config import DiTConfig, choose

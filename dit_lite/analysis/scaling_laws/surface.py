@@ -7,9 +7,7 @@ reweighted residuals find the same minimum, for hundreds of resampled data sets 
 side, which is what makes bootstrap intervals cheap.
 """
 
-from __future__ import annotations
-
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -36,7 +34,7 @@ class Design(NamedTuple):
     floor: bool
 
     @classmethod
-    def of(cls, parameters, images, floor: bool) -> Design:
+    def of(cls, parameters, images, floor: bool) -> Self:
         x = np.log(parameters)
         z = None if images is None else np.log(images)
         z0 = 0.0 if z is None else z.mean()

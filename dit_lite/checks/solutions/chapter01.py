@@ -1,7 +1,5 @@
 """Solutions of the exercises of chapter 1."""
 
-from __future__ import annotations
-
 import math
 
 import torch

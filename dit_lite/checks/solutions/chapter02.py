@@ -1,7 +1,5 @@
 """Solutions of the exercises of chapter 2."""
 
-from __future__ import annotations
-
 import torch
 
 from ...config import preset

@@ -1,7 +1,5 @@
 """Solutions of the exercises of chapter 6."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .solution import solves

@@ -1,7 +1,5 @@
 """Solutions of the exercises of chapter 7."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Solutions of the exercises of chapter 8."""
 
-from __future__ import annotations
-
 import torch
 
 from .solution import solves

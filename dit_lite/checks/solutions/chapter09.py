@@ -1,7 +1,5 @@
 """Solutions of the exercises of chapter 9."""
 
-from __future__ import annotations
-
 import torch
 
 from .solution import solves

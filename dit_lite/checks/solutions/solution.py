@@ -2,8 +2,6 @@
 page with a wrong solution is not built.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ...config import choose

@@ -10,8 +10,6 @@ Every caption names the shape and the colour of all objects, in the order of the
 What it does not say may be anything.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .counter import Draws

@@ -2,8 +2,6 @@
 without computing those before it, the same on every machine.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, made odd

@@ -2,8 +2,6 @@
 (seed, index).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

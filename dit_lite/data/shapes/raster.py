@@ -2,8 +2,6 @@
 stamp cut once for each shape, size, texture and quarter of a pixel.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -2,8 +2,6 @@
 names, their places and relations, and which word refers to which object.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

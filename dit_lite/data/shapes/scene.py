@@ -5,10 +5,9 @@ columns or two rows apart, so none touches another, and "left of" or "above" is 
 matter of opinion.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from itertools import product
+from typing import Self
 
 import numpy as np
 
@@ -112,7 +111,7 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.count)
 
-    def __getitem__(self, index) -> Scenes:
+    def __getitem__(self, index) -> Self:
         """The scenes of an index array or a slice."""
         return Scenes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 

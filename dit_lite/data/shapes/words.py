@@ -2,8 +2,6 @@
 caption, 0 where there is none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -2,8 +2,6 @@
 with none, and with another.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

@@ -2,8 +2,6 @@
 and the same noise.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import torch

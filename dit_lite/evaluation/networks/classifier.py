@@ -2,10 +2,9 @@
 trained on real images only.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +13,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ...data import Dataset, Loader
-from ...files.environment import resource
-from ...files.pretrained import load_weights
-from ...files.tensors import read_tensors
+from ...files.pretrained import shipped_network
+from ...seeding import seeded
 from ...training.precision import pick_device
 
 
@@ -100,9 +98,7 @@ def train_classifier(
     """
     device = pick_device("auto")
     generator = torch.Generator(device).manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        # only the CPU's; torch.manual_seed would seed GPUs too
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         net = Classifier(
             data.shape["channels"],
             data.shape["image_size"],
@@ -173,8 +169,5 @@ def load_classifier(
     """The classifier that ships as data/checkpoints/NAME.safetensors; the card NAME.md
     next to it says how good it is.
     """
-    path = resource(f"data/checkpoints/{name}.safetensors")
-    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
-        net = Classifier(channels, image_size, classes, widths)
-    load_weights(net, read_tensors(path)[0], path)
-    return net.eval().requires_grad_(False)
+    make = partial(Classifier, channels, image_size, classes, widths)
+    return shipped_network(make, name)

@@ -1,7 +1,5 @@
 """A named network whose features and class probabilities the scores are based on."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass

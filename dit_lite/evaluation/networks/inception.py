@@ -2,8 +2,6 @@
 through torch-fidelity.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.error import URLError
 

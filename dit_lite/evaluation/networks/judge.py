@@ -2,18 +2,14 @@
 ones.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...data import digits
-from ...files.environment import resource
-from ...files.pretrained import load_weights
-from ...files.tensors import read_tensors
+from ...files.pretrained import shipped_network
+from ...seeding import seeded
 
-WEIGHTS = "data/checkpoints/digits-judge.safetensors"
 FEATURES = 64
 
 
@@ -57,9 +53,7 @@ def train_judge(
         data = digits("train")
         images, labels = (data.floats(), torch.from_numpy(data.labels))
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        # only the CPU's; torch.manual_seed would seed GPUs too
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         judge = Judge()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -101,8 +95,4 @@ def load_judge() -> Judge:
     """The judge that ships with dit_lite; its card
     (data/checkpoints/digits-judge.md) says how good it is.
     """
-    path = resource(WEIGHTS)
-    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
-        judge = Judge()
-    load_weights(judge, read_tensors(path)[0], path)
-    return judge.eval().requires_grad_(False)
+    return shipped_network(Judge, "digits-judge")

@@ -2,8 +2,6 @@
 the files of its run.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

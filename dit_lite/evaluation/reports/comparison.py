@@ -2,8 +2,6 @@
 passed through an extractor.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -2,8 +2,6 @@
 and the same for real digits.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 import torch

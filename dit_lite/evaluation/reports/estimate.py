@@ -1,7 +1,5 @@
 """How long a report will take, and how many network calls, before it begins."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

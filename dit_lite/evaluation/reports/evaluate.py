@@ -1,7 +1,5 @@
 """Samples of a model, and real images for comparison, scored against a reference."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Untrusted text in Markdown: shown as it is, never interpreted."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -2,8 +2,6 @@
 same scores for real images.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -42,7 +40,7 @@ def _frechet(reference, made, labels, repeats, seed):
 def _kernel(reference, made, labels, repeats, seed):
     return kernel_distance(
         reference.features, made.features, subsets=repeats, seed=seed
-    ).interval
+    )
 
 
 def _inception(reference, made, labels, repeats, seed):

@@ -2,10 +2,9 @@
 resolution.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -48,7 +47,7 @@ class Reference:
     def __len__(self) -> int:
         return len(self.features)
 
-    def require(self, extractor: str, image_size: int, dimension: int) -> Reference:
+    def require(self, extractor: str, image_size: int, dimension: int) -> Self:
         """Itself, if it was made with this extractor, resolution and feature size; else
         ReferenceError.
         """

@@ -2,8 +2,6 @@
 a reader needs in order to trust it.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 from ..losses.label_penalty import LabelPenalty

@@ -2,10 +2,9 @@
 be compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from ..scores.intervals import Interval
 
@@ -53,7 +52,7 @@ class Scores:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: dict) -> Scores:
+    def from_dict(cls, fields: dict) -> Self:
         """The row that `to_dict` wrote."""
         pair = fields.get("guidance_interval")
         values = {name: Interval(**value) for name, value in fields["values"].items()}

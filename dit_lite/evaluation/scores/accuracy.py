@@ -1,7 +1,5 @@
 """Is the image of the class that was asked for?"""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -2,8 +2,6 @@
 on real images.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 from ...config.arguments import checked
 from ...data import Dataset
 from ...data.pixels import to_bytes
-from ..inputs import finite, image_batch
+from ..inputs import class_labels, finite, image_batch
 from ..networks.classifier import train_classifier
 from ..networks.judge import train_judge
 from .intervals import Interval, share
@@ -73,26 +71,14 @@ def classification_score(
     Raises ValueError or TypeError for images of another size or range, labels that do
     not fit, and a class of `real_labels` without samples. Source: 1905.10887.
     """
-    images, real, labels, real_labels = (
-        image_batch(images),
-        image_batch(real),
-        torch.as_tensor(labels),
-        torch.as_tensor(real_labels),
-    )
+    images, real = image_batch(images), image_batch(real)
     if images.shape[1:] != real.shape[1:]:
         raise ValueError(
             f"samples have shape {tuple(images.shape[1:])}, real images "
             f"{tuple(real.shape[1:])}; both need the same size and number of channels"
         )
-    for name, some, given in (
-        ("labels", labels, images),
-        ("real_labels", real_labels, real),
-    ):
-        if some.shape != (len(given),):
-            raise ValueError(
-                f"{name} have shape {tuple(some.shape)}; expected one class "
-                f"number for each of {len(given)} images"
-            )
+    labels = class_labels(labels, len(images))
+    real_labels = class_labels(real_labels, len(real), name="real_labels")
     kept, _ = finite(images)
     if absent := sorted(set(real_labels.tolist()) - set(labels[kept].tolist())):
         raise ValueError(

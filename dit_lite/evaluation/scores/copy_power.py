@@ -2,8 +2,6 @@
 the share of them that each rule detects.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

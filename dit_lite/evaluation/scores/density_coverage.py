@@ -2,8 +2,6 @@
 al. 2002.09797).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -44,14 +42,3 @@ def density_coverage(real: Tensor, made: Tensor, k: int = 5) -> DensityCoverage:
     return DensityCoverage(
         hits.double().mean().item() / k, covered.double().mean().item()
     )
-
-
-@checked
-def expected_coverage(n: int, m: int, k: int = 5) -> float:
-    """Coverage that m fresh real images would reach against n real ones: a perfect
-    model's score. Source: 2002.09797 lemma 2.
-    """
-    missed = 1.0
-    for i in range(1, k + 1):
-        missed *= (n - i) / (n + m - i)
-    return 1 - missed

@@ -2,8 +2,6 @@
 and covariances?
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

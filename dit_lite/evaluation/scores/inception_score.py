@@ -2,8 +2,6 @@
 It never looks at real images.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -2,15 +2,15 @@
 an image when a score compares images.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...config.arguments import checked
+
+LEVEL = 0.95  # of confidence
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Interval:
     value: float
     low: float
     high: float
-    level: float = 0.95
+    level: float = LEVEL
     method: str = "bootstrap"
 
     def __str__(self) -> str:
@@ -34,7 +34,6 @@ def bootstrap(
     statistic: Callable[..., float],
     *samples: Tensor,
     repeats: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
     """Percentile interval of a mean over images, such as an accuracy: draw n of n rows
@@ -50,25 +49,22 @@ def bootstrap(
     lies entirely above the estimate, and in none of 100 trials did it contain the
     expected score, which `half_samples` contained each time. Kernel distances count the
     copies as coincidences, and the neighbourhoods of copies have radius 0. Use
-    `half_samples` for these. Raises ValueError for arrays of different lengths, a level
-    outside (0, 1), or too few repeats. Source: Efron 1979.
+    `half_samples` for these. Raises ValueError for arrays of different lengths, or too
+    few repeats. Source: Efron 1979.
     """
-    rows = _rows(samples, repeats, level)
+    rows = rows_of(samples)
+    check_repeats(repeats)
     generator = torch.Generator().manual_seed(seed)
     values = [
         statistic(*_take(samples, torch.randint(rows, (rows,), generator=generator)))
         for _ in range(repeats)
     ]
-    return Interval(statistic(*samples), *_quantiles(values, level), level, "bootstrap")
+    return Interval(statistic(*samples), *_quantiles(values))
 
 
 @checked
 def half_samples(
-    statistic: Callable[..., float],
-    *samples: Tensor,
-    repeats: int = 100,
-    level: float = 0.95,
-    seed: int = 0,
+    statistic: Callable[..., float], *samples: Tensor, repeats: int = 100, seed: int = 0
 ) -> Interval:
     """Interval of any score: draw n/2 of n rows without replacement, and centre the
     spread of the draws on the estimate.
@@ -81,7 +77,8 @@ def half_samples(
     errors as in `bootstrap`; a statistic that needs more samples raises its own error.
     Source: Politis and Romano 1994; Babu 1992.
     """
-    rows = _rows(samples, repeats, level)
+    rows = rows_of(samples)
+    check_repeats(repeats)
     if rows < 4:
         raise ValueError(
             f"n={rows} samples cannot be halved into two sets worth comparing; "
@@ -99,21 +96,19 @@ def half_samples(
             f"an interval draws half of the n={rows} samples, and half are not enough: "
             f"{error}"
         ) from None
-    return around(
-        value, values, level, scale=(m / (rows - m)) ** 0.5, method="half samples"
-    )
+    return around(value, values, (m / (rows - m)) ** 0.5, "half samples")
 
 
 @checked
-def share(right: Tensor, level: float = 0.95) -> Interval:
+def share(right: Tensor) -> Interval:
     """Interval of a share such as an accuracy, from right (n,) of 0 and 1: Wilson's,
     since no resample of 100 right answers contains a wrong one.
 
-    Raises ValueError for no answers or a level outside (0, 1). Source: Wilson 1927.
+    Raises ValueError for no answers. Source: Wilson 1927.
     """
-    n, value = _rows((right,), 10**9, level), right.double().mean().item()
+    n, value = rows_of((right,)), right.double().mean().item()
     z2 = (
-        torch.special.ndtri(torch.tensor((1 + level) / 2, dtype=torch.float64)).item()
+        torch.special.ndtri(torch.tensor((1 + LEVEL) / 2, dtype=torch.float64)).item()
         ** 2
     )
     centre, reach = (
@@ -124,24 +119,21 @@ def share(right: Tensor, level: float = 0.95) -> Interval:
         value,
         min(value, (centre - reach) / (1 + z2 / n)),
         max(value, (centre + reach) / (1 + z2 / n)),
-        level,
-        "Wilson",
+        method="Wilson",
     )
 
 
-def around(
-    value: float, draws: list[float], level: float, scale: float, method: str
-) -> Interval:
+def around(value: float, draws: list[float], scale: float, method: str) -> Interval:
     """The interval of an estimate `value`, from the deviations of `draws` from their
     mean, times `scale`.
     """
     draws = torch.tensor(draws, dtype=torch.float64)
-    low, high = _quantiles(((draws - draws.mean()) * scale + value).tolist(), level)
-    return Interval(value, min(low, value), max(high, value), level, method)
+    low, high = _quantiles(((draws - draws.mean()) * scale + value).tolist())
+    return Interval(value, min(low, value), max(high, value), method=method)
 
 
-def _quantiles(values: list[float], level: float) -> tuple[float, float]:
-    edges = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+def _quantiles(values: list[float]) -> tuple[float, float]:
+    edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
     return tuple(torch.tensor(values, dtype=torch.float64).quantile(edges).tolist())
 
 
@@ -149,18 +141,21 @@ def _take(samples: tuple[Tensor, ...], index: Tensor) -> list[Tensor]:
     return [part[index.to(part.device)] for part in samples]
 
 
-def _rows(samples: tuple[Tensor, ...], repeats: int, level: float) -> int:
-    lengths = {len(part) for part in samples}
-    if len(lengths) != 1 or 0 in lengths:
+def check_repeats(repeats: int, name: str = "repeats") -> None:
+    """Raise ValueError for too few draws to show a level of LEVEL."""
+    if repeats * (1 - LEVEL) < 1:
         raise ValueError(
-            f"samples have {', '.join(map(str, sorted(lengths))) or 'no'} rows; "
-            "expected arrays of one length, at least 1"
+            f"{name}={repeats} are too few for level={LEVEL}; use at least "
+            f"{round(1 / (1 - LEVEL)) + 1}"
         )
-    if not 0 < level < 1:
-        raise ValueError(f"level={level} must lie between 0 and 1; 0.95 is usual")
-    if repeats * (1 - level) < 1:
+
+
+def rows_of(samples: Sequence[Tensor]) -> int:
+    """The common number of rows of arrays; raises ValueError where there is none."""
+    lengths = [len(part) for part in samples]
+    if len({*lengths}) != 1 or 0 in lengths:
         raise ValueError(
-            f"repeats={repeats} are too few for level={level}; use at least "
-            f"{round(1 / (1 - level)) + 1}"
+            f"samples have {', '.join(map(str, lengths)) or 'no'} rows; expected "
+            "arrays of one length, at least 1"
         )
-    return lengths.pop()
+    return lengths[0]

@@ -2,29 +2,12 @@
 Unbiased, so it may fall below zero.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ...config.arguments import checked
 from ..inputs import feature_pair
-from .intervals import Interval, around
-
-
-@dataclass(frozen=True)
-class KernelDistance:
-    """`value` and `deviation`: mean and standard deviation over subsets, as the
-    literature prints them; `interval`: of the mean.
-    """
-
-    value: float
-    deviation: float
-    size: int
-    subsets: int
-    interval: Interval
+from .intervals import Interval, around, check_repeats
 
 
 @checked
@@ -56,18 +39,17 @@ def kernel_distance(
     made: Tensor,
     size: int | None = None,
     subsets: int = 100,
-    level: float = 0.95,
     seed: int = 0,
-) -> KernelDistance:
+) -> Interval:
     """Kernel distance (KID in Inception's features): the mean of `squared_mmd` over
     random subsets of `size` of each set.
 
     `size` is 1000 as in the paper, or half of the smaller set if that is less. The
-    estimate is unbiased at any size. The deviation over subsets is for `size` images,
-    not for all n; the interval rescales it by sqrt(size / (n - size)), with n the size
-    of the smaller set (see `half_samples`). Raises ValueError for a size above half of
-    a set, fewer than 2 features per subset, and where `squared_mmd` does. Source:
-    1801.01401.
+    estimate is unbiased at any size. The deviation over subsets, which the literature
+    prints, is for `size` images, not for all n; the interval rescales it by sqrt(size /
+    (n - size)), with n the size of the smaller set (see `half_samples`). Raises
+    ValueError for a size above half of a set, fewer than 2 features per subset, and
+    where `squared_mmd` does. Source: 1801.01401.
     """
     real, made = feature_pair(real, made)
     n = min(len(real), len(made))
@@ -77,10 +59,7 @@ def kernel_distance(
             f"size={size} must be at least 2 and at most half of the smaller "
             f"set, n={n}; leave it out for min(1000, n/2)"
         )
-    if subsets * (1 - level) < 1:
-        raise ValueError(
-            f"subsets={subsets} are too few for level={level}; 100 are usual"
-        )
+    check_repeats(subsets, "subsets")
     generator = torch.Generator().manual_seed(seed)
 
     def some(features: Tensor) -> Tensor:
@@ -91,17 +70,8 @@ def kernel_distance(
         ]
 
     values = [squared_mmd(some(real), some(made)) for _ in range(subsets)]
-    mean, deviation = (
-        torch.tensor(values, dtype=torch.float64).mean().item(),
-        torch.tensor(values, dtype=torch.float64).std(correction=0).item(),
-    )
-    return KernelDistance(
-        mean,
-        deviation,
-        size,
-        subsets,
-        around(mean, values, level, (size / (n - size)) ** 0.5, "subsets"),
-    )
+    mean = torch.tensor(values, dtype=torch.float64).mean().item()
+    return around(mean, values, (size / (n - size)) ** 0.5, "subsets")
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 to its nearest training image.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -2,8 +2,6 @@
 recall, density and coverage, and memorisation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

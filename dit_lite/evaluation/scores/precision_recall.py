@@ -2,8 +2,6 @@
 (Kynkaanniemi et al. 1904.06991).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -2,8 +2,6 @@
 infinitely many?
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...config.arguments import checked
+from .intervals import rows_of
 
 
 class Curve(NamedTuple):
@@ -48,13 +47,7 @@ def sample_size_curve(
     50,000). Raises ValueError for arrays of different lengths, or a count below 1 or
     above n.
     """
-    lengths = {len(part) for part in samples}
-    if len(lengths) != 1:
-        raise ValueError(
-            f"samples have {', '.join(map(str, sorted(lengths))) or 'no'} rows; "
-            "expected arrays of one length"
-        )
-    n = lengths.pop()
+    n = rows_of(samples)
     counts = (
         torch.linspace(n / 10, n, 15).round().long().tolist()
         if counts is None
@@ -109,12 +102,9 @@ def halves(*samples: Tensor, seed: int = 0) -> tuple[list[Tensor], list[Tensor]]
     Their score is the row "real against real"; samples as good as real images score
     near it at that count, above or below.
     """
-    n = len(samples[0])
-    if n < 2 or any(len(part) != n for part in samples):
-        raise ValueError(
-            f"samples have {', '.join(str(len(part)) for part in samples)} rows; "
-            "expected arrays of one length, at least 2"
-        )
+    n = rows_of(samples)
+    if n < 2:
+        raise ValueError("samples have 1 row; two halves need at least 2")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     first, second = (
         [part[some.to(part.device)] for part in samples]

@@ -2,8 +2,6 @@
 coarse structure before fine detail.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -2,8 +2,6 @@
 predicts for every patch of 4x4 pixels whether an object is centred there, and which.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -14,11 +12,10 @@ from ...data.pixels import to_floats
 from ...data.shapes import batch
 from ...data.shapes.reading import ATTRIBUTES
 from ...data.shapes.scene import BACKGROUNDS, MOST, Scenes
-from ...files.environment import page_is_built, resource
-from ...files.pretrained import load_weights
-from ...files.tensors import read_tensors
+from ...files.environment import page_is_built
+from ...files.pretrained import shipped_network
+from ...seeding import seeded
 
-WEIGHTS = "data/checkpoints/shapes-judge.safetensors"
 CELL = 4  # pixels per side
 REACH = 3  # pixels from an object's centre within which a cell answers for it
 SHIFT = 3  # pixels by which pictures are moved in training
@@ -77,8 +74,7 @@ def train_shapes_judge(
     and "unseen". AdamW with a cosine decay.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # of the CPU alone
+    with seeded(seed):
         judge = ShapesJudge()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -160,8 +156,4 @@ def load_shapes_judge() -> ShapesJudge:
     """The judge that ships with dit_lite; its card (data/checkpoints/shapes-judge.md)
     says how good it is.
     """
-    path = resource(WEIGHTS)
-    with torch.random.fork_rng(devices=[]):  # the global generator is left as it was
-        judge = ShapesJudge()
-    load_weights(judge, read_tensors(path)[0], path)
-    return judge.eval().requires_grad_(False)
+    return shipped_network(ShapesJudge, "shapes-judge")

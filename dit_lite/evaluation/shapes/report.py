@@ -1,11 +1,10 @@
 """Did the model draw what was asked? Captions' claims against what the judge sees."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
+from typing import Self
 
 import numpy as np
 import torch
@@ -41,16 +40,16 @@ class CaptionReport:
     objects: Tensor
     seen: Seen
 
-    def accuracy(self, name: str, level: float = 0.95) -> Interval | None:
+    def accuracy(self, name: str) -> Interval | None:
         """The share of claims that hold with Wilson's interval, or None where nothing
         was claimed. Claims about one picture are treated as independent.
         """
         right, asked = int(self.right[name].sum()), int(self.asked[name].sum())
         if not asked:
             return None
-        return share((torch.arange(asked) < right).double(), level)
+        return share((torch.arange(asked) < right).double())
 
-    def only(self, chosen: Tensor) -> CaptionReport:
+    def only(self, chosen: Tensor) -> Self:
         """The report on some of the images: `chosen` (n,) bool or an index; for
         instance `report.only(report.objects == 2)`.
         """

@@ -1,7 +1,5 @@
 """From the judge's cells to a list of objects: what is seen, and where."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

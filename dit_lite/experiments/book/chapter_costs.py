@@ -1,7 +1,5 @@
 """What a chapter costs: minutes to read, seconds to run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

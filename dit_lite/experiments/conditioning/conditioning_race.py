@@ -2,8 +2,6 @@
 and each at its own best learning rate.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -2,15 +2,13 @@
 learning rates up to those at which they diverge.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
 from ...analysis.zero_init import set_modulation
 from ...config import TrainConfig
 from ...evaluation import held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...training import DivergedError, Trainer
 
@@ -62,12 +60,7 @@ def deep_zero_init(
     Rows hold the held-out loss of the averaged weights. A run has diverged when that
     loss is not finite, or not below the loss of a network that outputs zero.
     """
-    cases = [
-        dict(start=start, lr=lr, seed=seed)
-        for seed in seeds
-        for start in STARTS
-        for lr in rates
-    ]
+    cases = grid(seed=seeds, start=STARTS, lr=rates)
     return {"rows": parts.map(one_deep, cases, run=run)}
 
 

@@ -4,8 +4,6 @@ picture of samples and the card. From the top of a checkout:
     python -m dit_lite.experiments.cross_attention._ship runs/shapes
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

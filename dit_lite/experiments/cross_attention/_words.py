@@ -1,7 +1,5 @@
 """Caption models to look at, and the words and masks of two-object pictures."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +14,7 @@ from ...data.shapes.reading import ALIKE, ATTRIBUTES
 from ...data.shapes.words import WORDS
 from ...files.pretrained import load_config
 from ...model import DiT
+from ...seeding import seeded
 from ...training import build_model, load
 
 #: The trained model that experiments look at, and how many seeds of noise, pictures and
@@ -61,8 +60,7 @@ def untrained(model: DiTConfig | str | None, seed: int) -> DiT:
     """
     if not isinstance(model, DiTConfig):
         model = trained(None).config if model is None else load_config(model)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         found = DiT(model)
         for parameter in found.parameters():
             if not parameter.any():

@@ -2,17 +2,14 @@
 token visible, with all padding visible?
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ...analysis import attention_maps
 from ...diffusion import PATHS, diffusion_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...model.conditions import PADDING, Embedded
 from ...training import Trainer
@@ -54,9 +51,8 @@ def attention_sinks(
     padding; `even`, the share that padding would get from uniform attention; and the
     network's loss at that time.
     """
-    arms = [dict(seed=seed, trained=name) for seed in seeds for name in PADDINGS]
-    found = parts.map(one_training, arms, run=run, images=images, times=times)
-    return {"rows": [row for rows in found for row in rows]}
+    arms, shared = grid(seed=seeds, trained=PADDINGS), dict(images=images, times=times)
+    return {"rows": parts.rows(one_training, arms, run=run, **shared)}
 
 
 def one_training(
@@ -73,7 +69,7 @@ def one_training(
     rows = []
     for tested, padding in PADDINGS.items():
         for t in times:
-            with padding_seen(model, padding):
+            with show_padding(model, padding):
                 rows += [
                     dict(seed=seed, trained=trained, tested=tested, t=t) | row
                     for row in masses(model, padding, images, t)
@@ -82,8 +78,8 @@ def one_training(
 
 
 def show_padding(model: nn.Module, padding: Callable[[Tensor], Tensor]):
-    """From now on, let a model attend to some of the padding; returns the handle of a
-    hook.
+    """From now on, or inside `with`, let a model attend to some of the padding; returns
+    the handle of a hook.
     """
 
     def shown(_, inputs: tuple[Tensor], given: Embedded) -> Embedded:
@@ -91,18 +87,6 @@ def show_padding(model: nn.Module, padding: Callable[[Tensor], Tensor]):
         return given._replace(mask=given.mask | padding(blank))
 
     return model.condition.caption.register_forward_hook(shown)
-
-
-@contextmanager
-def padding_seen(
-    model: nn.Module, padding: Callable[[Tensor], Tensor]
-) -> Iterator[None]:
-    """Inside, a model attends to some of the padding."""
-    handle = show_padding(model, padding)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @torch.no_grad()

@@ -1,7 +1,5 @@
 """What is decided when: the caption changes at time tau."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +7,7 @@ from torch import Tensor
 from ...data.shapes import batch
 from ...diffusion import to_images, trajectory
 from ...evaluation.shapes import judge_captions
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.dit import DiT
 from ._words import MODEL, SEEDS, trained
 
@@ -23,19 +21,12 @@ TAUS = [0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     cpu=dict(model=MODEL, seeds=SEEDS, images=40, steps=20, taus=TAUS),
     gpu=dict(model=MODEL, seeds=SEEDS, images=1000, steps=50, taus=TAUS),
 )
-def caption_swap(
-    parts: Parts, model: str | None, seeds: list[int], images: int, steps: int,
-    taus: list[float],
-) -> dict:  # fmt: skip
+def caption_swap(parts: Parts, seeds: list[int], **settings) -> dict:
     """One row per seed, time tau and claim: the share of the first caption's claims
     that hold in the picture, and of the second's, which is used from tau on. At tau = 0
     the first is used throughout, at 1 the second. Each seed draws captions and noise.
     """
-    found = parts.map(
-        one_seed, [dict(seed=seed) for seed in seeds], model=model, images=images,
-        steps=steps, taus=taus,
-    )  # fmt: skip
-    return {"rows": [row for rows in found for row in rows]}
+    return {"rows": parts.rows(one_seed, grid(seed=seeds), **settings)}
 
 
 def one_seed(

@@ -1,7 +1,5 @@
 """Which layers need the words: one layer at a time reads another caption."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 
@@ -9,7 +7,7 @@ from ...analysis import other_words
 from ...data.shapes import batch
 from ...diffusion import sample
 from ...evaluation.shapes import judge_captions
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ._words import MODEL, SEEDS, trained
 
 CLAIMS = ("colour", "shape", "place", "background")
@@ -30,9 +28,8 @@ def captions_by_layer(
     layer -1 is none. Each seed draws captions and noise; the network is the same.
     """
     layers = range(-1, trained(model).config.depth)
-    arms = [dict(seed=seed, layer=i) for seed in seeds for i in layers]
-    found = parts.map(one_layer, arms, model=model, images=images, steps=steps)
-    return {"rows": [row for rows in found for row in rows]}
+    arms, shared = grid(seed=seeds, layer=layers), dict(images=images, steps=steps)
+    return {"rows": parts.rows(one_layer, arms, model=model, **shared)}
 
 
 def one_layer(

@@ -1,7 +1,5 @@
 """How much words that mean nothing for the picture distract from those that do."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +8,7 @@ from ...data.shapes import batch
 from ...data.shapes.words import IDS, PADDING
 from ...diffusion import sample
 from ...evaluation.shapes import judge_captions
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ._words import MODEL, SEEDS, trained
 
 #: Words that carry no meaning by themselves.
@@ -26,19 +24,12 @@ EMPTY = tuple(IDS[word] for word in ("of", "and", "the", "is", "in", "at", "on")
         model=MODEL, seeds=SEEDS, images=1000, steps=25, extra=[0, 1, 2, 4, 8, 12]
     ),
 )
-def distractor_words(
-    parts: Parts, model: str | None, seeds: list[int], images: int, steps: int,
-    extra: list[int],
-) -> dict:  # fmt: skip
+def distractor_words(parts: Parts, seeds: list[int], **settings) -> dict:
     """One row per seed, number of empty words after a short caption, and claim: the
     share of claims that hold. `added` is how many fitted, averaged over captions. Each
     seed draws captions, empty words and noise.
     """
-    found = parts.map(
-        one_seed, [dict(seed=seed) for seed in seeds], model=model, images=images,
-        steps=steps, extra=extra,
-    )  # fmt: skip
-    return {"rows": [row for rows in found for row in rows]}
+    return {"rows": parts.rows(one_seed, grid(seed=seeds), **settings)}
 
 
 def one_seed(

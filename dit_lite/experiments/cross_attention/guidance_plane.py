@@ -1,7 +1,5 @@
 """One guidance weight for what is drawn, and one for where."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -10,7 +8,7 @@ from ...data.shapes.scene import COLOURS, SEEN, SHAPES, place_name
 from ...diffusion import SAMPLERS, Denoiser, time_grid, to_images
 from ...diffusion.noise import ImageNoise
 from ...evaluation.shapes import judge_captions
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.dit import DiT
 from ._words import MODEL, SEEDS, trained
 
@@ -33,12 +31,7 @@ def guidance_plane(
     that hold, calls per step, and how much two pictures of one caption differ (root
     mean square). Each seed draws captions and noise; the network is the same.
     """
-    arms = [
-        dict(seed=seed, w_object=a, w_place=b)
-        for seed in seeds
-        for a in weights
-        for b in weights
-    ]
+    arms = grid(seed=seeds, w_object=weights, w_place=weights)
     return {"rows": parts.map(one_pair, arms, model=model, n=captions, steps=steps)}
 
 

@@ -1,7 +1,5 @@
 """Does dropping heads in training make them dispensable?"""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch
@@ -10,8 +8,9 @@ from ...analysis import drop_heads, without_heads
 from ...config import DiTConfig, TrainConfig
 from ...data import load_data
 from ...evaluation import held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
+from ...lab.tuning import best_setting
 from ...training import Trainer
 
 RATES = [4e-3, 8e-3, 1.6e-2, 3.2e-2]
@@ -38,16 +37,9 @@ def head_dropout(
     """
     shared = dict(steps=steps, images=images, draws=draws)
     tuned = parts.map(
-        one_training,
-        [dict(share=s, lr=lr, seed=max(seeds) + 1) for s in shares for lr in rates],
-        **shared,
+        one_training, grid(share=shares, lr=rates, seed=[max(seeds) + 1]), **shared
     )
-    best = {
-        share: min(
-            (row for row in tuned if row["share"] == share), key=lambda row: row["loss"]
-        )["lr"]
-        for share in shares
-    }
+    best = {share: best_setting(tuned, share=share)["lr"] for share in shares}
     arms = [dict(share=s, lr=best[s], seed=seed) for s in shares for seed in seeds]
     return {"tuning": tuned, "rows": parts.map(one_training, arms, **shared)}
 

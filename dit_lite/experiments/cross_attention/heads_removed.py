@@ -1,7 +1,5 @@
 """What a trained caption model loses without a head."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +9,7 @@ from ...data.pixels import to_floats
 from ...data.shapes import batch
 from ...diffusion import diffusion_loss, sample, to_model_units
 from ...evaluation.shapes import judge_captions
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.dit import DiT
 from ._words import MODEL, SEEDS, trained
 
@@ -37,18 +35,17 @@ def heads_removed(
     object drawn without one cross-attention head, next to the whole network's (layer
     and head -1). Each seed draws pictures, captions and noise; the network is the same.
     """
-    known = dict(model=model)
-    losses = parts.map(
-        without_each, [dict(seed=s, kind=k) for s in seeds for k in KINDS],
-        images=images, draws=draws, **known,
+    rows = parts.rows(
+        without_each, grid(seed=seeds, kind=KINDS),
+        images=images, draws=draws, model=model,
     )  # fmt: skip
-    shape = trained(model).config
-    one = [(-1, -1)] + [(i, j) for i in range(shape.depth) for j in range(shape.heads)]
-    made = parts.map(
-        drawn_without, [dict(seed=s, layer=i, head=j) for s in seeds for i, j in one],
-        images=drawn, steps=steps, **known,
+    c = trained(model).config
+    one = [dict(layer=-1, head=-1), *grid(layer=range(c.depth), head=range(c.heads))]
+    rows += parts.rows(
+        drawn_without, [dict(seed=seed) | head for seed in seeds for head in one],
+        images=drawn, steps=steps, model=model,
     )  # fmt: skip
-    return {"rows": [row for rows in [*losses, *made] for row in rows]}
+    return {"rows": rows}
 
 
 def without_each(

@@ -1,49 +1,29 @@
 """Which layers use the pooled condition and which its tokens, when they can choose?"""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import nn
 
 from ...analysis import rank_correlation
 from ...config import DiTConfig, TrainConfig
-from ...data import Dataset
+from ...data.dataset import Captioned
 from ...diffusion import diffusion_loss, to_model_units
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...lab.tuning import best_setting
 from ...training import DivergedError
 
 SIDE, LEVELS = 16, (60, 110, 160)
+#: Padding, the level of the background, and the bar in each quarter.
+WORDS = ("", "dark", "grey", "light", "horizontal", "vertical")
 RATES = [4e-3, 8e-3, 1.6e-2, 3.2e-2]
 SMALL = dict(patch_size=4, width=48, depth=4, heads=4, data_std=0.5)
 
 
-@dataclass(frozen=True)
-class Panels(Dataset):
-    """Pictures (n, 1, 16, 16) of four bars on a background, and captions (n, 5): the
-    level of the background, 1 to 3, then for each quarter a horizontal bar, 4, or a
-    vertical one, 5.
-    """
-
-    def __post_init__(self):
-        """Captions are no classes."""
-
-    @property
-    def shape(self) -> dict:
-        """The fields of a DiTConfig that the data decide."""
-        return dict(
-            image_size=SIDE, channels=1, condition="caption", vocab_size=6,
-            caption_length=5,
-        )  # fmt: skip
-
-
-def panels(n: int, seed: int) -> Panels:
-    """n pictures in which one word describes every pixel and four words one quarter
-    each, with noise of six levels of 255.
+def panels(n: int, seed: int) -> Captioned:
+    """Pictures (n, 1, 16, 16) of four bars on a background, with noise of six levels of
+    255, and captions (n, 5): one word describes every pixel, the level of the
+    background, and four words one quarter each.
     """
     draw = np.random.default_rng(seed)
     level, stands = draw.integers(3, size=n), draw.integers(2, size=(n, 2, 2))
@@ -54,7 +34,8 @@ def panels(n: int, seed: int) -> Panels:
     images = images + np.array(LEVELS)[level, None, None, None]
     images = images + draw.normal(0, 6, images.shape)
     captions = np.concatenate([1 + level[:, None], 4 + stands.reshape(n, 4)], 1)
-    return Panels("panels", images.round().clip(0, 255).astype(np.uint8), captions, ())
+    images = images.round().clip(0, 255).astype(np.uint8)
+    return Captioned("panels", images, captions, (), words=WORDS)
 
 
 @experiment(
@@ -78,16 +59,10 @@ def layer_shares(
     """
     shared = dict(steps=steps, images=images)
     tuned = parts.map(
-        one_training,
-        [dict(share=s, lr=lr, seed=max(seeds) + 1) for s in shares for lr in rates],
-        **shared,
+        one_training, grid(share=shares, lr=rates, seed=[max(seeds) + 1]), **shared
     )
     best = {share: best_setting(tuned, share=share)["lr"] for share in shares}
-    arms = [
-        dict(share=share, lr=best[share], seed=seed)
-        for share in shares
-        for seed in seeds
-    ]
+    arms = [one | {"lr": best[one["share"]]} for one in grid(share=shares, seed=seeds)]
     return {"tuning": tuned, "rows": parts.map(one_training, arms, **shared)}
 
 
@@ -123,9 +98,8 @@ def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> d
     for field, found in grown.items():
         value = wrong.pooled if field == "pooled" else wrong.tokens[:, 1:]
         for block in model.blocks:
-            handle = fed(block, **{field: value})
-            found.append(loss() - whole)
-            handle.remove()
+            with fed(block, **{field: value}):
+                found.append(loss() - whole)
     given = [float(block.share()) for block in model.blocks]
     return about | dict(
         loss=whole, shares=given, wrong_pooled=grown["pooled"],
@@ -134,9 +108,7 @@ def one_training(share: str, lr: float, seed: int, steps: int, images: int) -> d
 
 
 def fed(block: nn.Module, **fields):
-    """From now on, let a block read other fields of the context; returns the handle of
-    a hook.
-    """
+    """Inside `with`, let a block read other fields of the context."""
     return block.register_forward_pre_hook(
         lambda _, inputs: (inputs[0], inputs[1]._replace(**fields))
     )

@@ -2,14 +2,13 @@
 learn.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ...config import DiTConfig
 from ...diffusion import diffusion_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model import DiT
+from ...seeding import seeded
 
 
 @experiment(
@@ -26,7 +25,7 @@ def one_token(
     over all layers, and how much the layer's output differs between patches, relative
     to its size.
     """
-    arms = [dict(words=words, seed=seed) for words in tokens for seed in seeds]
+    arms = grid(words=tokens, seed=seeds)
     return {"rows": parts.map(one_start, arms, width=width, images=images)}
 
 
@@ -39,8 +38,7 @@ def one_start(words: int, seed: int, width: int, images: int) -> dict:
         condition="caption", vocab_size=12, caption_length=words,
         conditioning="adaln_zero_cross",
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         model = DiT(config)
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():

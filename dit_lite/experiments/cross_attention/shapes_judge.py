@@ -1,7 +1,5 @@
 """How good is the judge of captioned shapes, on pictures that it never saw?"""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -10,7 +8,7 @@ from torch import Tensor
 from ...data.pixels import to_floats
 from ...data.shapes import batch
 from ...evaluation.shapes import judge_captions, load_shapes_judge
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 
 SPLITS = ["test", "unseen"]
 WEARS = ["clean", "blurred", "noisy"]
@@ -29,9 +27,8 @@ def shapes_judge(
     """Every attribute of every object of `images` pictures, one third each with one,
     two and three objects: one row for each split, kind of wear and quantity counted.
     """
-    arms = [dict(split=split, wear=wear) for split in splits for wear in wears]
-    rows = parts.map(one_look, arms, images=images)
-    return {"rows": [row for part in rows for row in part]}
+    arms = grid(split=splits, wear=wears)
+    return {"rows": parts.rows(one_look, arms, images=images)}
 
 
 def one_look(split: str, wear: str, images: int) -> list[dict]:

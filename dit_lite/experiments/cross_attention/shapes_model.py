@@ -1,7 +1,5 @@
 """Does the shipped caption model draw what was asked, and since when?"""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 from pathlib import Path
@@ -62,8 +60,7 @@ def shapes_model(
         for model, n, w in asked
         for group in GROUPS
     ]
-    made = parts.map(one_group, arms, cost=lambda arm: arm["images"], steps=steps)
-    rows = [row for found in made for row in found]
+    rows = parts.rows(one_group, arms, lambda arm: arm["images"], steps=steps)
     rows += [row for one in known.keys() - {now} for row in known[one]]
     order = {group: i for i, group in enumerate(GROUPS)}
     rows.sort(key=lambda row: (row["images_seen"], order[row["group"]]))

@@ -2,8 +2,6 @@
 rate.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 
@@ -14,7 +12,7 @@ from ...data.shapes import batch
 from ...diffusion import sample
 from ...evaluation import held_out, mean_loss
 from ...evaluation.shapes import judge_captions
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...lab.tuning import best_setting
 from ...model.dit import DiT
@@ -63,9 +61,7 @@ def six_ways(
     """
     shared = dict(run=run, images=images, walk=walk)
     tuned = parts.map(
-        one_way,
-        [dict(way=w, lr=lr, seed=max(seeds) + 1) for w in WAYS for lr in rates],
-        **shared,
+        one_way, grid(way=WAYS, lr=rates, seed=[max(seeds) + 1]), **shared
     )
     best = {way: best_setting(tuned, way=way)["lr"] for way in WAYS}
     arms = [dict(way=w, lr=best[w], seed=seed) for w in WAYS for seed in seeds]

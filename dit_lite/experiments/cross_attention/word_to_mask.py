@@ -2,8 +2,6 @@
 changes without it?
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,7 @@ from ...analysis import (
     patch_masks,
 )
 from ...diffusion import PATHS
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.dit import DiT
 from ._words import MODEL, SEEDS, Asked, trained, two_objects, untrained
 
@@ -41,13 +39,9 @@ def word_to_mask(
     `layer` is -1 for the effect, which belongs to the whole network. Each seed draws
     pictures and noise, and also the weights where these are untrained.
     """
-    arms = [
-        dict(seed=seed, network=network)
-        for seed in seeds
-        for network in ("trained", "untrained")
-    ]
-    found = parts.map(one_network, arms, model=model, images=images, times=times)
-    return {"rows": [row for rows in found for row in rows]}
+    arms = grid(seed=seeds, network=("trained", "untrained"))
+    shared = dict(model=model, images=images, times=times)
+    return {"rows": parts.rows(one_network, arms, **shared)}
 
 
 def one_network(

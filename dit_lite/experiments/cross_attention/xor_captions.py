@@ -2,25 +2,22 @@
 condition that repeats the other and with two that each describe one half.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...analysis import mutual_information
 from ...config import DiTConfig, TrainConfig
-from ...data import Dataset
+from ...data.dataset import Captioned
 from ...diffusion import SAMPLERS, Denoiser, time_grid, to_images
 from ...diffusion.guidance import Prediction
 from ...diffusion.noise import ImageNoise
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...model.dit import DiT
 
 SIDE = 8
+WORDS = ("", "G=0", "G=1", "U=0", "U=1")
 #: What the left and right halves of the picture show, 1 for bright, given two coins.
 TASKS = {
     "xor": lambda g, u: (g ^ u, g ^ u),
@@ -31,26 +28,10 @@ TASKS = {
 ASKED = ("G", "U", "both", "each added")
 
 
-@dataclass(frozen=True)
-class Coins(Dataset):
-    """Pictures (n, 1, 8, 8) of two coins, and captions (n, 2) that name both: 1 or 2
-    for G, 3 or 4 for U.
+def coins(task: str, n: int, seed: int) -> Captioned:
+    """Pictures (n, 1, 8, 8) of two coins in a task, with noise of eight levels of 255,
+    and captions (n, 2) that name both: 1 or 2 for G, 3 or 4 for U.
     """
-
-    def __post_init__(self):
-        """Captions are no classes."""
-
-    @property
-    def shape(self) -> dict:
-        """The fields of a DiTConfig that the data decide."""
-        return dict(
-            image_size=SIDE, channels=1, condition="caption", vocab_size=5,
-            caption_length=2, caption_parts=("G", "U"),
-        )  # fmt: skip
-
-
-def coins(task: str, n: int, seed: int) -> Coins:
-    """n pictures of a task, with noise of eight levels of 255."""
     draw = np.random.default_rng(seed)
     g, u = draw.integers(2, size=(2, n))
     if task == "repeats":
@@ -60,7 +41,8 @@ def coins(task: str, n: int, seed: int) -> Coins:
     images = 64 + 128 * np.broadcast_to(halves[:, None, None], (n, 1, SIDE, SIDE))
     images = images + draw.normal(0, 8, images.shape)
     captions = np.stack([1 + g, 3 + u], 1)
-    return Coins("coins", images.round().clip(0, 255).astype(np.uint8), captions, ())
+    images = images.round().clip(0, 255).astype(np.uint8)
+    return Captioned("coins", images, captions, (), words=WORDS)
 
 
 @experiment(
@@ -70,18 +52,15 @@ def coins(task: str, n: int, seed: int) -> Coins:
     cpu=dict(seeds=[0, 1, 2], steps=1000, pictures=1000, walk=10),
     gpu=dict(seeds=[0, 1, 2], steps=4000, pictures=4000, walk=20),
 )
-def xor_captions(
-    parts: Parts, seeds: list[int], steps: int, pictures: int, walk: int
-) -> dict:
+def xor_captions(parts: Parts, seeds: list[int], **settings) -> dict:
     """Small networks with both conditions as tokens, each dropped by itself in
     training: one row for each seed, task and query, with the mutual information in bits
     between the coins and the pictures drawn, and the same for the data (plug-in
     estimates). "each added" adds the guidance of G alone and of U alone (2206.01714 eq.
     11) where "both" goes from G to G and U; all weights are 1.
     """
-    arms = [dict(seed=seed, task=task) for seed in seeds for task in TASKS]
-    found = parts.map(one_task, arms, steps=steps, pictures=pictures, walk=walk)
-    return {"rows": [row for rows in found for row in rows]}
+    arms = grid(seed=seeds, task=TASKS)
+    return {"rows": parts.rows(one_task, arms, **settings)}
 
 
 def one_task(seed: int, task: str, steps: int, pictures: int, walk: int) -> list[dict]:
@@ -91,8 +70,8 @@ def one_task(seed: int, task: str, steps: int, pictures: int, walk: int) -> list
         data="digits", steps=steps, batch_size=256, lr=1e-2, warmup=steps // 10,
         seed=seed, label_dropout=0.15, ema_decay=0.99,
         model=DiTConfig(
-            **data.shape, patch_size=SIDE, width=32, depth=2, heads=2,
-            conditioning="adaln_zero_cross", data_std=0.5,
+            **data.shape, patch_size=SIDE, width=32, depth=2, heads=2, data_std=0.5,
+            conditioning="adaln_zero_cross", caption_parts=("G", "U"),
         ),
     )  # fmt: skip
     model, _ = train_arm(config, [steps], lambda model: None, data=data)

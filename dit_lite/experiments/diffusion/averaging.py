@@ -1,11 +1,9 @@
 """A run's last weights, and their moving average."""
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...data import digits
 from ...evaluation import validation_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import Trainer
 
 
@@ -20,11 +18,7 @@ def averaging(parts: Parts, seeds: list[int], steps: int | None) -> dict:
     """Train at a constant and at a falling learning rate; compare the held-out losses
     of the last and the averaged weights.
     """
-    cases = [
-        dict(schedule=schedule, seed=seed)
-        for schedule in ("constant", "cosine")
-        for seed in seeds
-    ]
+    cases = grid(schedule=("constant", "cosine"), seed=seeds)
     return {"rows": parts.map(one_run, cases, steps=steps)}
 
 

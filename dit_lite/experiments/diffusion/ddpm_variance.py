@@ -2,11 +2,9 @@
 variance, compared at many steps with samplers that follow the velocity.
 """
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...evaluation import evaluate_digits, network_calls
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import train
 
 #: Heun with 40 steps has converged (see `sampling`): the limit of all samplers that
@@ -30,10 +28,7 @@ def ddpm_variance(parts: Parts, seeds: list[int], **settings) -> dict:
     """Score one model per seed, without guidance, with each sampler and number of
     steps; the models are trained as in `sampling`.
     """
-    found = parts.map(
-        one_model_sampled, [dict(seed=seed) for seed in seeds], **settings
-    )
-    return {"rows": [row for rows in found for row in rows]}
+    return {"rows": parts.rows(one_model_sampled, grid(seed=seeds), **settings)}
 
 
 def one_model_sampled(

@@ -2,8 +2,6 @@
 linear denoiser.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -2,8 +2,6 @@
 noise, same steps; times and samplers crossed.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ...config import TrainConfig

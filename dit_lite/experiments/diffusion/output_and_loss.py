@@ -1,7 +1,5 @@
 """What the network outputs, and in which target its error is measured: two knobs."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from torch import Tensor, nn

@@ -2,19 +2,16 @@
 can read.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile
 import time
-from itertools import chain
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from ...evaluation import evaluate_digits
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import load
 
 
@@ -25,24 +22,11 @@ from ...training import load
     cpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
     gpu=dict(seeds=[0, 1, 2], steps=None, per_class=100),
 )
-def quickstart(
-    parts: Parts, seeds: list[int], steps: int | None, per_class: int
-) -> dict:
+def quickstart(parts: Parts, seeds: list[int], **settings) -> dict:
     """Train by the command line as a user does, timing the whole process, and score
     the saved model without and with guidance.
     """
-    return {
-        "rows": list(
-            chain(
-                *parts.map(
-                    one_seed,
-                    [dict(seed=seed) for seed in seeds],
-                    steps=steps,
-                    per_class=per_class,
-                )
-            )
-        )
-    }
+    return {"rows": parts.rows(one_seed, grid(seed=seeds), **settings)}
 
 
 def one_seed(seed: int, steps: int | None, per_class: int) -> list[dict]:

@@ -2,13 +2,9 @@
 are trained once and only sampled differently.
 """
 
-from __future__ import annotations
-
-from itertools import chain
-
 from ...config import TrainConfig
 from ...evaluation import evaluate_digits, network_calls
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import train
 
 SAMPLERS = ["heun", "euler", "dpmpp_2m", "ddim", "ddpm"]
@@ -49,13 +45,7 @@ def sampling(parts: Parts, seeds: list[int], **settings) -> dict:
     """Score one model per seed over the guidance scale (heun), and over samplers x
     steps without guidance.
     """
-    return {
-        "rows": list(
-            chain(
-                *parts.map(one_model, [dict(seed=seed) for seed in seeds], **settings)
-            )
-        )
-    }
+    return {"rows": parts.rows(one_model, grid(seed=seeds), **settings)}
 
 
 def one_model(

@@ -1,11 +1,9 @@
 """The same weights, sampled from several start times, with steps spaced in two ways."""
 
-from __future__ import annotations
-
 from ...config import TrainConfig
 from ...diffusion import SPACINGS
 from ...evaluation import evaluate_digits
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import train
 
 STARTS = [0.999, 0.99, 0.97]
@@ -30,9 +28,8 @@ def start_and_spacing(
     same weights are then sampled by heun, without guidance, from every start with every
     spacing. Even at a start below 1 the initial state is pure noise.
     """
-    cases = [{"objective": name, "seed": seed} for name in objectives for seed in seeds]
-    found = parts.map(one_network, cases, **settings)
-    return {"rows": [row for rows in found for row in rows]}
+    cases = grid(objective=objectives, seed=seeds)
+    return {"rows": parts.rows(one_network, cases, **settings)}
 
 
 def one_network(

@@ -1,7 +1,5 @@
 """A small Transformer on the digits, trained by the processes of one group."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -2,8 +2,6 @@
 and the latency and bandwidth that explain it.
 """
 
-from __future__ import annotations
-
 import time
 
 import torch

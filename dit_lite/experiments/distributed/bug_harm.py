@@ -1,7 +1,5 @@
 """What ten silent bugs of distributed training do to a run that looks healthy."""
 
-from __future__ import annotations
-
 import tempfile
 
 import torch
@@ -12,7 +10,7 @@ from ...distributed.bugs import BUGS
 from ...distributed.processes import run
 from ...distributed.trainer import ParallelTrainer
 from ...distributed.wire import Wire
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ._runs import held_out_loss, run_config, trainer, weights
 
 #: The setting that triggers a bug, where the common run does not.
@@ -59,8 +57,7 @@ def bug_harm(parts: Parts, bugs: list[str], seeds: list[int], steps: int) -> dic
     correct weights moved; `loss` and `right_loss` are held-out losses, `bytes` is the
     bytes of a step relative to the correct ones.
     """
-    cases = [dict(bug=bug, seed=seed) for bug in bugs for seed in seeds]
-    return {"rows": parts.map(one_bug, cases, steps=steps)}
+    return {"rows": parts.map(one_bug, grid(bug=bugs, seed=seeds), steps=steps)}
 
 
 def one_bug(bug: str, seed: int, steps: int) -> dict:

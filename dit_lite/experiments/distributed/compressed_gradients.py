@@ -2,12 +2,10 @@
 error feedback.
 """
 
-from __future__ import annotations
-
 from ...distributed.compression import PowerSGD, Rounded, TopK
 from ...distributed.processes import run
 from ...distributed.trainer import ParallelTrainer
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.tuning import best_setting
 from ._runs import held_out_loss, run_config, trainer
 
@@ -40,7 +38,7 @@ def compressed_gradients(
     the bytes passed to collectives relative to the gradients' own. `best` is the rate
     with the lowest mean loss for each way, and whether the sweep brackets it.
     """
-    cases = [dict(way=way, seed=seed) for way in ways for seed in seeds]
+    cases = grid(way=ways, seed=seeds)
     found = parts.map(one_way, cases, rates=rates, steps=steps)
     rows = [row for part in found for row in part["runs"]]
     return {"rows": rows, "best": [best_setting(rows, way=way) for way in ways]}

@@ -2,8 +2,6 @@
 quadratic and on a Transformer.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -15,7 +13,7 @@ from ...distributed.stale import (
     quadratic_diverges,
     stable_rate,
 )
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training.loop import Trainer
 from ._runs import run_config
 
@@ -36,12 +34,8 @@ def delay_limit(
     `rate` is the quadratic's rate times its curvature, or the Transformer's rate as it
     is, to the relative precision `digits`; `formula` is `stable_rate(delay)`.
     """
-    cases = [dict(problem=QUADRATIC, delay=delay, seed=0) for delay in delays]
-    cases += [
-        dict(problem=TRANSFORMER, delay=delay, seed=seed)
-        for delay in delays
-        for seed in seeds
-    ]
+    cases = grid(problem=[QUADRATIC], delay=delays, seed=[0])
+    cases += grid(problem=[TRANSFORMER], delay=delays, seed=seeds)
     return {"rows": parts.map(one_limit, cases, steps=steps, digits=digits)}
 
 

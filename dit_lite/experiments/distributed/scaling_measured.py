@@ -1,7 +1,5 @@
 """Weak and strong scaling on the cores of this machine, predicted and measured."""
 
-from __future__ import annotations
-
 import statistics
 import time
 

@@ -2,16 +2,12 @@
 the model follow any label, and when an unconditional sample settles on a class.
 """
 
-from __future__ import annotations
-
-from itertools import chain
-
 import torch
 from torch import Tensor
 
 from ...diffusion import Denoiser, start_time, to_images, to_model_units, trajectory
 from ...evaluation import held_out, load_judge
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import load
 from ...training.precision import pick_device
 from ..diffusion.loss_beside_linear import LABELS
@@ -39,10 +35,9 @@ def class_settled(
     samples without a class; the share of predicted images at t that the judge
     classifies like the finished image (`settled`).
     """
-    cases = [{"seed": seed} for seed in seeds]
-    noised = parts.map(noised_digits, cases, times=times)
-    free = parts.map(unconditional_trajectories, cases, samples=samples, steps=steps)
-    return {"rows": list(chain(*noised, *free))}
+    cases, shared = grid(seed=seeds), dict(samples=samples, steps=steps)
+    rows = parts.rows(noised_digits, cases, times=times)
+    return {"rows": rows + parts.rows(unconditional_trajectories, cases, **shared)}
 
 
 @torch.no_grad()

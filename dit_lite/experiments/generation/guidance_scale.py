@@ -2,10 +2,6 @@
 what a classifier can learn from them.
 """
 
-from __future__ import annotations
-
-from itertools import chain
-
 import torch
 from torch import Tensor
 
@@ -23,7 +19,7 @@ from ...evaluation import (
     share,
     train_judge,
 )
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import load, train
 
 EVERYWHERE = [0.0, 1.0]
@@ -82,22 +78,10 @@ def guidance_scale(
     distance between two images of a class in the judge's features, relative to real
     digits.
     """
-    rows = parts.map(
-        one_half,
-        [{"seed": seed} for seed in seeds],
-        images=10 * per_class,
-        judge_steps=judge_steps,
-    )
-    cases = [{"run": run} for run in runs]
-    made = parts.map(
-        one_run,
-        cases,
-        seeds=seeds,
-        per_class=per_class,
-        judge_steps=judge_steps,
-        **settings,
-    )
-    return {"rows": rows + list(chain(*made))}
+    judge = dict(judge_steps=judge_steps)
+    rows = parts.map(one_half, grid(seed=seeds), images=10 * per_class, **judge)
+    settings |= judge | dict(seeds=seeds, per_class=per_class)
+    return {"rows": rows + parts.rows(one_run, grid(run=runs), **settings)}
 
 
 def one_half(seed: int, images: int, judge_steps: int) -> dict:

@@ -1,7 +1,5 @@
 """How good are the judges themselves, on real images that they never saw?"""
 
-from __future__ import annotations
-
 import torch
 
 from ...data import load_data

@@ -2,8 +2,6 @@
 images, and of samples from a model that did memorise.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from functools import lru_cache
 
@@ -14,7 +12,7 @@ from ...config import TrainConfig
 from ...data import load_data
 from ...diffusion import sample
 from ...evaluation import load_extractor, memorisation
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import Trainer, load
 from ...training.precision import pick_device
 
@@ -64,17 +62,12 @@ def memorisation_check(
     distances to the second nearest; `quantiles` and `ratios` are at 5, 25, 50, 75 and
     95 %. `closest` are the eight nearest pairs.
     """
-    cases = [{"model": model, "seed": seed} for model in models for seed in seeds]
     cases = [
         case
-        for case in cases
+        for case in grid(model=models, seed=seeds)
         if "images" not in case["model"] or case["seed"] == seeds[0]
     ]
-    return {
-        "rows": [
-            row for rows in parts.map(one_model, cases, steps=steps) for row in rows
-        ]
-    }
+    return {"rows": parts.rows(one_model, cases, steps=steps)}
 
 
 def one_model(model: dict, seed: int, steps: int) -> list[dict]:

@@ -1,12 +1,10 @@
 """The report on each shipped model: every score of its samples, next to real images."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from ...evaluation import evaluate_model, training_reference
 from ...files.pretrained import origin_of
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import load
 from ...training.precision import pick_device
 
@@ -51,20 +49,12 @@ def reports(
     """One report per model, guidance and seed, as `python -m dit_lite evaluate` gives
     it, in the features of the model's own judge.
     """
-    cases = [
-        dict(model=model, guidance=guidance, seed=seed)
-        for model in models
-        for guidance in guidances
-        for seed in seeds
-    ]
-    return {
-        "rows": parts.map(
-            one_report,
-            cases,
-            cost=lambda part: 1 if part["model"] == "digits" else 6,
-            **settings,
-        )
-    }
+
+    def cost(part: dict) -> float:
+        return 1 if part["model"] == "digits" else 6
+
+    cases = grid(model=models, guidance=guidances, seed=seeds)
+    return {"rows": parts.map(one_report, cases, cost, **settings)}
 
 
 # extracted once for all reports on a model

@@ -2,10 +2,8 @@
 give, and the scores of a set of samples.
 """
 
-from __future__ import annotations
-
 import time
-from itertools import chain, product
+from itertools import product
 
 import torch
 
@@ -18,7 +16,7 @@ from ...evaluation import (
     measure,
     network_calls,
 )
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import load
 from ...training.precision import pick_device
 
@@ -43,28 +41,17 @@ CIFAR = dict(data="cifar10", judge=None, samples=10, limit=100)
     ),
 )  # fmt: skip
 def sampler_steps(
-    parts: Parts,
-    models: list[dict],
-    seeds: list[int],
-    guidances: list[float],
-    samplers: list[str],
-    steps: list[int],
-) -> dict:
+    parts: Parts, models: list[dict], seeds: list[int], guidances: list[float],
+    **settings,
+) -> dict:  # fmt: skip
     """Sample the shipped models with every sampler, from the same noise.
 
     `error` is the root mean squared distance, in [-1,1], to the image that heun reaches
     in `limit` steps; ddpm, which adds noise, has none. `seconds` are per image.
     `sampling` has accuracy, precision and recall over three models.
     """
-    cases = [
-        {"model": model, "seed": seed, "guidance": w}
-        for model, seed, w in product(models, seeds, guidances)
-    ]
-    return {
-        "rows": list(
-            chain(*parts.map(one_noise, cases, samplers=samplers, steps=steps))
-        )
-    }
+    cases = grid(model=models, seed=seeds, guidance=guidances)
+    return {"rows": parts.rows(one_noise, cases, **settings)}
 
 
 def one_noise(

@@ -2,10 +2,6 @@
 Models of several widths, sampled in the same way.
 """
 
-from __future__ import annotations
-
-from itertools import chain, product
-
 import torch
 
 from ...analysis import SHAPES, fit_shape, flops, rank_correlation, slope
@@ -22,7 +18,7 @@ from ...evaluation import (
     mislabelled,
     real_images,
 )
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 
 SCORES = ("accuracy", "precision", "recall", "coverage", "Inception")
@@ -78,36 +74,21 @@ def size_and_class(
     plain and given the held-out loss, both with intervals over models; `shapes` say how
     well three curves fit the accuracy, by Akaike's criterion minus its best value.
     """
-    cases = [{"width": width, "seed": seed} for seed, width in product(seeds, widths)]
-    rows = list(
-        chain(
-            *parts.map(
-                one_model,
-                cases,
-                cost=lambda part: 20 + part["width"],
-                guidances=guidances,
-                **settings,
-            )
-        )
-    )
+
+    def cost(part: dict) -> float:
+        return 20 + part["width"]
+
+    cases = grid(seed=seeds, width=widths)
+    rows = parts.rows(one_model, cases, cost, guidances=guidances, **settings)
     by_guidance = {w: [row for row in rows if row["guidance"] == w] for w in guidances}
-    return {
-        "rows": rows,
-        "slopes": [
+    readings = {"slopes": slopes, "partial": correlations, "shapes": shapes}
+    return {"rows": rows} | {
+        name: [
             {"guidance": w} | line
             for w, some in by_guidance.items()
-            for line in slopes(some)
-        ],
-        "partial": [
-            {"guidance": w} | line
-            for w, some in by_guidance.items()
-            for line in correlations(some)
-        ],
-        "shapes": [
-            {"guidance": w} | line
-            for w, some in by_guidance.items()
-            for line in shapes(some)
-        ],
+            for line in reading(some)
+        ]
+        for name, reading in readings.items()
     }
 
 

@@ -2,10 +2,6 @@
 model recovers, and when a sample's class is settled.
 """
 
-from __future__ import annotations
-
-from itertools import chain, product
-
 import torch
 from torch import Tensor
 
@@ -18,7 +14,7 @@ from ...diffusion import (
     trajectory,
 )
 from ...evaluation import held_out, load_extractor, radial_spectrum, visible_frequency
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import load
 from ...training.precision import pick_device
 
@@ -63,15 +59,9 @@ TIMES = [round(0.05 * i, 2) for i in range(1, 20)]
     ),
 )
 def spectra(
-    parts: Parts,
-    models: list[dict],
-    seeds: list[int],
-    guidances: list[float],
-    times: list[float],
-    images: int,
-    samples: int,
-    steps: int,
-) -> dict:
+    parts: Parts, models: list[dict], seeds: list[int], guidances: list[float],
+    times: list[float], images: int, samples: int, steps: int,
+) -> dict:  # fmt: skip
     """Radial spectra, in cycles per image, in the model's own units, where the noise
     has power 1 at every frequency.
 
@@ -84,13 +74,11 @@ def spectra(
     rows = parts.map(
         one_spectrum, [{"data": model["data"]} for model in models], times=times
     )
-    noised = [model | {"seed": seed} for model, seed in product(models, seeds)]
-    rows += chain(*parts.map(predicted_images, noised, times=times, images=images))
-    sampled = [
-        model | {"seed": seed, "guidance": w}
-        for model, seed, w in product(models, seeds, guidances)
-    ]
-    rows += chain(*parts.map(trajectory_rows, sampled, samples=samples, steps=steps))
+    noised = [model | one for model in models for one in grid(seed=seeds)]
+    rows += parts.rows(predicted_images, noised, times=times, images=images)
+    draws = grid(seed=seeds, guidance=guidances)
+    sampled = [model | draw for model in models for draw in draws]
+    rows += parts.rows(trajectory_rows, sampled, samples=samples, steps=steps)
     return {"rows": rows}
 
 

@@ -2,10 +2,7 @@
 training, and every other length is reconstructed from them afterwards.
 """
 
-from __future__ import annotations
-
 import copy
-from itertools import chain, product
 
 import torch
 
@@ -19,7 +16,7 @@ from ...evaluation import (
     mean_loss,
     real_images,
 )
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.dit import DiT
 from ...training import PowerEMA, Trainer, synthesise
 from ...training.posthoc_ema import FOLLOWED
@@ -73,11 +70,8 @@ def two_averages(
     from the last weights. A row is one set of weights; length 0 is the last weights.
     Samples are unguided.
     """
-    cases = [
-        {"schedule": schedule, "seed": seed}
-        for schedule, seed in product(schedules, seeds)
-    ]
-    return {"rows": list(chain(*parts.map(one_run, cases, **settings)))}
+    cases = grid(schedule=schedules, seed=seeds)
+    return {"rows": parts.rows(one_run, cases, **settings)}
 
 
 def one_run(

@@ -1,7 +1,5 @@
 """One token for the whole image: how wide must it be, and does the target matter?"""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -2,8 +2,6 @@
 and learning rate.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Does a patch know which of its pixels are neighbours?"""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -10,7 +8,7 @@ from einops import rearrange
 from ...config import TrainConfig
 from ...data import Dataset, Loader, load_data
 from ...evaluation import held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 
 
@@ -27,11 +25,7 @@ def pixel_order(parts: Parts, seeds: list[int], steps: int | None, patch: int) -
     """Train on digits as they are and with the pixels of every patch shuffled in the
     same way; held-out loss of both.
     """
-    cases = [
-        {"shuffled": shuffled, "seed": seed}
-        for shuffled in (False, True)
-        for seed in seeds
-    ]
+    cases = grid(shuffled=(False, True), seed=seeds)
     return {"rows": parts.map(one_order, cases, steps=steps, patch=patch)}
 
 

@@ -1,10 +1,8 @@
 """What position information is worth to a token."""
 
-from __future__ import annotations
-
 from ...config import CHOICES, TrainConfig
 from ...evaluation import evaluate_digits, held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...lab.tuning import best_setting
 from ...training import DivergedError
@@ -34,19 +32,11 @@ def positions(
     seed.
     """
     kinds = CHOICES["position"]
-    tuned = parts.map(
-        one_rate,
-        [
-            dict(position=kind, lr=lr, seed=max(seeds) + 1)
-            for kind in kinds for lr in rates
-        ],
-        steps=steps,
-    )  # fmt: skip
+    sweep = grid(position=kinds, lr=rates, seed=[max(seeds) + 1])
+    tuned = parts.map(one_rate, sweep, steps=steps)
     best = {kind: best_setting(tuned, position=kind)["lr"] for kind in kinds}
-    cases = [
-        dict(position=kind, lr=best[kind], seed=seed)
-        for kind in kinds for seed in seeds
-    ]  # fmt: skip
+    arms = grid(position=kinds, seed=seeds)
+    cases = [arm | {"lr": best[arm["position"]]} for arm in arms]
     rows = parts.map(one_position, cases, steps=steps, per_class=per_class)
     return {"tuning": tuned, "rows": rows}
 

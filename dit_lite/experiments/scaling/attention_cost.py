@@ -2,8 +2,6 @@
 and written out, counted on the real module.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

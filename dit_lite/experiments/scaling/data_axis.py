@@ -1,10 +1,6 @@
 """Few images, many passes: where the loss stops falling, and what it stops at."""
 
-from __future__ import annotations
-
-from itertools import product
-
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, points, run_config
 from .scaling_grid import loss_as_trained
 
@@ -34,11 +30,8 @@ def data_axis(
     """Train one model on increasing numbers of the training set's first images, at
     several rates; `rows` are its held-out losses.
     """
-    grid = [
-        dict(distinct=m, lr=lr, seed=seed)
-        for m, lr, seed in product(distinct, rates, seeds)
-    ]
-    return {"rows": points(parts.map(one_run, grid, family=family, **settings))}
+    cases = grid(distinct=distinct, lr=rates, seed=seeds)
+    return {"rows": points(parts.map(one_run, cases, family=family, **settings))}
 
 
 def one_run(

@@ -2,11 +2,7 @@
 same recipe at several rates.
 """
 
-from __future__ import annotations
-
-from itertools import product
-
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import DivergedError
 from ._runs import SHAPES, points
 from .scaling_grid import judged, one_run, predict
@@ -43,12 +39,9 @@ def grid_rates(
     rate; `held_out` its predictions beside the runs of the largest width. Rates at
     which a run diverged have no law.
     """
-    grid = [
-        dict(width=width, seed=seed, lr=lr)
-        for lr, width, seed in product(rates, widths, seeds)
-    ]
+    cases = grid(lr=rates, width=widths, seed=seeds)
     found = parts.map(
-        one_curve, grid, lambda part: 40 + part["width"],
+        one_curve, cases, lambda part: 40 + part["width"],
         family=family, patch_size=patch_size, at=at, **settings,
     )  # fmt: skip
     rows, laws, held = [], [], []

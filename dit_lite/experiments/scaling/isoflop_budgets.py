@@ -2,13 +2,10 @@
 as many images as the budget buys.
 """
 
-from __future__ import annotations
-
 import warnings
-from itertools import product
 
 from ...analysis.scaling_laws import ScalingError, ScalingWarning, isoflop
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import DivergedError
 from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, member, run_config, sizes
 from .scaling_grid import loss_as_trained
@@ -48,12 +45,9 @@ def isoflop_budgets(
     """
 
     def train(budgets: list[float], widths: list[int], rates: list[float]) -> list:
-        grid = [
-            dict(budget=budget, width=width, lr=rate, seed=seed)
-            for budget, width, rate, seed in product(budgets, widths, rates, seeds)
-        ]
+        cases = grid(budget=budgets, width=widths, lr=rates, seed=seeds)
         return parts.map(
-            one_run, grid, lambda part: part["budget"] / part["width"] ** 1.6,
+            one_run, cases, lambda part: part["budget"] / part["width"] ** 1.6,
             family=family, **settings,
         )  # fmt: skip
 

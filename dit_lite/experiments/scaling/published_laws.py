@@ -1,7 +1,5 @@
 """Published tables and laws, refitted and checked: nothing is trained."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

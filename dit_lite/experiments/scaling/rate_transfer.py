@@ -2,14 +2,11 @@
 parametrisation compared with muP.
 """
 
-from __future__ import annotations
-
 import math
-from itertools import product
 
 import numpy as np
 
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.tuning import best_setting
 from ...training import DivergedError
 from ._runs import CIFAR10, SHAPES, limited_to, loss_curve, run_config
@@ -45,17 +42,11 @@ def rate_transfer(
     of its logarithm over that of the width: 0 where it transfers. `drawn` is how many
     different images there are; none repeats where a run sees that many.
     """
-    grid = [
-        dict(mup=mup, width=width, lr=lr, seed=seed)
-        for mup, width, lr, seed in product((False, True), widths, rates, seeds)
-    ]
+    cases = grid(mup=(False, True), width=widths, lr=rates, seed=seeds)
     rows = parts.map(
-        one_run, grid, lambda part: 40 + part["width"], family=family, **settings
+        one_run, cases, lambda part: 40 + part["width"], family=family, **settings
     )
-    best = [
-        best_setting(rows, mup=mup, width=width)
-        for mup in (False, True) for width in widths
-    ]  # fmt: skip
+    best = [best_setting(rows, **arm) for arm in grid(mup=(False, True), width=widths)]
     return {"rows": rows, "best": best, "drift": drift(best)}
 
 

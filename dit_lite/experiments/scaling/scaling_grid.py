@@ -2,17 +2,13 @@
 prediction for the largest, recorded before it is trained.
 """
 
-from __future__ import annotations
-
-from itertools import product
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...data import Dataset
 from ...evaluation import held_out, validation_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...lab.provenance import now
 from ...lab.tuning import best_setting
@@ -72,17 +68,13 @@ def scaling_grid(
     base, largest = family["model"]["base_width"], widths[-1]
     shared = dict(family=family, **settings)
 
-    def grid(some: list[int]) -> list[dict]:
-        return [
-            dict(width=width, patch_size=patch, seed=seed, lr=lr[patch], at=at)
-            for patch, width, seed in product(patches, some, seeds)
-        ]
+    def runs(some: list[int]) -> list[dict]:
+        arms = grid(patch_size=patches, width=some, seed=seeds)
+        return [arm | dict(lr=lr[arm["patch_size"]], at=at) for arm in arms]
 
     def sweep(width: int, some: list[int]) -> list[dict]:
-        return [
-            dict(width=width, patch_size=patch, seed=seed, lr=rate, at=[tuned_for])
-            for patch, rate, seed in product(some, rates, seeds)
-        ]
+        fixed = dict(width=[width], at=[[tuned_for]])
+        return grid(patch_size=some, lr=rates, seed=seeds, **fixed)
 
     def cost(part: dict) -> float:
         # at small widths a step's overhead and drawing the images dominate
@@ -91,11 +83,11 @@ def scaling_grid(
 
     tuning = parts.map(one_rate, sweep(base, patches), cost, **shared)
     lr = {patch: best_setting(tuning, patch_size=patch)["lr"] for patch in patches}
-    small = parts.map(one_run, grid(widths[:-1]), cost, **shared)
+    small = parts.map(one_run, runs(widths[:-1]), cost, **shared)
     ahead = parts.map(
         predict, [dict(curves=small, largest=largest, fit_from=fit_from)], family=family
     )[0]
-    large = parts.map(one_run, grid([largest]), cost, **shared)
+    large = parts.map(one_run, runs([largest]), cost, **shared)
     middle = [patches[len(patches) // 2]]
     tuning += parts.map(one_rate, sweep(largest, middle), cost, **shared)
     return {

@@ -1,14 +1,10 @@
 """A sampling budget: a small model with many steps, or a large one with few?"""
 
-from __future__ import annotations
-
-from itertools import chain, product
-
 import torch
 
 from ...diffusion import sample
 from ...evaluation import extract, load_extractor, make_reference, measure, real_images
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...lab.arms import train_arm
 from ...lab.tuning import best_setting
 from ...training import DivergedError
@@ -40,14 +36,12 @@ def steps_or_size(
     def cost(part: dict) -> float:
         return 40 + part["width"]
 
-    sweep = [
-        dict(width=w, lr=lr, seed=seed) for w, lr, seed in product(widths, rates, seeds)
-    ]
+    sweep = grid(width=widths, lr=rates, seed=seeds)
     tuning = parts.map(one_rate, sweep, cost, family=family, **settings)
     lr = {w: best_setting(tuning, width=w)["lr"] for w in widths}
-    grid = [dict(width=w, lr=lr[w], seed=seed) for w, seed in product(widths, seeds)]
+    arms = [a | {"lr": lr[a["width"]]} for a in grid(width=widths, seed=seeds)]
     settings |= dict(sampling_steps=sampling_steps, per_class=per_class)
-    rows = list(chain(*parts.map(one_model, grid, cost, family=family, **settings)))
+    rows = parts.rows(one_model, arms, cost, family=family, **settings)
     return {"tuning": tuning, "rows": rows, "front": front(rows)}
 
 

@@ -2,8 +2,6 @@
 and the steps that each batch size actually needs.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -13,7 +11,7 @@ from ...data import load_data
 from ...diffusion import diffusion_loss, to_model_units
 from ...diffusion.times import draw_times
 from ...evaluation import held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import Trainer
 from ...training.critical_batch import gradient_noise
 from ...training.underflow import gradients
@@ -51,18 +49,15 @@ def critical_batch(
     from `parts_of` batches.
     """
     shared = dict(model=model, images=images)
-    cases = [
-        dict(batch_size=batch, lr=lr, seed=seed)
-        for seed in seeds for batch in batches for lr in rates
-    ]  # fmt: skip
+    cases = grid(seed=seeds, batch_size=batches, lr=rates)
     rows = parts.map(
         steps_to_target, cases, target=target, most=most, every=every, **shared
     )
-    noise = parts.map(
-        noise_on_the_way, [dict(seed=seed) for seed in seeds], model=model,
+    noise = parts.rows(
+        noise_on_the_way, grid(seed=seeds), model=model,
         lr=rates[min(1, len(rates) - 1)], at=noise_at, parts_of=parts_of,
     )  # fmt: skip
-    return {"rows": rows, "noise": [row for one in noise for row in one]}
+    return {"rows": rows, "noise": noise}
 
 
 def _config(model: dict, batch: int, lr: float, seed: int, steps: int) -> TrainConfig:

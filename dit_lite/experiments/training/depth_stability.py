@@ -2,8 +2,6 @@
 place of the normalisation, one change at a time.
 """
 
-from __future__ import annotations
-
 import math
 from types import MethodType
 
@@ -12,9 +10,10 @@ from torch import Tensor
 
 from ...config import TrainConfig, preset
 from ...data import load_data
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model.context import Context
 from ...model.dit import DiT
+from ...model.hooks import hooked
 from ...training import Trainer
 
 #: Changes of the run and of the model, and the place of the normalisation. `bare` is
@@ -68,27 +67,14 @@ LOOSE = 1e9  # a norm that no gradient reaches
     ),
 )
 def depth_stability(
-    parts: Parts,
-    arms: list[str],
-    rates: list[float],
-    seeds: list[int],
-    model: dict,
-    batch_size: int,
-    steps: int,
-    tail: int,
+    parts: Parts, arms: list[str], rates: list[float], seeds: list[int], **settings
 ) -> dict:
     """One row per arm, rate and seed: the loss of every step, the mean of the last
     `tail`, the largest gradient norm and attention logit, and the share of steps that
     clipping changed.
     """
-    cases = [
-        dict(arm=arm, lr=lr, seed=seed)
-        for seed in seeds
-        for arm in arms
-        for lr in rates
-    ]
-    shared = dict(model=model, batch_size=batch_size, steps=steps, tail=tail)
-    return {"rows": parts.map(one_run, cases, **shared)}
+    cases = grid(seed=seeds, arm=arms, lr=rates)
+    return {"rows": parts.map(one_run, cases, **settings)}
 
 
 def post_norm(model: DiT) -> DiT:
@@ -150,18 +136,19 @@ def _mean(values: list) -> float:
 @torch.no_grad()
 def largest_logit(trainer: Trainer) -> float:
     """The largest |q k| / √d_h of any block on the next batch at t = 0.5."""
-    found, handles = [], []
+    found = []
 
     def look(module, given) -> None:
         q, k, _, _ = module.project(*given)  # (B, h, N, d_h)
         logits = q @ k.transpose(-2, -1) * module.scale  # (B, h, N, N)
         found.append(logits.abs().max().item())
 
-    for block in trainer.model.blocks:
-        handles.append(block.attention.register_forward_pre_hook(look))
+    handles = [
+        block.attention.register_forward_pre_hook(look)
+        for block in trainer.model.blocks
+    ]
     x, y = trainer.loader.next(trainer.generator)
     t = torch.full((len(x),), 0.5, device=x.device)
-    trainer.model(x, t, y)
-    for handle in handles:
-        handle.remove()
+    with hooked(handles):
+        trainer.model(x, t, y)
     return max(found)

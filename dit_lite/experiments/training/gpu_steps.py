@@ -2,8 +2,6 @@
 saves memory. Needs a GPU; nothing is recorded without one.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 

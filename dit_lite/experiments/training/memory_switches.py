@@ -2,8 +2,6 @@
 gradient.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 import torch
@@ -11,8 +9,9 @@ import torch
 from ...analysis import saved_bytes, training_cost
 from ...config import DiTConfig, preset
 from ...diffusion import diffusion_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...model import DiT
+from ...seeding import seeded
 from ...training.memory import checkpoint_blocks, compressed, offloaded
 from ...training.underflow import gradients
 
@@ -47,12 +46,8 @@ def memory_switches(
     the same by the cost table where it has the switch, and the relative error and
     cosine of the gradient against the plain model's.
     """
-    cases = [
-        dict(depth=L, width=D, batch=B, seed=seed)
-        for seed in seeds for L in depths for D in widths for B in batches
-    ]  # fmt: skip
-    found = parts.map(all_switches, cases)
-    return {"rows": [row for rows in found for row in rows]}
+    cases = grid(seed=seeds, depth=depths, width=widths, batch=batches)
+    return {"rows": parts.rows(all_switches, cases)}
 
 
 def all_switches(depth: int, width: int, batch: int, seed: int) -> list[dict]:
@@ -77,8 +72,7 @@ def all_switches(depth: int, width: int, batch: int, seed: int) -> list[dict]:
 
 def model_and_batch(config: DiTConfig, batch: int, seed: int) -> tuple[DiT, tuple]:
     """A model with open gates, and the images, labels, times and noise of a batch."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = DiT(config)
         for p in model.parameters():
             p.data.add_(0.02 * torch.randn(p.shape))

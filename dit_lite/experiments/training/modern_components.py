@@ -1,7 +1,5 @@
 """What came after the paper, one option at a time and all together, at equal time."""
 
-from __future__ import annotations
-
 import math
 import time
 

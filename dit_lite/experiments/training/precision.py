@@ -1,13 +1,11 @@
 """What 16 bits lose: gradients that underflow, weights that stop moving."""
 
-from __future__ import annotations
-
 import torch
 
 from ...config import TrainConfig, preset
 from ...data import load_data
 from ...evaluation import held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import Trainer
 from ...training.underflow import gradients, largest_safe_scale, underflow
 
@@ -32,9 +30,8 @@ WEIGHTS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
     ),
 )  # fmt: skip
 def precision(
-    parts: Parts, weights: list[str], rates: list[float], seeds: list[int], steps: int,
-    batch_size: int, model: dict, images: int | None,
-) -> dict:  # fmt: skip
+    parts: Parts, weights: list[str], rates: list[float], seeds: list[int], **settings
+) -> dict:
     """One row per type of the weights, rate and seed: held-out loss of the weights as
     they are and of their average, the share of weights that the last step moved, and
     what fp16 would have lost of the last gradient, unscaled and scaled.
@@ -43,12 +40,8 @@ def precision(
     copy, which is what a 16-bit model under a plain optimiser does. The average is
     rounded too.
     """
-    cases = [
-        dict(kind=kind, lr=lr, seed=seed)
-        for seed in seeds for kind in weights for lr in rates
-    ]  # fmt: skip
-    shared = dict(steps=steps, batch_size=batch_size, model=model, images=images)
-    return {"rows": parts.map(one_run, cases, **shared)}
+    cases = grid(seed=seeds, kind=weights, lr=rates)
+    return {"rows": parts.map(one_run, cases, **settings)}
 
 
 def one_run(

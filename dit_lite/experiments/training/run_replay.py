@@ -2,8 +2,6 @@
 curve and with samples from its weights.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -12,7 +10,7 @@ from ...config import TrainConfig, preset
 from ...data import load_data
 from ...diffusion import sample
 from ...evaluation import held_out, mean_loss
-from ...lab import Parts, experiment
+from ...lab import Parts, experiment, grid
 from ...training import EMA, Trainer
 
 
@@ -38,23 +36,15 @@ from ...training import EMA, Trainer
 )  # fmt: skip
 def run_replay(
     parts: Parts, rates: list[float], warm: list[float], batches: list[int],
-    decays: list[float], seeds: list[int], model: dict, images: int, looks: int,
-    held_out_images: int | None,
+    seeds: list[int], **settings,
 ) -> dict:  # fmt: skip
     """All runs see `images` images. One row per rate, share of warm-up, batch size and
     seed: the mean training loss of each twentieth of the run, and at `looks` evenly
     spaced steps the held-out loss by decay; for the first seed also ten digits drawn
     with each average, (decays, looks, 10, 8, 8), pixels 0 to 255.
     """
-    cases = [
-        dict(lr=lr, warm=share, batch_size=batch, seed=seed)
-        for seed in seeds for batch in batches for share in warm for lr in rates
-    ]  # fmt: skip
-    shared = dict(
-        decays=decays, model=model, images=images, looks=looks, draws=seeds[0],
-        held_out_images=held_out_images,
-    )  # fmt: skip
-    return {"rows": parts.map(one_run, cases, **shared)}
+    cases = grid(seed=seeds, batch_size=batches, warm=warm, lr=rates)
+    return {"rows": parts.map(one_run, cases, draws=seeds[0], **settings)}
 
 
 def one_run(

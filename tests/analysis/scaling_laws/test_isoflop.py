@@ -37,7 +37,7 @@ def test_equal_exponents_on_a_centred_grid_are_found_exactly():
     )
     np.testing.assert_allclose(found.loss, [b.loss for b in best], rtol=0.01)
     assert found.exponent == pytest.approx(0.5, abs=1e-6)
-    assert found.best_size(1e18) == pytest.approx(
+    assert found.factor * 1e18**found.exponent == pytest.approx(
         EQUAL.optimum(1e18).parameters, rel=1e-4
     )
 

@@ -10,7 +10,6 @@ from dit_lite.analysis.scaling_laws import (
     ScalingError,
     ScalingWarning,
     fit_scaling_law,
-    predict_held_out,
 )
 
 NAMES = ("E", "A", "alpha", "B", "beta")
@@ -149,18 +148,13 @@ def test_the_optimum_is_the_lowest_on_the_line_of_equal_compute():
 
 def test_the_largest_size_is_predicted_from_the_others():
     psi, n, loss, runs = losses(RNG(3))
-    found = predict_held_out(psi, n, loss, psi == psi.max(), runs=runs)
-    assert len(found.loss) == 15
-    assert np.abs(found.errors).max() < 0.05
-    assert found.covered >= 0.8
-    assert len(found.law.points) == 75
-
-
-@pytest.mark.parametrize("held", [np.zeros(90, bool), np.ones(90, bool), np.zeros(90)])
-def test_a_mask_that_holds_out_nothing_or_all_is_refused(held):
-    psi, n, loss, _ = losses(RNG(0))
-    with pytest.raises(ScalingError, match="give a mask of"):
-        predict_held_out(psi, n, loss, held)
+    held = psi == psi.max()
+    law = fit_scaling_law(psi[~held], n[~held], loss[~held], runs=runs[~held])
+    assert (len(law.points), held.sum()) == (75, 15)
+    error = law.predict(psi[held], n[held]) / loss[held] - 1
+    assert np.abs(error).max() < 0.05
+    low, high = law.predict_interval(psi[held], n[held])
+    assert ((low <= loss[held]) & (loss[held] <= high)).mean() >= 0.8
 
 
 def changed(**changes):

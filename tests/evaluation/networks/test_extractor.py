@@ -111,7 +111,7 @@ def test_an_unknown_extractor_is_refused_with_those_there_are():
     ("labels", "reference", "said"),
     [
         ([0, 1, 2], [0, 0, 2], "the reference holds no image of class 1; sample only"),
-        ([0, 3], [0], "labels hold 3, which is not one of the 3 classes"),
+        ([0, 3], [0], "labels hold 3; classes count from 0, and there are 3"),
         ([0], [0, -1], "reference labels hold -1"),
     ],
 )

@@ -77,7 +77,7 @@ def test_samples_of_nan_teach_nothing():
             spots([-1.0, 0.0, 1.0]),
             [0, 1],
             ValueError,
-            r"labels have shape \(2,\); expected one class number for each of 3 images",
+            r"labels have shape \(2,\); expected \(3,\), one per image",
         ),
     ],
 )

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dit_lite.evaluation import density_coverage, expected_coverage, precision_recall
+from dit_lite.evaluation import density_coverage, precision_recall
 
 
 def features(n: int, seed: int, size: int = 5, shift: float = 0.0) -> torch.Tensor:
@@ -13,6 +13,14 @@ def features(n: int, seed: int, size: int = 5, shift: float = 0.0) -> torch.Tens
         )
         + shift
     )
+
+
+def expected_coverage(n: int, m: int, k: int = 5) -> float:
+    """Of n real images by m others as good (2002.09797 lemma 2)."""
+    missed = 1.0
+    for i in range(1, k + 1):
+        missed *= (n - i) / (n + m - i)
+    return 1 - missed
 
 
 def by_loops(real, made, k: int) -> tuple[float, float]:

@@ -82,15 +82,13 @@ def test_it_is_unbiased_at_ten_samples_as_at_hundred():
 def test_subsets_agree_with_the_whole_and_repeat():
     real, made = features(400, 0), features(300, 1, shift=0.5)
     found = kernel_distance(real, made)
-    assert (found.size, found.subsets) == (150, 100)
-    assert found.interval.low < squared_mmd(real, made) < found.interval.high
-    assert found.interval.low < found.value < found.interval.high
+    assert found.low < squared_mmd(real, made) < found.high
+    assert found.low < found.value < found.high
+    assert kernel_distance(real, made, size=150) == found
     assert kernel_distance(real, made) == found
     assert kernel_distance(real, made, seed=1) != found
-    assert (
-        kernel_distance(features(2000, 0), features(2400, 1), subsets=2, level=0.5).size
-        == 1000
-    )
+    many = features(2000, 0), features(2400, 1)
+    assert kernel_distance(*many, subsets=20) == kernel_distance(*many, 1000, 20)
 
 
 def test_the_interval_of_few_in_a_subset_is_scaled_to_all():
@@ -106,8 +104,7 @@ def test_the_interval_of_few_in_a_subset_is_scaled_to_all():
     found = kernel_distance(
         features(200, 0), features(200, 1, shift=0.7), size=20, subsets=300
     )
-    assert found.deviation > 2 * spread
-    assert 0.5 < (found.interval.high - found.interval.low) / (3.92 * spread) < 2.2
+    assert 0.5 < (found.high - found.low) / (3.92 * spread) < 2.2
 
 
 @pytest.mark.parametrize(

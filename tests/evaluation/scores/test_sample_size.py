@@ -93,7 +93,7 @@ def test_halves_are_two_disjoint_parts_whose_rows_belong_together():
         ),
         (
             lambda: sample_size_curve(len, torch.ones(5), torch.ones(4)),
-            "samples have 4, 5 rows",
+            "samples have 5, 4 rows",
         ),
         (
             lambda: sample_size_curve(len, torch.ones(50), repeats=0),
