@@ -59,7 +59,7 @@ def test_padding_takes_attention_only_where_it_is_seen(model):
     paddings = attention_sinks.PADDINGS
     rows = {}
     for name, padding in paddings.items():
-        with attention_sinks.padding_seen(model, padding):
+        with attention_sinks.show_padding(model, padding):
             rows[name] = attention_sinks.masses(model, padding, 6, 0.5)[0]
     assert rows["masked"]["padding"] == rows["masked"]["even"] == 0
     assert 0 < rows["null token"]["padding"] < rows["unmasked"]["padding"] < 1
