@@ -6,7 +6,7 @@ from .chance import agree_by_chance, partial_by_chance
 from .coordinates import Coordinates, coordinate_check
 from .cost_matching import MatchedModel, match_cost, match_cost_on_grid
 from .cost_table import cost_formulas
-from .counting import Counted, count_macs, median_seconds
+from .counting import Counted, count_macs, thread_seconds
 from .flops import Cost, Costs, flops
 from .gradients import GROUPS, gradient_table, group_norms
 from .heads import (
@@ -53,9 +53,9 @@ __all__ = [
     "entropy", "fit_scaling_law", "fit_shape", "flops", "gradient_table", "group_norms",
     "head_divergence", "head_importance", "head_specificity", "hold_at_null",
     "hold_at_zero", "influence", "initial_branches", "localisation", "mass_per_scale",
-    "match_cost", "match_cost_on_grid", "mean_distance", "median_seconds", "model_size",
+    "match_cost", "match_cost_on_grid", "mean_distance", "model_size",
     "modulation_vectors", "mutual_information", "other_words", "overlap",
     "partial_by_chance", "patch_masks", "rank_correlation", "read_class", "read_number",
-    "saved_bytes", "set_modulation", "slope", "training_cost", "velocity_loss",
-    "without_heads",
+    "saved_bytes", "set_modulation", "slope", "thread_seconds", "training_cost",
+    "velocity_loss", "without_heads",
 ]  # fmt: skip

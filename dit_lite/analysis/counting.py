@@ -1,10 +1,9 @@
-"""Measured costs: multiply-adds by torch's own counter, and seconds by the clock. They
-check the closed form of flops.py.
+"""Measured costs: multiply-adds by torch's own counter, and seconds of the processor.
+They check the closed form of flops.py.
 """
 
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any, NamedTuple
 
 import torch
@@ -86,28 +85,31 @@ def _as_registered(formula: Callable) -> Callable:
     return same
 
 
-def median_seconds(run: Callable[[], Any], warmup: int = 3, repeats: int = 10) -> float:
-    """Median seconds of a call of `run`, after `warmup` calls that are not counted;
-    waits for the GPU when this process uses one.
+def thread_seconds(
+    runs: dict[Any, Callable[[], Any]], rounds: int = 5, least: float = 0.02
+) -> dict[Any, float]:
+    """Processor seconds that a call of each of `runs` takes on one thread.
 
-    The median is not affected by a few disturbed calls. Raises ConfigError for an
-    invalid number of calls.
+    Time in which other programs have the processor does not count. The runs take turns,
+    each called for at least `least` seconds, and the fastest of `rounds` turns counts:
+    what disturbs a turn can only slow it down. CPU only. Raises ConfigError for an
+    invalid number of rounds.
     """
-    repeats = Whole(1)("repeats", repeats)
-    for _ in range(Whole(0)("warmup", warmup)):
+    rounds = Whole(1)("rounds", rounds)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        turns = [
+            {k: _turn(run, least) for k, run in runs.items()} for _ in range(rounds)
+        ]
+    finally:
+        torch.set_num_threads(threads)
+    return {name: min(turn[name] for turn in turns) for name in runs}
+
+
+def _turn(run: Callable[[], Any], least: float) -> float:
+    began, calls, spent = time.thread_time(), 0, 0.0
+    while not calls or spent < least:
         run()
-    return median(_seconds(run) for _ in range(repeats))
-
-
-def _seconds(run: Callable[[], Any]) -> float:
-    _wait()
-    began = time.perf_counter()
-    run()
-    _wait()
-    return time.perf_counter() - began
-
-
-def _wait() -> None:
-    # kernels run after the call that launched them has returned
-    if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+        calls, spent = calls + 1, time.thread_time() - began
+    return spent / calls

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dit_lite import ConfigError, DiT, flops, preset
-from dit_lite.analysis import count_macs, median_seconds
+from dit_lite.analysis import count_macs, thread_seconds
 
 
 def test_training_costs_three_forwards(tiny):
@@ -43,27 +43,50 @@ def test_counting_leaves_the_model_and_the_random_state_alone(tiny):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_the_median_ignores_the_first_calls_and_a_slow_one():
+def test_seconds_are_those_of_the_thread_and_grow_with_its_work():
+    small, large = torch.randn(96, 96), torch.randn(384, 384)
+    found = thread_seconds(
+        {
+            "asleep": lambda: time.sleep(0.02),
+            "small": lambda: small @ small,
+            "large": lambda: large @ large,
+        },
+        rounds=3,
+        least=0.002,
+    )
+    assert found["asleep"] < 0.005
+    assert 16 < found["large"] / found["small"] < 256  # 64 times the multiply-adds
+
+
+def test_the_least_disturbed_turn_counts():
     calls = []
 
     def run():
         calls.append(None)
-        time.sleep(0.05 if len(calls) in (1, 4) else 0.001)
+        for _ in range(3_000_000 if len(calls) in (1, 3) else 1_000):
+            pass
 
-    assert 0.001 <= median_seconds(run, warmup=2, repeats=5) < 0.02
-    assert len(calls) == 7
-
-
-@pytest.mark.parametrize("wrong", [dict(warmup=-1), dict(repeats=0), dict(repeats=2.0)])
-def test_wrong_numbers_of_calls_are_named(wrong):
-    (name, value), = wrong.items()  # fmt: skip
-    with pytest.raises(ConfigError, match=f"{name}={value}"):
-        median_seconds(lambda: None, **wrong)
+    assert thread_seconds({"run": run}, rounds=3, least=0)["run"] < 0.005
+    assert len(calls) == 3
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_the_timer_waits_for_the_gpu():
-    a = torch.randn(8192, 8192, device="cuda")
-    # no GPU is faster than this in fp32
-    assert median_seconds(lambda: a @ a) > 2 * 8192**3 / 2e15
+def test_timing_leaves_the_number_of_threads_alone():
+    before, seen = torch.get_num_threads(), []
+
+    def run():
+        seen.append(torch.get_num_threads())
+        raise KeyError("in the middle")
+
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError):
+            thread_seconds({"run": run})
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("rounds", [0, 2.0, True])
+def test_a_wrong_number_of_rounds_is_named(rounds):
+    with pytest.raises(ConfigError, match=f"rounds={rounds}"):
+        thread_seconds({"run": list}, rounds=rounds)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from dit_lite import train
 from dit_lite.experiments.cross_attention import _ship, _words
+from dit_lite.files.environment import resource
 from dit_lite.files.pretrained import CONFIG, WEIGHTS
 from dit_lite.lab import all_experiments, load_result
 from dit_lite.training import load
@@ -19,7 +20,8 @@ SMALL = dict(images=4, few=2, guidance=2.0, guidances=[1.0], steps=2, earlier=No
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """An empty checkout into which a model is shipped."""
+    """A checkout into which a model is shipped: it has the judge alone."""
+    judge = resource("data/checkpoints/shapes-judge.safetensors")
     for module in (
         "files.pretrained", "lab.results", "lab.archive",
         "experiments.cross_attention._ship",
@@ -28,6 +30,7 @@ def checkout(tmp_path, monkeypatch):
     settings = all_experiments()["shapes_model"].settings
     monkeypatch.setitem(settings, "cpu", SMALL)
     (tmp_path / "data/checkpoints").mkdir(parents=True)
+    (tmp_path / "data/checkpoints" / judge.name).symlink_to(judge)
     return tmp_path
 
 
