@@ -137,7 +137,7 @@ def test_a_code_cell_fits_on_a_screen(chapter):
     for cell in chapter["cells"]:
         if cell["cell_type"] == "code":
             lines = len("".join(cell["source"]).splitlines())
-            assert lines <= (75 if hidden(cell) else 25), cell["id"]
+            assert lines <= (30 if hidden(cell) else 25), cell["id"]
 
 
 def test_tables_filters_and_progress_are_calls_of_the_package(chapter):
