@@ -25,6 +25,8 @@ def copy(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for page in (*ROOT.glob("book/**/*.md"), *ROOT.glob("book/chapters/*.ipynb")):
+        if "_build" in page.parts:  # a book that was built here
+            continue
         there = tmp_path / page.relative_to(ROOT)
         there.parent.mkdir(exist_ok=True)
         if not there.exists():

@@ -94,6 +94,7 @@ def test_a_prediction_hides_its_answer_until_the_reader_commits(name, in_the_dar
     )
     assert boxes.count() >= 4
     for box in boxes.all():
+        box.evaluate("box => box.closest('details')?.setAttribute('open', '')")
         reveal = box.locator("button", has_text="Reveal")
         assert reveal.is_disabled()
         before = box.inner_text()
