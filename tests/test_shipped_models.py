@@ -27,7 +27,10 @@ def test_every_shipped_model_loads_has_a_card_and_is_small():
             "caption": (config.words, config.vocab_size),
         }[config.condition]
         assert len(named) == count
-        assert "Licence" in (DATA / "checkpoints" / name / "README.md").read_text()
+        card = (DATA / "checkpoints" / name / "README.md").read_text()
+        assert "Licence" in card
+        for path in re.findall(r"data/results/[\w/]+\.json", card):
+            assert (DATA.parent / path).exists()
         assert (DATA / "checkpoints" / name / "model.safetensors").stat().st_size < 12e6
 
 

@@ -57,10 +57,10 @@ def training_cost(
     "adamw" or "muon"; split "ddp", "zero1", "zero2" or "zero3"; `length` counts `unit`
     "steps" or "images". A machine of `cost_formulas()` may be changed by peak, share,
     memory, link, latency, overlap (80 % by default) and price. Activation bytes are
-    exact in fp32 on the CPU, and also there with `precision` "bf16" except for the
-    copies of the weights, of which autograd keeps only the matrices; GPU kernels and
-    compilers keep other activations. Raises ConfigError, naming the argument. Source:
-    the module's docstring.
+    exact in fp32 on the CPU, and also there with `precision` "bf16" and kernel "naive",
+    except for the copies of the weights, of which autograd keeps only the matrices; GPU
+    kernels and compilers keep other activations. Raises ConfigError, naming the
+    argument. Source: the module's docstring.
     """
     table = cost_formulas()
     if not isinstance(config, DiTConfig):

@@ -76,7 +76,8 @@ class Heads(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """The result of each head, (B, h, N, d_h)."""
-        if self.fused:
+        # torch's fused kernel for CPUs has a slow backward pass in bf16
+        if self.fused and not (q.is_cpu and q.dtype == torch.bfloat16):
             return F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
         return self.weights(q, k, mask) @ v
 

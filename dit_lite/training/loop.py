@@ -199,7 +199,8 @@ class Trainer:
         loss = self.backward(x, y, t, eps)
         norm = self.clip()
         set_rate(self.optimiser, self.rate())
-        self.optimiser.step()
+        with self.autocast:  # Muon's products
+            self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.ema.update()
         self.step += 1

@@ -15,11 +15,9 @@ ITERATIONS = 5
 
 def orthogonalise(matrices: Tensor) -> Tensor:
     """The nearest matrices whose singular values are about 1 (0.7 to 1.2): (n, rows,
-    columns) -> the same shape, by a Newton-Schulz iteration.
-
-    It runs in bf16 on a GPU, and in the type of `matrices` elsewhere.
+    columns) -> the same shape, by a Newton-Schulz iteration. Autocast sets its type.
     """
-    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    x = matrices
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     # no singular value is above 1 now

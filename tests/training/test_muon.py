@@ -36,12 +36,14 @@ def test_singular_values_become_about_one_and_directions_stay(shape):
     ).abs().max() < 1e-3
 
 
-def test_a_step_is_that_of_torch():
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_step_is_that_of_torch(bf16):
     """torch's runs its iteration in bf16, hence the tolerance."""
     if not hasattr(torch.optim, "Muon"):
         pytest.skip("torch has Muon since 2.9")
     mine, theirs = matrices(), matrices()
-    descend(Muon(mine, 0.1, weight_decay=0.3), mine, 4)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        descend(Muon(mine, 0.1, weight_decay=0.3), mine, 4)
     descend(
         torch.optim.Muon(
             theirs, 0.1, weight_decay=0.3, momentum=0.95, adjust_lr_fn="match_rms_adamw"

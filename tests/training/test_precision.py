@@ -58,10 +58,24 @@ def test_a_device_that_cannot_be_used_is_refused(name):
         pick_device(name)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "tf32"])
-def test_the_arithmetic_of_a_gpu_is_refused_on_a_cpu(short, precision):
+def test_the_arithmetic_of_a_gpu_is_refused_on_a_cpu(short):
     with pytest.raises(
-        ConfigError, match=f"precision='{precision}' needs a GPU, and this run uses cpu"
+        ConfigError, match="precision='tf32' needs a GPU, and this run uses cpu"
     ):
-        train(short(precision=precision, device="cpu"), progress=False)
+        train(short(precision="tf32", device="cpu"), progress=False)
     assert isinstance(autocast("fp32", torch.device("cpu")), contextlib.nullcontext)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_bf16_on_a_cpu_differs_by_rounding_only(short, optimiser):
+    """Weights stay in fp32, so neither a step nor a loss is rounded to 8 bits."""
+    full, half = (
+        train(
+            short(precision=precision, device="cpu", optimiser=optimiser),
+            progress=False,
+        )
+        for precision in ("fp32", "bf16")
+    )
+    assert {p.dtype for p in half.model.parameters()} == {torch.float32}
+    for a, b in zip(full.metrics, half.metrics, strict=True):
+        assert 0 < abs(a["loss"] - b["loss"]) < 0.01 * a["loss"]
