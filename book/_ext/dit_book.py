@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 
 import chapters
+from citations import papers
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -66,6 +67,9 @@ PRINTED = re.compile(
 CARD = re.compile(
     r"<details><summary><strong>([A-Z0-9]+-\d+)</strong>(.*?)</p></details>", re.S
 )
+CITE = re.compile(r"<cite>.*?</cite>")
+#: A paper in the source of a claim: by its number at arXiv, or by its doi.
+PAPER = re.compile(r"(?<![\d./])(\d{4}\.\d{5})\b|\bdoi (10\.[^\s,;)<]+)")
 #: What holds no sentences. Then the spaces at which a line must not end, 39 % and w =
 #: 1, the place of the space that Python's own format of a share leaves out, and a
 #: hyphen that is a minus.
@@ -297,7 +301,7 @@ class ClaimTable(SphinxDirective):
                 f"*{plain(claim['statement'])}*",
                 "",
                 f"*The right statement.* {plain(claim['right'])} "
-                f"({plain(claim['source'])})",
+                f"({with_papers(plain(claim['source']), '[{label}]({address})')})",
                 *(["", f"*Tested in* {cells}"] if cells else []),
                 ":::",
                 "",
@@ -308,6 +312,21 @@ class ClaimTable(SphinxDirective):
             *self.parse_text_to_nodes("\n".join(lines)),
             nodes.raw("", f"<script>{script}</script>", format="html"),
         ]
+
+
+def with_papers(source: str, form: str) -> str:
+    """The source of a claim with every paper in a form such as "[{label}]({address})":
+    author and year where references.bib has them, its number where not.
+    """
+    labels = {address: label for label, address in papers().values()}
+
+    def paper(found: re.Match) -> str:
+        number, doi = found.groups()
+        where = f"arxiv.org/abs/{number}" if number else f"doi.org/{doi}"
+        address = f"https://{where}"
+        return form.format(label=labels.get(address, found[0]), address=address)
+
+    return PAPER.sub(paper, source)
 
 
 def tested_in() -> dict[str, list[str]]:
@@ -404,8 +423,12 @@ def linked(body: str, pathto) -> str:
         place = "" if name in seen else f' id="claim-{name}"'
         seen.add(name)
         where = f"{pathto('appendix/claims')}#{name.lower()}"
+        said = CITE.sub(
+            lambda cite: with_papers(cite[0], '<a href="{address}">{label}</a>'),
+            found[2],
+        )
         return (
-            f"<details{place}><summary><strong>{name}</strong>{found[2]}"
+            f"<details{place}><summary><strong>{name}</strong>{said}"
             f' <a href="{where}">In the ledger.</a></p></details>'
         )
 

@@ -33,8 +33,8 @@ def table(
     digits: int | None = 3,
 ) -> Table:
     """A table with the columns `head` ("width | loss", or a list), from rows of cells:
-    text as it is, counts with thousands separators, numbers with `digits` decimals, and
-    arrays of one value per seed as mean ± standard deviation. Where values differ by
+    text as it is, numbers with thousands separators and, unless they are counts, with
+    `digits` decimals, and arrays of one value per seed as mean ± standard deviation. Where values differ by
     orders of magnitude, `digits=None` gives each its own decimals.
 
     `note` is Markdown below the table. Raises ValueError for a row of another length.
@@ -83,5 +83,5 @@ def _cell(value, digits: int | None) -> str:
     if isinstance(value, numbers.Integral):
         return f"{value:,}"
     if isinstance(value, numbers.Real):
-        return f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
+        return f"{value:.3g}" if digits is None else f"{value:,.{digits}f}"
     return mean_std(value, digits)
