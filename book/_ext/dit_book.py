@@ -69,7 +69,7 @@ CARD = re.compile(
 )
 CITE = re.compile(r"<cite>.*?</cite>")
 #: A paper in the source of a claim: by its number at arXiv, or by its doi.
-PAPER = re.compile(r"(?<![\d./])(\d{4}\.\d{5})\b|\bdoi (10\.[^\s,;)<]+)")
+PAPER = re.compile(r"(?<![\d./])(\d{4}\.\d{4,5})\b|\bdoi (10\.[^\s,;)<]+)")
 #: What holds no sentences. Then the spaces at which a line must not end, 39 % and w =
 #: 1, the place of the space that Python's own format of a share leaves out, and a
 #: hyphen that is a minus.
@@ -324,7 +324,7 @@ def with_papers(source: str, form: str) -> str:
         number, doi = found.groups()
         where = f"arxiv.org/abs/{number}" if number else f"doi.org/{doi}"
         address = f"https://{where}"
-        return form.format(label=labels.get(address, found[0]), address=address)
+        return form.format(label=escape(labels.get(address, found[0])), address=address)
 
     return PAPER.sub(paper, source)
 

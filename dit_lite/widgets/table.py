@@ -34,8 +34,9 @@ def table(
 ) -> Table:
     """A table with the columns `head` ("width | loss", or a list), from rows of cells:
     text as it is, numbers with thousands separators and, unless they are counts, with
-    `digits` decimals, and arrays of one value per seed as mean ± standard deviation. Where values differ by
-    orders of magnitude, `digits=None` gives each its own decimals.
+    `digits` decimals, and arrays of one value per seed as mean ± standard deviation.
+    Where values differ by orders of magnitude, `digits=None` gives each its own
+    decimals.
 
     `note` is Markdown below the table. Raises ValueError for a row of another length.
     """

@@ -89,3 +89,19 @@ def test_a_section_that_goes_deeper_is_closed_with_all_that_stands_in_it():
     assert inside is text[1]
     assert closing.astext() == "</details>"
     assert page[1].astext() == "Two\n\nafter"
+
+
+def test_a_paper_in_the_source_of_a_claim_has_its_authors_and_a_link():
+    link = "[{label}]({address})"
+    assert dit_book.with_papers("2212.09748 sec. 3.2, measured", link) == (
+        "[Peebles &amp; Xie, 2023](https://arxiv.org/abs/2212.09748) sec. 3.2, measured"
+    )
+    assert dit_book.with_papers("doi 10.1145/42411.42415", link).endswith(
+        "(https://doi.org/10.1145/42411.42415)"
+    )
+
+
+def test_a_paper_that_the_bibliography_lacks_keeps_its_number():
+    assert dit_book.with_papers("9912.99999", "{label} {address}") == (
+        "9912.99999 https://arxiv.org/abs/9912.99999"
+    )
