@@ -80,6 +80,8 @@ TORN = re.compile(
 SHARE = re.compile(r"(?<=\d)(?=%(?![\w%]))")
 MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
 NO_BREAK = "\N{NO-BREAK SPACE}"
+#: A value in a cell, up to its ±: where the table is too wide, the spread goes below.
+SPREAD = re.compile(r"<td[^>]*><p>[^<]*\d\N{NARROW NO-BREAK SPACE}(?=±)")
 STYLE = re.compile(r"<style>.*?</style>", re.S)
 #: What stands where the button of Colab would be.
 NO_COLAB = {
@@ -480,6 +482,7 @@ def mend(app, pagename, templatename, context, doctree) -> None:
             "\N{NARROW NO-BREAK SPACE}±\N{NARROW NO-BREAK SPACE}",
             body,
         )
+        body = SPREAD.sub(r"\g<0><wbr>", body)
         body = re.sub(
             r"(?<=>)[A-Z]+\d*-\d+(?=</)", r'<span class="dit-whole">\g<0></span>', body
         )

@@ -297,7 +297,7 @@ function bill(longest) {
           class: "dit-cross" + (at < 0.4 ? " dit-early" : ""),
           style: `left: ${100 * at}%`,
         },
-        h("span", {}, N(), " = 6", D(), ` = ${whole(6 * d)}`),
+        h("span", {}, "6", D(), ` = ${whole(6 * d)}`),
       );
     node.querySelector(".dit-area").append(cross);
     chart.replaceChildren(node);
