@@ -36,7 +36,7 @@ class ClaimError(AssertionError):
 
 
 class ClaimCard:
-    """A claim and its verdict on one line, which expands to the right statement and the
+    """A claim and its verdict, which expand to the right statement and the
     measurement; plain text where HTML is not shown.
     """
 
@@ -71,12 +71,14 @@ class ClaimCard:
 
 
 def typeset(text: str) -> str:
-    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t with its
-    index lowered. Names from code, such as class_id, stay as they are.
+    """A sentence of book/claims.yml as HTML: P^2 with its exponent raised, x_t and
+    I_total with their index lowered. Names from code, such as class_id, stay as they
+    are.
     """
     text = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
     text = re.sub(r"\^\(([^()]*)\)", r"<sup>\1</sup>", text)
-    return re.sub(r"\b([A-Za-z]{1,3})_([a-zA-Z0-9]{1,3})\b", r"\1<sub>\2</sub>", text)
+    index = r"\b([A-Za-z](?=_[a-z]+\b)|[A-Za-z]{1,3}(?=_\w{1,3}\b))_([a-zA-Z0-9]+)\b"
+    return re.sub(index, r"\1<sub>\2</sub>", text)
 
 
 def expected(condition: str) -> str:

@@ -432,7 +432,7 @@ function render({ model, el }) {
       }[asked];
       top.textContent = share(source.top);
       ramp.firstChild.style.left = `${100 * Math.sqrt(Math.min(1, fair / source.top))}%`;
-      half.textContent = `half strength: ${share(source.top / 4)}`;
+      half.textContent = `half the colour: ${share(source.top / 4)}`;
       even.replaceChildren(
         "| uniform attention: 1/",
         symbol(asked === "word" ? "M" : "N"),

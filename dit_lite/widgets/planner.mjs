@@ -35,6 +35,12 @@ function nameOf({ data, tensor, stages, micro, split }) {
   return ways.join(", ") || "one device";
 }
 
+/** "26 to 35 ms": the unit of both, once. */
+function between(low, high) {
+  const [from, to] = [duration(low), duration(high)].map(text => text.split(" "));
+  return `${from[0]}${from[1] === to[1] ? "" : ` ${from[1]}`} to ${to.join(" ")}`;
+}
+
 /** (run, layout, changes) -> { formula: number }, as planner.layout_cost. */
 function splitter(table, layouts) {
   const alone = calculator(table),
@@ -145,13 +151,13 @@ function render({ model, el }) {
     group(
       "model",
       ...form.shape,
-      oneOf("space", "image", asOptions(["latent", "colour"])),
       select(
         "conditioning",
         "conditioning",
         asOptions(Object.keys(layouts.choices.conditioning)),
-        "dit-cost-two",
+        "dit-cost-two dit-cost-rest",
       ),
+      oneOf("space", "image", asOptions(["latent", "colour"])),
       form.patch,
     ),
     group(
@@ -160,8 +166,8 @@ function render({ model, el }) {
       numeric("frozen_parameters", "autoencoder, M", { unit: 1e6 }),
       numeric("frozen_macs", "its GMAC", { unit: 1e9 }),
       numeric("sampling_steps", "sampling steps"),
-      select("precision", "precision", PRECISIONS, "dit-cost-two"),
-      select("checkpointing", "activations", CHECKPOINTING, "dit-cost-two"),
+      select("precision", "precision", PRECISIONS, "dit-cost-two dit-cost-rest"),
+      select("checkpointing", "activations", CHECKPOINTING, "dit-cost-bars"),
     ),
     group(
       "cluster",
@@ -234,7 +240,7 @@ function render({ model, el }) {
             }),
             h("i", { style: `left: ${(100 * known.layout_seconds) / end}%` }),
           ),
-          h("span", { class: "dit-value" }, `${duration(low)} to ${duration(high)}`),
+          h("span", { class: "dit-value" }, between(low, high)),
         );
       }),
     );
@@ -258,7 +264,7 @@ function render({ model, el }) {
     );
     tell(
       story,
-      `${form.label(run)} on ${number(run.devices, 6)} × ${run.machine}: ${found.length} layouts fit. ${chosen === found[0] ? "The fastest" : "Yours"} is ${nameOf(layout)}, with ${duration(known.layout_seconds)} per step. Other assumptions about the share of the peak and the overlap give ${duration(low)} to ${duration(high)}.`,
+      `${form.label(run)} on ${number(run.devices, 6)} × ${run.machine}: ${found.length} layouts fit. ${chosen === found[0] ? "The fastest" : "Yours"} is ${nameOf(layout)}, with ${duration(known.layout_seconds)} per step. Other assumptions about the share of the peak and the overlap give ${between(low, high)}.`,
     );
     el.dataset.results = JSON.stringify({
       ...known,

@@ -57,6 +57,7 @@ function render({ model, el }) {
         {},
         "box: a chunk on one rank; stripe: a rank whose numbers are in its sum",
       ),
+      h("span", {}, "right: tensors that the rank has sent"),
     ),
   );
 

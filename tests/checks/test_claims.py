@@ -84,8 +84,9 @@ def test_a_claim_without_a_test_is_shown_as_it_is_and_one_with_a_test_is_not(
 
 
 def test_a_card_sets_exponents_indices_and_signs():
-    assert typeset("R^(P^2 × C), x_t, log_2 K and class_id") == (
-        "R<sup>P<sup>2</sup> × C</sup>, x<sub>t</sub>, log<sub>2</sub> K and class_id"
+    assert typeset("R^(P^2 × C), x_t, log_2 K, I_total and class_id") == (
+        "R<sup>P<sup>2</sup> × C</sup>, x<sub>t</sub>, log<sub>2</sub> K, "
+        "I<sub>total</sub> and class_id"
     )
     assert (
         expected(">= 0.33 and < 0.34")

@@ -146,12 +146,13 @@ class ScalingLaw(Curve):
 
     def __str__(self) -> str:
         lines = [f"L = E + A Psi^-alpha{' + B n^-beta' if self.B else ''}"]
+        lines.append(f"{'':17} 90 % interval")
         for name in self.draws:
             value, low, high = (
                 f"{number:.3g}" if number > 1e-6 else "0"
                 for number in (getattr(self, name), *self.interval(name))
             )
-            lines.append(f"{name:>6} {value:<10} 90 % interval: {low} to {high}")
+            lines.append(f"{name:>6} {value:<10} {low} to {high}")
         return "\n".join(lines)
 
 

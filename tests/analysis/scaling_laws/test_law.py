@@ -256,4 +256,5 @@ def test_prints_its_numbers_with_their_intervals():
     psi, n, loss, _ = losses(RNG(0))
     lines = str(fit_scaling_law(psi, n, loss)).splitlines()
     assert lines[0] == "L = E + A Psi^-alpha + B n^-beta"
-    assert [line.split()[0] for line in lines[1:]] == list(NAMES)
+    assert lines[1].strip() == "90 % interval"
+    assert [line.split()[0] for line in lines[2:]] == list(NAMES)
