@@ -144,7 +144,11 @@ def test_experiment_list_shows_state(capsys):
         (["train", "digits", "--width", "63"], "heads=4 does not divide width=63"),
         (["train", "digits", "--preset", "S/3"], "preset='S/3' is not known"),
         (["train", "digits", "--objective", "score"], "objective='score' is not known"),
-        (["train", "no/such/folder"], "is neither a known data set nor a folder"),
+        (
+            ["train", "no/such/folder"],
+            "is neither a known data set nor a folder; give digits, shapes, cifar10",
+        ),
+        (["data", "prepare", "pictures"], "is decoded by the first `train`"),
         (["train", "digits", "--device", "warp"], "device='warp'"),
         (["sample", "--checkpoint", "nope"], "no model 'nope'"),
         (

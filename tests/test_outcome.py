@@ -82,11 +82,12 @@ def test_a_mistake_of_the_package_keeps_its_traceback(error):
         outcome(lambda: (_ for _ in ()).throw(error), "sample")
 
 
-def test_a_remark_is_a_line(capsys):
+def test_a_remark_is_a_line_that_a_command_says_once(capsys):
     def run():
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            warnings.warn("2 of\nother kinds", stacklevel=1)
+        for _ in range(2):
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                warnings.warn("2 of\nother kinds", stacklevel=1)
 
     assert outcome(run, "train") == 0
     assert capsys.readouterr().err == "note: 2 of other kinds\n"

@@ -24,7 +24,9 @@ CELL_METADATA = ("tags", "mystnb")
 FOLDED = {"hide-input", "remove-input", "remove-cell"}
 #: The heading of a box that is closed at first.
 DEEPER = re.compile(r"#{3,4} Deeper: ")
+# Folded in JupyterLab and Colab, the cell shows its first line: what to do first.
 UNSET = """\
+# Run all cells to begin (JupyterLab: Run, Colab: Runtime)
 # The package under this notebook
 try:
     import dit_lite
@@ -35,6 +37,7 @@ except ImportError:
         "this copy of the book names no repository (repository.url in _config.yml)."
     ) from None"""
 INSTALL = """\
+# Run all cells to begin (JupyterLab: Run, Colab: Runtime)
 # The package under this notebook, installed where it is missing (Colab)
 try:
     import dit_lite

@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
         if options.name not in DATASETS:
             raise ValueError(
                 f"data prepare needs one of: {', '.join(DATASETS)}; got "
-                f"{options.name!r}"
+                f"{options.name!r} (a folder of your own is decoded by the first "
+                "`train`)"
             )
         for split in ("train", "test"):
             data = load_data(options.name, split)

@@ -12,7 +12,7 @@ DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 
 def outcome(run: Callable[[], int | None], command: str) -> int:
     """Run a command: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C. Errors and
-    warnings of the package are one line each on standard error.
+    warnings of the package are one line each on standard error, the same one once.
 
     Only errors that name their way out end like this: a bug in the package keeps its
     traceback, which its authors need.
@@ -21,13 +21,15 @@ def outcome(run: Callable[[], int | None], command: str) -> int:
         if hasattr(stream, "reconfigure"):  # a terminal that cannot print é
             stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
-        shown = warnings.showwarning
+        shown, said = warnings.showwarning, set()
 
         def remark(message, category, *where, **how):
-            if issubclass(category, UserWarning):
-                print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
-            else:
+            note = f"note: {' '.join(str(message).split())}"
+            if not issubclass(category, UserWarning):
                 shown(message, category, *where, **how)
+            elif note not in said:
+                said.add(note)
+                print(note, file=sys.stderr)
 
         warnings.showwarning = remark
         return _run(run, command)

@@ -28,10 +28,11 @@ def folder(directory: str | Path, size: int, split: str = "train") -> Dataset:
     size = check_size(size)
     root = user_path(directory, "data")
     if not root.is_dir():
+        from . import DATASETS  # which is made from this module
+
         raise DataError(
             f"data={str(directory)!r} is neither a known data set nor a folder; give "
-            "digits, cifar10, imagenet64, or the path of a folder of class "
-            "folders"
+            f"{', '.join(DATASETS)}, or the path of a folder of class folders"
         )
     root = root.resolve()
     if (root / CAPTIONS).is_file():

@@ -76,7 +76,7 @@ def list_pictures(root: Path) -> Listing:
 
 
 def say(root: Path, counted: Counter, what: str) -> None:
-    """Warn, once in a process, of what `counted` holds."""
+    """Warn of what `counted` holds."""
     if counted:
         warnings.warn(f"{root}: {what}: {_reasons(counted)}", stacklevel=3)
 

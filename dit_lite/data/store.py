@@ -263,7 +263,8 @@ def _reserve(file: BinaryIO, size: int, folder: Path) -> None:
 def _counted(
     name: str, pictures: Iterable[np.ndarray], count: int
 ) -> Iterator[np.ndarray]:
-    return tqdm(
+    # the bar begins with the first picture: space is reserved before
+    yield from tqdm(
         pictures, f"decoding {name}", count, unit="image", leave=False,
         disable=page_is_built(),
     )  # fmt: skip

@@ -31,9 +31,13 @@ def in_one_line(error: OSError) -> str:
     """
     reason = error.strerror or str(error) or type(error).__name__
     where = "" if error.filename is None else f"{shortened(error.filename)}: "
+    return f"{where}{' '.join(reason.split())}; {way_out(error)}"
+
+
+def way_out(error: OSError) -> str:
+    """What to do about an operating-system error."""
     code = errno.errorcode.get(error.errno or 0, "")
-    way_out = WAYS_OUT.get(code, "try again, or choose another place")
-    return f"{where}{' '.join(reason.split())}; {way_out}"
+    return WAYS_OUT.get(code, "try again, or choose another place")
 
 
 def shortened(path: object) -> str:

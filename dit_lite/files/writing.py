@@ -5,6 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
+from .system_errors import way_out
+
 #: What a file is called while it is being written: PART[0] + random + PART[1].
 PART = ".dit-lite-", ".part"
 #: Missing on some systems, where there is no link to follow and nothing to convert.
@@ -41,8 +43,7 @@ def write(path: Path, content: bytes) -> None:
             else "nothing was left behind"
         )
         raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; {kept}; free some space "
-            "or choose another directory"
+            f"cannot write {path}: {error.strerror or error}; {kept}; {way_out(error)}"
         ) from None
 
 
@@ -72,6 +73,5 @@ def append(path: Path, content: bytes, at: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; free some space, or "
-            "choose another directory"
+            f"cannot write {path}: {error.strerror or error}; {way_out(error)}"
         ) from None

@@ -13,10 +13,11 @@ from tqdm.auto import tqdm
 
 from ..config import ConfigError, DiTConfig, TrainConfig
 from ..config.fields import flag
-from ..data import Dataset, Loader, load_data
+from ..data import DATASETS, Dataset, Loader, load_data
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
 from ..diffusion.units import to_model_units
+from ..files.environment import user_path
 from ..files.pretrained import Origin, save_model
 from ..model import DiT, drop, shapes_only
 from ..seeding import seeded
@@ -139,6 +140,8 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         if data is None:
+            if self.directory and not saved and config.data not in DATASETS:
+                self.directory.refuse_inside(user_path(config.data, "data"))
             data = load_data(config.data, "train", config.image_size)
         self.data = data
         begun = DiTConfig.from_dict(saved.identity["model"]) if saved else None

@@ -91,6 +91,16 @@ class RunDirectory:
             )
         return False
 
+    def refuse_inside(self, pictures: Path) -> None:
+        """Raise ConfigError where the run would lie among its own pictures, and be
+        read as one of their classes.
+        """
+        if self.path.resolve().is_relative_to(pictures.resolve()):
+            raise ConfigError(
+                f"out={str(self.path)!r} lies in the folder of the pictures, "
+                f"{str(pictures)!r}; choose a directory outside it"
+            )
+
     def open(self) -> None:
         """Make the directory, and keep other processes out of it until `close`, or
         until this process ends, however it ends. Raises ConfigError when it cannot be

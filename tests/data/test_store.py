@@ -194,13 +194,14 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(source, root, reserved, tmp_
     assert not remains(root)
 
 
-def test_the_room_is_taken_before_the_first_picture(source, monkeypatch):
+def test_the_room_is_taken_before_the_first_picture(source, monkeypatch, capsys):
     def full(handle, start, size):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(DataError, match="No space left on device"):
         store("a", [source], never(), SHAPE)
+    assert not capsys.readouterr().err, "no bar stands before the error"
 
 
 def truncated(file):

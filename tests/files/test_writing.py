@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -23,6 +24,20 @@ def test_a_name_that_is_taken_while_writing_is_not_overwritten(tmp_path, monkeyp
     with pytest.raises(CheckpointError, match=r"cannot write .*file: File exists"):
         write(tmp_path / "file", b"new")
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(errno.ENOSPC, "free some space"), (errno.EROFS, "a place that is writable")],
+)
+def test_the_way_out_fits_what_the_disk_says(tmp_path, monkeypatch, code, said):
+    def refuse(file):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(CheckpointError, match=rf"nothing was left behind; .*{said}"):
+        write(tmp_path / "file", b"new")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_new_file_has_the_permissions_that_the_user_chose(tmp_path):

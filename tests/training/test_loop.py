@@ -380,6 +380,17 @@ def test_a_directory_that_is_none_is_refused_before_training(tmp_path, short):
         train(short(out=str(tmp_path / "file" / "run")), progress=False)
 
 
+@pytest.mark.parametrize("out", ["pictures", "pictures/run"])
+def test_a_run_among_its_own_pictures_is_refused(tmp_path, short, monkeypatch, out):
+    (tmp_path / "pictures/one").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "pictures/one/a.png")
+    monkeypatch.chdir(tmp_path)
+    config = short(data="pictures", image_size=8, out=str(tmp_path / out))
+    with pytest.raises(ConfigError, match="choose a directory outside it"):
+        train(config, progress=False)
+    assert [p.name for p in (tmp_path / "pictures").iterdir()] == ["one"]
+
+
 def test_nothing_to_resume(tmp_path, short):
     with pytest.raises(
         ConfigError, match="resume needs the directory of a run: set out=DIR"

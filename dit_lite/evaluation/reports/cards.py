@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...config import ConfigError, DiTConfig
-from ...data import DATASETS, load_data
 from ...files.pretrained import origin_of
-from ...model.dit import DiT
 from ...training.checkpoint import load
 from ...training.ema import reach
 from ...training.run_directory import METRICS
-from ..losses.label_penalty import LabelPenalty, label_penalty
+from ..losses.label_penalty import label_penalty
+from .comparison import of_its_kind
 from .markdown import code, literal, plain
 
 CARD, REPORT, GRID = "README.md", "report.json", "samples.png"
@@ -31,8 +30,8 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
     exist, and, in capitals, what only you can know. `held_out` is a data set or folder
     on which the loss is measured now, for each label given to the model, instead of the
     losses of the report. Raises FileNotFoundError or CheckpointError as `load`
-    does, DataError as `load_data` does, and ConfigError for pictures of another shape
-    or other classes.
+    does, DataError as `load_data` does, and ReferenceError for pictures of another
+    shape or other classes.
     """
     directory = Path(directory)
     model, origin = load(directory), origin_of(directory)
@@ -71,7 +70,12 @@ def model_card(directory: str | Path, held_out: str | None = None) -> str:
         _report(directory / REPORT) if (directory / REPORT).exists() else ([], [])
     )
     lines += scores or ["- **How good** the samples are: NOT MEASURED."]
-    lines += _losses(asdict(_held_out(model, held_out))) if held_out else losses
+    if held_out:
+        penalty = label_penalty(
+            model, of_its_kind(held_out, "test", model), of=held_out
+        )
+        losses = _losses(asdict(penalty))
+    lines += losses
     lines.append(MARKS[1])
     lines.append(
         "- **Data** WHERE THE PICTURES COME FROM, WHO MADE THEM, AND WHETHER "
@@ -137,19 +141,6 @@ def renewed(card: str, old: str, where: Path) -> str:
         )
     measured = card[card.index(MARKS[0]) : card.index(MARKS[1])]
     return old[:begin] + measured + old[end:]
-
-
-def _held_out(model: DiT, name: str) -> LabelPenalty:
-    data = load_data(
-        name, "test", None if name in DATASETS else model.config.image_size
-    )
-    for field, theirs in data.shape.items():
-        if theirs != (mine := getattr(model.config, field)):
-            raise ConfigError(
-                f"{name!r} has {field}={theirs!r}, the model {mine!r}; give "
-                "held-out pictures like those it was trained on"
-            )
-    return label_penalty(model, data, of=name)
 
 
 def _report(file: Path) -> tuple[list[str], list[str]]:

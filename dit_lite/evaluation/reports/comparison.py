@@ -121,13 +121,32 @@ def compared(name: str, split: str, model: DiT) -> Real:
     """The images of a data set, if the model makes images of the same shape and
     classes.
     """
+    data = of_its_kind(name, split, model)
+    return Real(f"{data.name} {split}" if name in DATASETS else data.name, data)
+
+
+def of_its_kind(name: str, split: str, model: DiT) -> Dataset:
+    """A data set of the shape and the classes that the model makes. Raises
+    ReferenceError for another.
+    """
     config = model.config
     data = load_data(name, split, None if name in DATASETS else config.image_size)
-    for field, theirs in data.shape.items():
-        mine = getattr(config, field)
-        if mine != theirs and not (field == "class_names" and not mine):
-            raise ReferenceError(
-                f"the reference {name!r} has {field}={theirs!r}, the model "
-                f"{mine!r}; choose the data that the model was trained on"
+    mine, theirs = config.class_names, data.class_names
+    if mine and theirs and set(mine) != set(theirs):
+        lacking = ", ".join(repr(k) for k in mine if k not in theirs)
+        more = ", ".join(repr(k) for k in theirs if k not in mine)
+        raise ReferenceError(
+            f"{name!r} does not have the classes of the model: "
+            + " and ".join(
+                [f"{lacking} missing"] * bool(lacking) + [f"{more} added"] * bool(more)
             )
-    return Real(f"{data.name} {split}" if name in DATASETS else data.name, data)
+            + "; give pictures of the classes that it was trained on"
+        )
+    for field, value in data.shape.items():
+        mine = getattr(config, field)
+        if mine != value and not (field == "class_names" and not mine):
+            raise ReferenceError(
+                f"{name!r} has {field}={value!r}, the model {mine!r}; choose data "
+                "like those that it was trained on"
+            )
+    return data

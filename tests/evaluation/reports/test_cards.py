@@ -102,12 +102,12 @@ def test_a_card_measures_the_loss_on_held_out_pictures(run):
 
 def test_held_out_pictures_of_other_classes_are_refused(run, monkeypatch):
     monkeypatch.setattr(
-        "dit_lite.evaluation.reports.cards.load_data",
+        "dit_lite.evaluation.reports.comparison.load_data",
         lambda *_: dataclasses.replace(digits("test"), class_names=tuple("abcdefghij")),
     )
     with pytest.raises(
-        ConfigError,
-        match=r"'mine' has class_names=\('a', .*; give held-out pictures like those it was trained on",
+        ValueError,
+        match=r"'mine' does not have the classes of the model: '0', .* missing and 'a', .* added; give",
     ):
         model_card(run, "mine")
 

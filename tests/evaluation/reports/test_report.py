@@ -293,11 +293,15 @@ def pictures(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (dict(), r"has channels=3, the model 1; choose the data"),
+        (dict(), r"has channels=3, the model 1; choose data"),
         (dict(channels=3), "num_classes=2, the model 10"),
         (
             dict(channels=3, num_classes=2, class_names=("dog", "cat")),
             r"class_names=\('cat', 'dog'\), the model \('dog', 'cat'\)",
+        ),
+        (
+            dict(channels=3, num_classes=3, class_names=("cat", "dog", "owl")),
+            "does not have the classes of the model: 'owl' missing; give pictures",
         ),
     ],
 )
