@@ -408,6 +408,20 @@ def test_a_second_run_in_the_same_directory_is_refused(trained):
     assert "Traceback" not in again.stderr
 
 
+@pytest.mark.process
+def test_one_process_says_that_it_divides_nothing(tmp_path):
+    small = ["--batch-size", "4", "--width", "16", "--depth", "1", "--steps", "1"]
+    command = ["-m", "dit_lite", "train", "digits", "--out", tmp_path / "run"]
+    alone = subprocess.run(
+        [sys.executable, *command, *small, "--device", "cpu", "--parallel", "fsdp"],
+        capture_output=True,
+        text=True,
+    )
+    assert alone.returncode == 0
+    assert "note: one process, so --parallel fsdp divides nothing" in alone.stderr
+    assert "1 steps, 4 images" in alone.stdout
+
+
 def test_resume_auto_continues_for_longer_and_says_so(tmp_path, capsys):
     out = str(tmp_path / "run")
     small = ("--batch-size", "4", "--width", "16", "--depth", "1", "--device", "cpu")

@@ -99,6 +99,12 @@ def run(options: argparse.Namespace) -> None:
             "few: watch the loss on held-out ones, and stop early",
             file=sys.stderr,
         )
+    if config.parallel and launch.world_size() == 1:
+        print(
+            f"note: one process, so --parallel {config.parallel} divides nothing; to "
+            "start two: torchrun --nproc-per-node 2 -m dit_lite train ...",
+            file=sys.stderr,
+        )
     if parallel.needed(config):
         train = parallel.train
     trained = train(config, resume=options.resume)
