@@ -138,7 +138,7 @@ def test_no_folder(root, tmp_path):
     for place in ("nowhere", tmp_path / "nowhere"):
         assert f"data={str(place)!r}" in refusal(place)
     (tmp_path / "file").write_text("")
-    assert "digits, cifar10, imagenet64, or the path of a folder" in refusal(
+    assert "digits, shapes, cifar10, imagenet64, or the path of a folder" in refusal(
         tmp_path / "file"
     )
 
