@@ -55,10 +55,11 @@ def scaling_measured(
         p = row["ranks"]
         compute = computing[row["width"], row["images"] // p]
         link = links.get(p)
-        sent = 0.0
-        if link:
-            ring = Link(link["alpha"], link["bandwidth"])
-            sent = ring.ring(row["bytes"], p)
+        sent = (
+            Link(link["alpha"], link["bandwidth"]).ring(row["bytes"], p)
+            if link
+            else 0.0
+        )
         row["predicted"] = step_seconds(compute, sent, overlap=0.0)
         row["bound"] = step_seconds(compute, sent, overlap=1.0)
     return {"rows": found, "links": list(links.values())}
