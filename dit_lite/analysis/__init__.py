@@ -1,10 +1,10 @@
 """Measurements of what a network does, and of what it costs."""
 
-from .attention_stats import entropy, mass_per_scale, mean_distance
+from .attention_stats import entropy, mean_distance
 from .best_answer import ExactVelocity, velocity_loss
 from .chance import agree_by_chance, partial_by_chance
 from .coordinates import Coordinates, coordinate_check
-from .cost_matching import MatchedModel, match_cost, match_cost_on_grid
+from .cost_matching import MatchedModel, match_cost
 from .cost_table import cost_formulas
 from .counting import Counted, count_macs, thread_seconds
 from .flops import Cost, Costs, flops
@@ -52,8 +52,8 @@ __all__ = [
     "cost_formulas", "count_macs", "drop_heads", "effect_maps", "energy_lost",
     "entropy", "fit_scaling_law", "fit_shape", "flops", "gradient_table", "group_norms",
     "head_divergence", "head_importance", "head_specificity", "hold_at_null",
-    "hold_at_zero", "influence", "initial_branches", "localisation", "mass_per_scale",
-    "match_cost", "match_cost_on_grid", "mean_distance", "model_size",
+    "hold_at_zero", "influence", "initial_branches", "localisation",
+    "match_cost", "mean_distance", "model_size",
     "modulation_vectors", "mutual_information", "other_words", "overlap",
     "partial_by_chance", "patch_masks", "rank_correlation", "read_class", "read_number",
     "saved_bytes", "set_modulation", "slope", "thread_seconds", "training_cost",

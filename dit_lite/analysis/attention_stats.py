@@ -1,11 +1,8 @@
-"""An attention map in one number per query: how spread out it is, how far it looks, and
-how much it gives to tokens of each scale.
-"""
+"""An attention map in one number per query: how spread out it is, how far it looks."""
 
 import torch
 from torch import Tensor
 
-from ..config import DiTConfig
 from ..config.arguments import checked
 
 
@@ -51,25 +48,3 @@ def mean_distance(weights: Tensor) -> Tensor:
     axis = torch.arange(grid, dtype=torch.float64, device=weights.device)
     place = torch.cartesian_prod(axis, axis)
     return (weights * torch.cdist(place, place)).sum(-1)
-
-
-@checked
-def mass_per_scale(weights: Tensor, config: DiTConfig) -> Tensor:
-    """How much attention goes to the tokens themselves and to the means of each of
-    `config.token_scales`: weights of cross-attention (..., N, M) -> (..., N, 1 +
-    scales).
-
-    Captions have the model's full length; a time token, where there is one, belongs to
-    no scale. Raises ValueError for another number of tokens.
-    """
-    weights = _check(weights)
-    if weights.shape[-1] != config.context_tokens:
-        raise ValueError(
-            f"weights of shape {tuple(weights.shape)} are not over the "
-            f"{config.context_tokens} tokens of this model; record them with captions "
-            f"of caption_length={config.caption_length}"
-        )
-    M = config.caption_length or 1
-    sizes = [M, *(-(-M // s) for s in config.token_scales)]
-    own = weights[..., weights.shape[-1] - sum(sizes) :]
-    return torch.stack([part.sum(-1) for part in own.split(sizes, -1)], -1)

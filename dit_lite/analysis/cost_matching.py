@@ -3,9 +3,7 @@ depth, width and heads.
 """
 
 import dataclasses
-import itertools
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..config import ConfigError, DiTConfig, choose
@@ -57,40 +55,6 @@ def match_cost(
             "raise the tolerance, or change the target"
         )
     return best
-
-
-def match_cost_on_grid(
-    config: DiTConfig,
-    by: str = "parameters",
-    target: float | None = None,
-    *,
-    tolerance: float = 0.05,
-    **grid: Iterable,
-) -> list[MatchedModel]:
-    """Every model of a grid at a matched cost, by adjusting the width:
-    `match_cost_on_grid(config, patch_size=(2, 4), depth=(4, 8), heads=(4,))`.
-
-    Each keyword is a field of DiTConfig with its values; the list is in the order of
-    the grid, without combinations that have no width within `tolerance` or that cannot
-    be built. Raises ConfigError when none is left.
-    """
-    target = _target(config, by, target)
-    found, refused = [], []
-    for values in itertools.product(*grid.values()):
-        changes = dict(zip(grid, values, strict=True))
-        try:
-            found.append(match_cost(config, by, target, tolerance=tolerance, **changes))
-        except ConfigError as error:
-            refused.append(
-                f"{', '.join(f'{name}={value}' for name, value in changes.items())}: "
-                f"{error}"
-            )
-    if not found:
-        raise ConfigError(
-            f"nothing in the grid matches target={target:g} {by}; the last tried "
-            f"was {refused[-1] if refused else 'none: it is empty'}"
-        )
-    return found
 
 
 def _width_step(config: DiTConfig) -> int:

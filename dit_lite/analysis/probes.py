@@ -15,7 +15,10 @@ def read_class(vectors: Tensor, labels: Tensor) -> float:
     many labels as vectors, or fewer than four.
     """
     vectors, train, test = _prepared(vectors, labels)
-    linear = nn.Linear(vectors.shape[1], int(labels.max()) + 1, dtype=torch.float64)
+    # random weights would move the global generator
+    linear = nn.utils.skip_init(
+        nn.Linear, vectors.shape[1], int(labels.max()) + 1, dtype=torch.float64
+    )
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     optimiser = torch.optim.LBFGS(

@@ -81,13 +81,13 @@ def effect_maps(model: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
             f"y has shape {tuple(y.shape)}: labels have no words to remove; pass "
             "captions (B, M) to a model of captions"
         )
-    told, null = model(x, t, y), null_like(config, y)
+    whole, null = model(x, t, y), null_like(config, y)
     P, C = config.patch_size, config.channels
     effects = []
     for j in range(y.shape[1]):
         without = y.clone()
         without[:, j] = null[:, j]
-        change = (model(x, t, without) - told)[:, :C]
+        change = (model(x, t, without) - whole)[:, :C]
         area = torch.nn.functional.avg_pool2d(change.square().mean(1), P)
         effects.append(area.sqrt().flatten(1))
     return torch.stack(effects, 1)

@@ -76,7 +76,7 @@ def recorded_before(config: DiTConfig, device: torch.device) -> dict[str, Step]:
     return {name: step(model) for name, model in models.items()}
 
 
-def walks(config: DiTConfig, device: torch.device) -> dict[str, Step]:
+def guided_calls(config: DiTConfig, device: torch.device) -> dict[str, Step]:
     """A guided call of a denoiser with the word cache, and of one without."""
     x, _, y = inputs(config, device)
     model = DiT(config).eval().to(device)
@@ -104,7 +104,7 @@ def ratios(steps: dict[str, Step], device: torch.device, rounds: int) -> Spread:
 
 def saving(config: DiTConfig, device: torch.device, rounds: int) -> Saving:
     """What the cache saves in a model."""
-    found = ratios(walks(config, device), device, rounds)
+    found = ratios(guided_calls(config, device), device, rounds)
     measured = Spread(1 - found.median, 1 - found.high, 1 - found.low)
     return Saving(config.caption_length, predicted_saving(config), measured)
 

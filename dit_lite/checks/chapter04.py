@@ -5,7 +5,7 @@ a word does, reweighting, what attention to words costs, and bits about two cond
 import torch
 import torch.nn.functional as F
 
-from ..analysis import effect_maps, flops
+from ..analysis import effect_maps, flops, mutual_information
 from ..config import preset
 from ..data.shapes import CaptionError, encode, read
 from ..model import DiT
@@ -175,13 +175,10 @@ def bits(bits) -> None:
         ),
     }
     for name, joint in tables.items():
-        rows, columns = (joint.sum(i, keepdim=True) for i in (1, 0))
-        some = joint > 0
-        ratio = joint[some] / (rows * columns)[some]
-        wanted = (joint[some] * ratio.log2()).sum()
+        wanted = mutual_information(joint)
         got = returned(bits(joint.clone()))
         require(
-            abs(float(got) - wanted.item()) < 1e-6,
+            abs(float(got) - wanted) < 1e-6,
             f"For {name} the answer is {wanted:.4f} bits, yours {float(got):.4f}. Sum "
             "p(a, b) log2 of p(a, b) / (p(a) p(b)), and leave out what has "
             "probability 0.",

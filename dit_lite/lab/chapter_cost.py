@@ -5,9 +5,10 @@ from .experiments import all_experiments
 from .results import read_result
 
 
-def chapter_cost(chapter: str, gpu: str = "none needed") -> str:
-    """One line of Markdown for the top of a chapter: reading time, CPU and GPU costs,
-    as measured. The live cells that follow run on the CPU, as `at_budget` says.
+def chapter_cost(chapter: str) -> str:
+    """One line of Markdown for the top of a chapter: reading time and CPU time, as
+    measured; no chapter needs a GPU. The live cells that follow run on the CPU, as
+    `at_budget` says.
     """
     stay_on_cpu()
     name = "chapter_costs"
@@ -21,5 +22,5 @@ def chapter_cost(chapter: str, gpu: str = "none needed") -> str:
     old = " · STALE: the settings have changed since" if result.stale else ""
     return (
         f"**Read** {row['read_minutes']} min · **CPU run** "
-        f"{row['cpu_seconds']:.0f} s on two cores · **GPU run** {gpu}{old}"
+        f"{row['cpu_seconds']:.0f} s on two cores · **GPU run** none needed{old}"
     )

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from small_models import configs
 
 from dit_lite import ConfigError, flops, preset
-from dit_lite.analysis import match_cost, match_cost_on_grid
+from dit_lite.analysis import match_cost
 from dit_lite.config import CHOICES
 
 SMALL = preset("S/2", image_size=32, channels=3, num_classes=10)
@@ -57,27 +57,6 @@ def test_the_target_is_a_number_or_the_model_itself():
     assert match_cost(SMALL).config == SMALL
 
 
-def test_a_grid_of_shapes_at_equal_parameters():
-    found = match_cost_on_grid(SMALL, "parameters", depth=(3, 6, 12, 24), heads=(4, 8))
-    assert [(m.config.depth, m.config.heads) for m in found] == [
-        (d, h) for d in (3, 6, 12, 24) for h in (4, 8)
-    ]
-    assert all(
-        abs(m.mismatch) <= 0.05 and m.cost == flops(m.config)["total"] for m in found
-    )
-    widths = [m.config.width for m in found[::2]]
-    assert widths == sorted(widths, reverse=True)
-
-
-def test_a_grid_leaves_out_what_does_not_fit():
-    found = match_cost_on_grid(
-        SMALL, "macs", patch_size=(2, 3, 4), position=("sincos", "rope")
-    )
-    assert [(m.config.patch_size, m.config.position) for m in found] == [
-        (p, q) for p in (2, 4) for q in ("sincos", "rope")
-    ]
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -90,11 +69,6 @@ def test_a_grid_leaves_out_what_does_not_fit():
             lambda: match_cost(SMALL, target=10),
             ["target=10", "width=12", "tolerance=0.05"],
         ),
-        (
-            lambda: match_cost_on_grid(SMALL, patch_size=(5,)),
-            ["nothing in the grid", "patch_size=5"],
-        ),
-        (lambda: match_cost_on_grid(SMALL, depth=()), ["nothing in the grid", "empty"]),
     ],
 )
 def test_wrong_questions_are_answered_with_the_way_out(call, words):

@@ -34,6 +34,12 @@ def test_a_sum_of_two_codes_is_read_when_there_is_room_for_both():
     assert read_number(together, numbers) > 0.999
 
 
+def test_a_probe_leaves_the_global_generator_alone(vectors):
+    before = torch.get_rng_state()
+    read_class(vectors, vectors[:, :3].argmax(1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_gradients_are_off_outside_and_the_probe_still_learns(vectors):
     with torch.no_grad():
         assert read_class(vectors, (vectors[:, 0] > 0).long()) > 0.95

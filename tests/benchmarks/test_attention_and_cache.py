@@ -40,7 +40,7 @@ def test_a_block_saves_2m_of_14n_and_2m_parts():
 def test_both_sides_of_a_comparison_give_the_same_answer():
     config = attention.captioned(16, width=32, depth=2, heads=2)
     for steps in (
-        attention.recorded_before(config, CPU), attention.walks(config, CPU),
+        attention.recorded_before(config, CPU), attention.guided_calls(config, CPU),
     ):  # fmt: skip
         assert attention.ratios(steps, CPU, 2).median > 0
 

@@ -117,11 +117,11 @@ def test_two_equal_weights_are_guidance_by_the_whole_caption(model):
     objects, whole = guidance_plane.captions_in_two_parts(2, 0)
     assert all(w.startswith(f"{o} ") for o, w in zip(objects, whole, strict=True))
     how = (4, 0)  # steps and seed
-    drawn, calls = guidance_plane.walk(model, objects, whole, (2.5, 2.5), *how)
+    drawn, calls = guidance_plane.draw(model, objects, whole, (2.5, 2.5), *how)
     by_hand = sample(model, whole, 4, 2.5, "dpmpp_2m", 0)
     torch.testing.assert_close(drawn, by_hand, rtol=0, atol=1e-5)
     assert calls == 2
-    drawn, calls = guidance_plane.walk(model, objects, whole, (2.5, 0.0), *how)
+    drawn, calls = guidance_plane.draw(model, objects, whole, (2.5, 0.0), *how)
     torch.testing.assert_close(
         drawn, sample(model, objects, 4, 2.5, "dpmpp_2m", 0), rtol=0, atol=1e-5
     )

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from dit_lite import DiT, record_attention
-from dit_lite.analysis import count_macs, flops, mass_per_scale
+from dit_lite import DiT
+from dit_lite.analysis import count_macs, flops
 from dit_lite.diffusion import diffusion_loss, sample, trajectory_grid
 from dit_lite.model import (
     CONDITIONING,
@@ -288,21 +288,6 @@ def test_coarse_tokens_work_in_every_conditioning(alive, batch, kind, conditioni
     assert answer.isfinite().all()
     torch.testing.assert_close(model(x, t, short[:, :3]), answer, rtol=1e-4, atol=1e-4)
     assert model(x, t, null_like(model.config, y)).isfinite().all()
-
-
-@pytest.mark.parametrize("conditioning", ["cross_attention", "adaln_zero_cross"])
-def test_the_mass_of_each_scale_is_that_of_its_columns(alive, batch, conditioning):
-    model = alive(**SCALES["caption"], token_scales=(2, 4), conditioning=conditioning)
-    with torch.no_grad(), record_attention(model, "cross") as maps:
-        model(*batch(model.config))
-    found = mass_per_scale(maps[0], model.config)  # (B, h, N, 3)
-    time = maps[0].shape[-1] - 10  # five words, three means of two, two of four
-    assert time == (conditioning == "cross_attention")
-    own = maps[0][..., time:].double()
-    expected = [own[..., :5], own[..., 5:8], own[..., 8:]]
-    torch.testing.assert_close(found, torch.stack([e.sum(-1) for e in expected], -1))
-    with pytest.raises(ValueError, match=r"the 1\d tokens of this model"):
-        mass_per_scale(maps[0][..., :1] * 0 + 1, model.config)
 
 
 @padded

@@ -1,13 +1,12 @@
 """How the loss depends on size and data: laws fitted to runs, and what they predict."""
 
-from .envelope import Envelope, envelope
 from .isoflop import IsoFLOP, isoflop, parabola_bias
 from .law import Curve, Optimum, Range, ScalingLaw, fit_scaling_law
 from .points import ScalingError, ScalingWarning
 from .sizes import COUNTS, flops_per_image, model_size
 
 __all__ = [
-    "COUNTS", "Curve", "Envelope", "IsoFLOP", "Optimum", "Range", "ScalingError",
-    "ScalingLaw", "ScalingWarning", "envelope", "fit_scaling_law", "flops_per_image",
+    "COUNTS", "Curve", "IsoFLOP", "Optimum", "Range", "ScalingError",
+    "ScalingLaw", "ScalingWarning", "fit_scaling_law", "flops_per_image",
     "isoflop", "model_size", "parabola_bias",
 ]  # fmt: skip

@@ -3,7 +3,6 @@ trained on real images only.
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -85,16 +84,14 @@ def train_classifier(
     batch_size: int = 500,
     lr: float = 0.4,
     seed: int = 0,
-    log: Callable[[int, float], None] | None = None,
 ) -> Classifier:
     """Train a classifier on images that are shifted by up to two pixels, and mirrored
     where the data allow it, each time they are used.
 
     SGD with Nesterov's momentum and one cycle of the learning rate, from 0 up to `lr`
     in a fifth of the steps and down to 0; labels are smoothed by 0.1 (Page, "How to
-    train your ResNet", 2018). `log` is called with (step, loss) at the end of each
-    epoch. It is trained on a GPU when there is one (`pick_device`) and returned on the
-    CPU.
+    train your ResNet", 2018). It is trained on a GPU when there is one (`pick_device`)
+    and returned on the CPU.
     """
     device = pick_device("auto")
     generator = torch.Generator(device).manual_seed(seed)
@@ -106,8 +103,7 @@ def train_classifier(
             widths,
         ).to(device)
     loader = Loader(data, batch_size, seed, device)
-    per_epoch = math.ceil(len(data) / batch_size)
-    steps = round(epochs * per_epoch)
+    steps = round(epochs * math.ceil(len(data) / batch_size))
     decayed, free = [], []
     for parameter in net.parameters():
         (decayed if parameter.ndim > 1 else free).append(parameter)
@@ -121,7 +117,7 @@ def train_classifier(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / rise, (steps - step) / (steps - rise))
     )
-    for step in tqdm(range(1, steps + 1), "classifier", disable=None):
+    for _ in tqdm(range(steps), "classifier", disable=None):
         images, labels = loader.next(generator)
         # small logits at first: a gentle start
         loss = F.cross_entropy(
@@ -131,8 +127,6 @@ def train_classifier(
         loss.backward()
         optimiser.step()
         schedule.step()
-        if log and step % per_epoch == 0:
-            log(step, loss.item())
     with torch.no_grad():
         net.head.weight /= 8
         net.head.bias /= 8

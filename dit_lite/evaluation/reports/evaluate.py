@@ -262,8 +262,8 @@ def _rehearse(
 def _cas(
     data: str, model: DiT, images: Tensor, labels: Tensor, real: Real | None, seed: int
 ) -> list[Callable[[], Interval]]:
-    """The classification accuracy score of the samples, and of equally many real
-    images; both are tested on the held-out images.
+    """The classification accuracy score of the samples, and of equally many training
+    images, or half of them where that is less; both are tested on the held-out images.
     """
 
     def trained_on(images: Tensor, labels: Tensor) -> Interval:

@@ -17,8 +17,8 @@ from ...model import DiT
 from ...seeding import seeded
 from ...training import build_model, load
 
-#: The trained model that experiments look at, and how many seeds of noise, pictures and
-#: walks each uses: one training run, so a spread is never over training runs.
+#: The trained model that experiments look at, and the seeds of noise and pictures that
+#: each uses: one training run, so a spread is never over training runs.
 MODEL, SEEDS = "shapes", [0, 1, 2]
 #: Runs of a caption model: the words reach the blocks by cross-attention only.
 SMOKE = dict(

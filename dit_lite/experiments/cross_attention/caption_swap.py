@@ -55,8 +55,8 @@ def one_seed(
 def swapped(
     model: DiT, first: Tensor, second: Tensor, tau: float, steps: int, seed: int = 0
 ) -> Tensor:
-    """Pictures (n, C, H, W) in [-1,1] of a walk that is conditioned on `first` while t
-    > tau, and on `second` from then on.
+    """Pictures (n, C, H, W) in [-1,1], sampled with the caption `first` while t > tau,
+    and with `second` from then on.
     """
     start = second if tau >= 1 else first
     for denoise, (t, x, _) in trajectory(model, start, steps, 2.5, "ddim", seed):

@@ -58,7 +58,7 @@ def one_pair(
     """Two pictures of each caption with one pair of weights."""
     dit = trained(model)
     objects, whole = captions_in_two_parts(n, seed)
-    drawn, calls = walk(dit, 2 * objects, 2 * whole, (w_object, w_place), steps, seed)
+    drawn, calls = draw(dit, 2 * objects, 2 * whole, (w_object, w_place), steps, seed)
     holds = {r["name"]: r["accuracy"] for r in judge_captions(drawn, 2 * whole).rows()}
     one, other = drawn.chunk(2)
     return dict(
@@ -69,7 +69,7 @@ def one_pair(
 
 
 @torch.no_grad()
-def walk(
+def draw(
     model: DiT, objects: list[str], whole: list[str], weights: tuple[float, float],
     steps: int, seed: int,
 ) -> tuple[Tensor, float]:  # fmt: skip

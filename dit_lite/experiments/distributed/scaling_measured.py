@@ -4,7 +4,7 @@ import statistics
 import time
 
 from ...distributed.processes import run
-from ...distributed.time_model import fit_link, step_seconds
+from ...distributed.time_model import Link, fit_link, step_seconds
 from ...distributed.trainer import ParallelTrainer
 from ...lab import Parts, experiment
 from ._runs import run_config, trainer
@@ -55,10 +55,11 @@ def scaling_measured(
         p = row["ranks"]
         compute = computing[row["width"], row["images"] // p]
         link = links.get(p)
-        sent = 0.0
-        if link:
-            hop = link["alpha"] + row["bytes"] / p / link["bandwidth"]
-            sent = 2 * (p - 1) * hop
+        sent = (
+            Link(link["alpha"], link["bandwidth"]).ring(row["bytes"], p)
+            if link
+            else 0.0
+        )
         row["predicted"] = step_seconds(compute, sent, overlap=0.0)
         row["bound"] = step_seconds(compute, sent, overlap=1.0)
     return {"rows": found, "links": list(links.values())}

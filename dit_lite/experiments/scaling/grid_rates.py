@@ -11,7 +11,6 @@ from .scaling_grid import judged, one_run, predict
 @experiment(
     "Does the learning rate decide whether a law predicts the largest model?",
     seconds=dict(cpu=500.0, gpu=500.0),
-    maps=1,
     smoke=dict(
         family=SHAPES, patch_size=16, widths=[16, 32, 64], seeds=[0], at=[1, 2, 3, 4],
         rates=[2e-3], fit_from=64, repeats=1, images=32,

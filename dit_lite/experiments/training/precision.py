@@ -33,8 +33,9 @@ def precision(
     parts: Parts, weights: list[str], rates: list[float], seeds: list[int], **settings
 ) -> dict:
     """One row per type of the weights, rate and seed: held-out loss of the weights as
-    they are and of their average, the share of weights that the last step moved, and
-    what fp16 would have lost of the last gradient, unscaled and scaled.
+    they are and of their average, the share of a matrix's weights that the last step
+    moved (mean over the matrices), and what fp16 would have lost of the last gradient,
+    unscaled and scaled.
 
     All arithmetic is fp32; the weights are rounded after every step, with no master
     copy, which is what a 16-bit model under a plain optimiser does. The average is
