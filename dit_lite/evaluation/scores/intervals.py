@@ -146,7 +146,7 @@ def check_repeats(repeats: int, name: str = "repeats") -> None:
     if repeats * (1 - LEVEL) < 1:
         raise ValueError(
             f"{name}={repeats} are too few for level={LEVEL}; use at least "
-            f"{round(1 / (1 - LEVEL)) + 1}"
+            f"{round(1 / (1 - LEVEL))}"
         )
 
 
