@@ -95,7 +95,7 @@ def test_an_interval_prints_itself():
         (
             (torch.ones(9),),
             dict(repeats=5),
-            "repeats=5 are too few for level=0.95; use at least 21",
+            "repeats=5 are too few for level=0.95; use at least 20",
         ),
     ],
 )
