@@ -290,14 +290,6 @@ def test_digits_have_one_recipe_and_need_no_word(begun, capsys):
     assert capsys.readouterr().err == "dit_lite train: begun\n"
 
 
-def test_a_small_folder_is_said_to_be_one(begun, pictures, capsys, monkeypatch):
-    main(["train", pictures])
-    assert "holds 6 pictures. A model can memorise that few" in capsys.readouterr().err
-    monkeypatch.setattr("dit_lite.cli.train.FEW_PICTURES", 6)
-    main(["train", pictures])
-    assert "memorise" not in capsys.readouterr().err
-
-
 def test_a_run_that_does_not_fit_is_refused_with_the_way_out(
     pictures, tmp_path, monkeypatch, capsys
 ):

@@ -97,6 +97,7 @@ WRONG_MODELS = [
         )
     ),
     (dict(conditioning=["adaln"]), ["conditioning=['adaln']", "adaln_zero"]),
+    (dict(mlp_ratio=10**400), ["mlp_ratio=1000", "out of range", "(0, 64]"]),
     (dict(width=6, heads=1), ["width=6", "multiple of 4", "sincos"]),
     (
         dict(width=24, heads=4, position="rope"),

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     if out and out.is_dir():
         raise ValueError(f"--out {out} is a directory; name a file")
     several = launch.world_size() > 1
-    device = pick_device(launch.local_device("auto") if several else "auto")
+    device = pick_device(launch.local_device("auto"))
     model = load(options.checkpoint, device)
     samples = (
         options.samples

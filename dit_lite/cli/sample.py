@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(
             f"--out {options.out} needs a single process; run it without torchrun"
         )
-    device = pick_device(launch.local_device("auto" if several else "cpu"))
+    device = pick_device(launch.local_device("auto"))
     model = load(options.checkpoint, device)
     config = model.config
     wanted = conditions(config, options.label, options.caption)

@@ -18,9 +18,6 @@ DECIDED = (
 MODEL_FLAGS = [
     field.name for field in dataclasses.fields(DiTConfig) if field.name not in DECIDED
 ]
-#: With fewer pictures than this in a folder, memorising them is likely enough for a
-#: note.
-FEW_PICTURES = 500
 SUMMARY = "train a model on digits, shapes, cifar10, imagenet64 or a folder"
 
 
@@ -52,7 +49,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train a model. Settings that are not given come from the data set's recipe."""
-    from ..data import DATASETS, load_data
+    from ..data import DATASETS
     from ..distributed import launch
     from ..distributed import trainer as parallel
     from ..files.pretrained import as_written
@@ -61,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
 
     given = vars(options)
     on_cpu, by_device = (
-        pick_device(options.device).type == "cpu",
+        # its own GPU: a look at the first one would take memory there
+        pick_device(launch.local_device(options.device)).type == "cpu",
         options.budget is None,
     )
     fields = {
@@ -77,7 +75,8 @@ def run(options: argparse.Namespace) -> None:
         **fields, changes={name: given[name] for name in MODEL_FLAGS if name in given}
     )
     of_ones_own = config.data not in DATASETS and Path(config.data).is_dir()
-    if on_cpu and by_device and (of_ones_own or config.data in CPU_RECIPES):
+    recipe = of_ones_own or config.data in CPU_RECIPES
+    if on_cpu and by_device and recipe and not launch.rank():
         size = " ".join(
             [
                 config.preset or f"the model of {config.init_from}",
@@ -87,16 +86,6 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"note: no GPU, so this uses the recipe of --budget cpu: {size}, "
             f"{config.steps:,} steps of {config.batch_size} images",
-            file=sys.stderr,
-        )
-    if (
-        of_ones_own
-        and (count := len(load_data(config.data, image_size=config.image_size)))
-        < FEW_PICTURES
-    ):
-        print(
-            f"note: {config.data} holds {count} pictures. A model can memorise that "
-            "few: watch the loss on held-out ones, and stop early",
             file=sys.stderr,
         )
     if config.parallel and launch.world_size() == 1:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import math
 import numbers
 import operator
 import os
@@ -66,8 +65,8 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number between low and high, bounds included unless open; numpy's
-    numbers are accepted too.
+    """A number between low and high, which are finite, bounds included unless open;
+    numpy's numbers are accepted too.
     """
 
     low: float
@@ -83,7 +82,7 @@ class Number:
         value = int(value) if isinstance(value, numbers.Integral) else float(value)
         above = self.low < value if self.open_low else self.low <= value
         below = value < self.high if self.open_high else value <= self.high
-        if not (math.isfinite(value) and above and below):
+        if not (above and below):
             left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
             raise ConfigError(
                 f"{name}={value} is out of range; choose a value in "

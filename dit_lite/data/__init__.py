@@ -18,6 +18,9 @@ DATASETS = {
     "cifar10": cifar10,
     "imagenet64": imagenet64,
 }
+#: The side in pixels and the channels of the images of each set.
+SIDES = {"digits": (8, 1), "shapes": (32, 3), "cifar10": (32, 3), "imagenet64": (64, 3)}
+FOLDER_SIDE = 32  # to which a folder is resized
 SPLITS = {"shapes": ("train", "test", "unseen", "every")}  # of all others, two
 
 
@@ -30,32 +33,46 @@ def load_data(
     `split` is "train" or "test", or for shapes "unseen": combinations of shape and
     colour that training never shows. A folder of classes is not split: either name
     gives all of it; one with a captions.csv is split by its column split. `image_size`
-    is the side to which a folder is resized (32 when not given); the other sets have a
-    fixed size, and so have latents.
+    is the side to which a folder is resized (FOLDER_SIDE when not given); the other
+    sets have a fixed size, and so have latents.
     Raises ConfigError or DataError (both ValueError), saying what was looked for and
     what to do.
     """
     known = isinstance(name, str) and name in DATASETS
     choose("split", split, SPLITS.get(name if known else "", ("train", "test")))
-    if image_size is not None:
-        image_size = check_size(image_size)
-    if not known and holds_latents(name):
-        data = latents(name)
-        _check_size(data, image_size, name)
-        return data
-    if not known:
-        return folder(name, 32 if image_size is None else image_size, split)
-    data = DATASETS[name](split)
-    _check_size(data, image_size, name)
+    shape = shape_before_reading(name, image_size)
+    if known:
+        return DATASETS[name](split)
+    if shape:
+        return folder(name, shape["image_size"], split)
+    data = latents(name)
+    _check_size(data.shape["image_size"], image_size, name)
     return data
 
 
-def _check_size(data: Dataset, image_size: int | None, name: str) -> None:
+def shape_before_reading(name: str, image_size: int | None = None) -> dict:
+    """The fields of a DiTConfig that are known before `load_data` reads its images,
+    with the same arguments: image_size and channels; none for a folder of latents.
+    Raises ConfigError or DataError for a size that the images do not have.
+    """
+    if image_size is not None:
+        image_size = check_size(image_size)
+    if isinstance(name, str) and name in DATASETS:
+        side, channels = SIDES[name]
+        _check_size(side, image_size, name)
+    elif holds_latents(name):
+        return {}
+    else:
+        side, channels = FOLDER_SIDE if image_size is None else image_size, 3
+    return dict(image_size=side, channels=channels)
+
+
+def _check_size(side: int, image_size: int | None, name: str) -> None:
     """Raise ConfigError for a size other than that of the data."""
-    if image_size not in (None, data.shape["image_size"]):
+    if image_size not in (None, side):
         raise ConfigError(
             f"image_size={image_size} does not fit {name}, whose images have "
-            f"{data.shape['image_size']} pixels a side; leave it out"
+            f"{side} pixels a side; leave it out"
         )
 
 
@@ -70,4 +87,5 @@ __all__ = [
     "folder",
     "imagenet64",
     "load_data",
+    "shape_before_reading",
 ]

@@ -5,6 +5,7 @@ import numpy as np
 from ..files.environment import data_root
 from . import parquet
 from .dataset import DataError, Dataset
+from .store import alone, writable_cache
 
 NAMES = (
     "airplane",
@@ -45,7 +46,9 @@ def _original(root, split: str) -> tuple[np.ndarray, np.ndarray]:
             "downloading cifar10 needs torchvision: pip install torchvision"
         ) from None
     try:
-        batches = CIFAR10(str(root), train=split == "train", download=True)
+        # not by all processes of a run at once, into one file
+        with alone(writable_cache(), "cifar10", "cifar10"):
+            batches = CIFAR10(str(root), train=split == "train", download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"cifar10 is not below {root} and could not be downloaded ({error}); "

@@ -13,6 +13,8 @@ from .pixels import to_floats
 #: Limits of what is read: beyond them a file is damaged, or made to fill the memory.
 MOST_CLASSES = 100_000
 MOST_SIDE = 4096
+#: Of fewer pictures than this, memorising them is likely enough for a note.
+FEW = 500
 
 
 class DataError(ValueError):
@@ -67,9 +69,10 @@ def printable_name(name: str, where: str) -> str:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images (n, C, H, W) uint8 and labels (n,) int64, in memory or memory-mapped.
-    `flip`: a mirrored image is as good as the original. `note`: a caveat that belongs
-    beside every score taken against these images.
+    """Images (n, C, H, W) uint8 and labels (n,) int64, to which other whole numbers are
+    converted, in memory or memory-mapped. `flip`: a mirrored image is as good as the
+    original. `note`: a caveat that belongs beside every score taken against these
+    images.
 
     Raises DataError for arrays of another type or shape, and for a label that is not a
     class.
@@ -116,6 +119,7 @@ class Dataset:
                 f"{self.name} has the label {wrong[0]}, which is not one of its "
                 f"{classes} classes; labels are numbered from 0"
             )
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -162,6 +166,26 @@ class Captioned(Dataset):
             vocab_size=len(self.words),
             caption_length=self.labels.shape[1],
         )
+
+
+def few_pictures(data: Dataset, name: str) -> list[str]:
+    """What to say before a model is trained on the data called `name`, all of it: that
+    it can memorise few pictures, and does so with the only one of a class.
+    """
+    notes = []
+    if len(data) < FEW:
+        notes.append(
+            f"{name} holds {len(data)} pictures. A model can memorise that few: watch "
+            "the loss on held-out ones, and stop early"
+        )
+    counts = np.bincount(data.labels) if data.class_names else np.array([])
+    if single := [data.class_names[k] for k in np.flatnonzero(counts == 1)]:
+        more = f" and {len(single) - 3} more" if len(single) > 3 else ""
+        notes.append(
+            f"{name} holds only one picture of {', '.join(single[:3])}{more}. A model "
+            "can only repeat it: add pictures, or remove the class"
+        )
+    return notes
 
 
 def _kind(value: object) -> str:

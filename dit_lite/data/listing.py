@@ -29,7 +29,7 @@ LOOSE = "pictures beside the class folders"
 
 
 class Listing(NamedTuple):
-    """The pictures in order, the class of each, the names of the classes, and what
+    """The pictures in order, the class of each, the names of the classes, and
     what was skipped: {reason: count}.
     """
 

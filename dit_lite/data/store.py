@@ -27,6 +27,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..files.environment import data_root, page_is_built, user_path
+from ..files.locking import locked
 from .dataset import DataError
 from .pictures import DECODER
 from .unchanged import fingerprint, settled
@@ -75,9 +76,9 @@ def store(
     images_at = folder / f"{name}-{key}.npy"
     if (found := _open(images_at, shape)) is not None:
         return found
-    with _alone(folder, key, name) as alone:
+    with alone(folder, key, name) as only:
         if (found := _open(images_at, shape)) is None:  # another process has made it
-            _remove_remains(folder, key if alone else None)
+            _remove_remains(folder, key if only else None)
             _write(images_at, _counted(name, pictures, shape[0]), shape)
             if _stats(sources) != before:
                 images_at.unlink(missing_ok=True)
@@ -271,39 +272,20 @@ def _counted(
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, key: str, name: str) -> Iterator[bool]:
-    """One process at a time decodes the images of a key. The lock is the kernel's and
-    ends with its process, however that ends; process numbers are not unique where
-    containers share a disk. Without such locks (False) every process decodes for
-    itself, into its own files.
+def alone(folder: Path, key: str, name: str) -> Iterator[bool]:
+    """One process at a time makes what belongs to a key. Where files cannot be locked
+    (False) every process decodes for itself, into its own files.
     """
     lock_at = folder / LOCKS / f"{key}.lock"
     usable = os.access(lock_at, os.W_OK) or not lock_at.exists()  # else another user's
     with open(lock_at, "ab") if usable else contextlib.nullcontext() as lock:
-        held = _locked(lock) if lock else None
+        held = locked(lock) if lock else None
         if held is False:
             warnings.warn(
-                f"another process is decoding {name}; waiting for it", stacklevel=4
+                f"another process is preparing {name}; waiting for it", stacklevel=4
             )
-            held = _locked(lock, wait=True)
+            held = locked(lock, wait=True)
         yield bool(held)
-
-
-def _locked(file: BinaryIO, wait: bool = False) -> bool | None:
-    """Lock a file for as long as it is open: True, or False when another process has
-    it; None where files cannot be locked.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError:  # file systems without locks
-        return None
-    return True
 
 
 def _remove_remains(folder: Path, own: str | None, patience: float = 86_400) -> None:
@@ -318,7 +300,7 @@ def _remove_remains(folder: Path, own: str | None, patience: float = 86_400) -> 
                 part.unlink()
                 continue
             with open(folder / LOCKS / f"{key}.lock", "ab") as lock:
-                free = _locked(lock)
+                free = locked(lock)
                 if free is None:
                     free = time.time() - part.stat().st_mtime > patience
                 if free:

@@ -87,7 +87,7 @@ class GaussianMixture(nn.Module):
         """log p(x | y) of images x (B, C, H, H), log p(x) where y = K: (B,), natural
         logarithm.
         """
-        one = torch.ones(1, 1, 1, dtype=torch.float64)
+        one = torch.ones(1, 1, 1, dtype=torch.float64, device=x.device)
         log_joint, _, _ = self._components(x, one, 0 * one, y)
         prior = torch.where(self._of(y), self.log_shares, -torch.inf).logsumexp(1)
         return log_joint.logsumexp(1) - prior

@@ -159,10 +159,11 @@ def sample(
 ) -> Tensor:
     """Make one image for each label.
 
-    labels (B,) class numbers, num_classes for "no class"; for several conditions a dict
-    with a list of each. `guidance` w = 1 is none; for several conditions one weight for
-    all, or {name: weight}; `interval` the times at which it acts; `sampler` one of
-    euler, heun, ddim, ddpm, ddpm_upper, dpmpp_2m. `start` is the time to start from
+    labels (B,) class numbers, num_classes for "no class"; for a model of captions
+    strings or rows of word ids; for several conditions a dict with a list of each.
+    `guidance` w = 1 is none; for several conditions one weight for all, or {name:
+    weight}; `interval` the times at which it acts; `sampler` one of euler, heun, ddim,
+    ddpm, ddpm_upper, dpmpp_2m. `start` is the time to start from
     (None: pure noise, or the nearest to it that the objective allows); `spacing` says
     whether steps are "equal" in t or in "log_snr", log(a^2/s^2). Returns images (B, C,
     H, W) in [-1,1] on the model's device; a model of latents returns latents, which

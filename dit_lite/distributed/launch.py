@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from ..config import ConfigError
+from ..training.precision import automatic
 
 #: How long ranks wait for each other before a run is aborted, in seconds; the
 #: environment variable changes it.
@@ -46,11 +47,10 @@ def local_device(name: str) -> str:
     """This process's device where `name` is requested: one GPU each. Raises ConfigError
     when there are fewer GPUs than processes here.
     """
-    kind = "cuda" if name == "auto" and torch.cuda.is_available() else name
-    if kind != "cuda":
+    if (automatic() if name == "auto" else name) != "cuda":
         return name
     here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
-    if here > gpus:
+    if here > max(gpus, 1):
         raise ConfigError(
             f"{here} processes on this machine and {gpus} GPUs; start at most {gpus} "
             f"(torchrun --nproc-per-node {max(gpus, 1)}), or use --device cpu"

@@ -41,8 +41,6 @@ READ = {
     "adaln_shared": ("vector", "shared"),
     "adaln_zero_cross": ("vector", "tokens"),
 }
-#: Tokens before the image tokens, where the condition enters as tokens: time, label.
-PREFIX = {"in_context": 2}
 
 
 class Stage(nn.Module):
@@ -60,7 +58,7 @@ class Stage(nn.Module):
         self.first, self.last = index == 0, index == stages - 1
         self.module, self.layers = model, layers_of(config.depth, stages)[index]
         self.read = READ[config.conditioning]
-        self.prefix = PREFIX.get(config.conditioning, 0)
+        self.prefix = config.prefix
         model.blocks = nn.ModuleDict({str(i): model.blocks[i] for i in self.layers})
         if not self.first:
             if any(True for _ in model.position.parameters()):

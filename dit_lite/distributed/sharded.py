@@ -25,7 +25,7 @@ FOLDER, ABOUT, PART, KEPT = "checkpoints", "about.json", ".part", 2
 
 def save(directory: Path, step: int, tensors: dict[str, Tensor], about: dict) -> None:
     """Write this rank's tensors, atomically and together with all other ranks; `about`
-    is taken from rank 0.
+    is taken from rank 0. Raises CheckpointError, on every rank, when the disk refuses.
     """
     place = directory / FOLDER / f"step-{step:08d}"
     part = place.with_name(place.name + PART)
@@ -34,7 +34,13 @@ def save(directory: Path, step: int, tensors: dict[str, Tensor], about: dict) ->
             shutil.rmtree(old)
         part.mkdir(parents=True)
     _wait()
-    dcp.save(tensors, checkpoint_id=part, no_dist=not dist.is_initialized())
+    try:
+        dcp.save(tensors, checkpoint_id=part, no_dist=not dist.is_initialized())
+    except dcp.api.CheckpointException as error:
+        raise CheckpointError(
+            f"cannot write {place} ({_reason(error)}); the checkpoints written before "
+            "are untouched: free some space, or choose another disk, and --resume"
+        ) from None
     sums = _gathered({f.name: checksum(f) for f in _own(part)})
     if _rank() == 0:
         about = about | {
@@ -99,11 +105,17 @@ def load(place: Path, tensors: dict[str, Tensor]) -> None:
     try:
         dcp.load(tensors, checkpoint_id=place, no_dist=not dist.is_initialized())
     except (dcp.api.CheckpointException, KeyError, RuntimeError, ValueError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{place} does not fit this run ({why}); resume with the model and the "
-            "optimiser that the run began with"
+            f"{place} does not fit this run ({_reason(error)}); resume with the model "
+            "and the optimiser that the run began with"
         ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in one line; of several ranks, on the first that failed."""
+    if isinstance(error, dcp.api.CheckpointException) and error.failures:
+        error, _ = next(iter(error.failures.values()))
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def checksum(path: Path) -> str:

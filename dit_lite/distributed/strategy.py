@@ -101,12 +101,11 @@ class Strategy:
     def check(self, model: DiTConfig, batch: int, world: int) -> None:
         """Raise ConfigError, naming what does not divide what, and the way out."""
         replicas = self.replicas(world)
-        tokens = model.tokens + (2 if model.conditioning == "in_context" else 0)
         divided = [
             ("tp", self.tensor, "heads", model.heads),
             ("tp", self.tensor, "the MLP's hidden width", model.hidden),
             ("sp", self.sequence, "heads", model.heads),
-            ("sp", self.sequence, "the number of tokens", tokens),
+            ("sp", self.sequence, "the number of tokens", model.prefix + model.tokens),
         ]
         for name, ways, what, value in divided:
             if value % ways:

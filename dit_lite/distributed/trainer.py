@@ -20,6 +20,7 @@ from ..files.writing import CheckpointError
 from ..model.dit import DiT
 from ..training.endings import Run
 from ..training.loop import Trainer
+from ..training.optim import kept_by
 from ..training.precision import pick_device, products
 from ..training.run_directory import RunDirectory, State, Stateful, split_state
 from ..wrappers import parameters
@@ -236,12 +237,13 @@ class Shards:
 
 
 class OptimiserShards:
-    """The state of AdamW for the parameters of this rank, by their names."""
+    """The state of an optimiser for the parameters of this rank, by their names."""
 
     def __init__(
         self, optimiser: torch.optim.Optimizer, named: dict[str, nn.Parameter]
     ):
         self.optimiser, self.named = optimiser, named
+        self.keys = kept_by(optimiser)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {
@@ -254,14 +256,17 @@ class OptimiserShards:
         """The state of a parameter, zeros before the first step."""
         if state := self.optimiser.state.get(p):
             return state
-        zeros = torch.zeros_like(p.detach())
-        step = torch.zeros((), dtype=torch.float32, device=p.device)
-        return {"step": step, "exp_avg": zeros, "exp_avg_sq": torch.zeros_like(zeros)}
+        return {
+            key: torch.zeros((), device=p.device, dtype=torch.float32)
+            if key == "step"
+            else torch.zeros_like(p.detach())
+            for key in self.keys[p]
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         for name, p in self.named.items():
             self.optimiser.state[p] = {
-                key: state[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+                key: state[f"{key}.{name}"] for key in self.keys[p]
             }
 
 
@@ -298,21 +303,15 @@ class ShardedDirectory(RunDirectory):
         return State({}, about["values"], about["identity"])
 
     def restore(self, saved: State, state: dict[str, Stateful]) -> None:
-        if self.place is None:
-            super().restore(saved, state)
-            return
-        tensors = split_state(state)[0]
-        sharded.load(self.place, tensors)
-        for name, part in state.items():
-            start = f"{name}."
-            part.load_state_dict(
-                saved.values[name]
-                | {
-                    k[len(start) :]: v
-                    for k, v in tensors.items()
-                    if k.startswith(start)
-                }
+        if self.place is None:  # the state of one process, which is divided here
+            about = {"values": saved.values, "identity": saved.identity}
+            sharded.save(
+                self.path, saved.values["trainer"]["step"], saved.tensors, about
             )
+            self.place = sharded.complete(self.path)[0]
+        tensors = split_state(state)[0]
+        sharded.load(self.place, tensors)  # in place, each rank its own part
+        super().restore(saved._replace(tensors=tensors), state)
 
     def save(self, state: dict[str, Stateful], identity: dict) -> None:
         tensors, values = split_state(state)

@@ -13,6 +13,9 @@ def sparsemax(logits: Tensor) -> Tensor:
     """The point of the simplex nearest to z, max(z_j - tau, 0): most weights are
     exactly 0. Source: 1602.02068 alg. 1.
     """
+    dtype = logits.dtype
+    # bf16 has too few bits for the sums, and for ranks above 256
+    logits = logits.to(torch.promote_types(dtype, torch.float32))
     # smaller numbers give the same weights and gradients
     logits = logits - logits.detach().amax(-1, keepdim=True)
     z = logits.sort(-1, descending=True).values
@@ -20,7 +23,7 @@ def sparsemax(logits: Tensor) -> Tensor:
     total = z.cumsum(-1)
     size = (1 + rank * z > total).sum(-1, keepdim=True)  # of the support, at least 1
     tau = (total.gather(-1, size - 1) - 1) / size
-    return (logits - tau).clamp(min=0)
+    return (logits - tau).clamp(min=0).to(dtype)
 
 
 #: logits (..., N, M), -inf where a key may not be seen -> weights (..., N, M), rows

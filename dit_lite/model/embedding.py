@@ -14,14 +14,13 @@ TIME_SCALE = 1000.0  # t in [0,1] is the paper's step t * 1000
 FREQUENCIES = 128
 
 
-def time_features(t: Tensor, frequencies: int = FREQUENCIES) -> Tensor:
+def time_features(t: Tensor) -> Tensor:
     """Cosines, then sines, of 1000 t at frequencies 10000^(-j/128): t (B,) in [0,1]
     -> (B, 256). Source: 2006.11239 app. B; 2212.09748.
     """
-    j = torch.arange(frequencies, dtype=torch.float32, device=t.device)
-    angle = (
-        TIME_SCALE * t.float()[:, None] * torch.exp(-math.log(10_000) * j / frequencies)
-    )
+    j = torch.arange(FREQUENCIES, dtype=torch.float32, device=t.device)
+    frequency = torch.exp(-math.log(10_000) * j / FREQUENCIES)  # (128,)
+    angle = TIME_SCALE * t.float()[:, None] * frequency  # (B, 128)
     return torch.cat([angle.cos(), angle.sin()], dim=1)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..autoencoder import PAPER, PAPER_SCALE
 from ..config import DiTConfig
+from ..wrappers import clean
 from .dit import DiT
 from .layout import upgrade
 from .patching import conv_to_linear
@@ -38,8 +39,6 @@ _BLOCK = {
     "mlp.fc2": "mlp.2",
     "adaLN_modulation.1": "modulation.1",
 }
-#: Prefixes that wrappers add to names: DDP, torch.compile, activation checkpointing.
-_WRAPPED = re.compile(r"(module|_orig_mod|_checkpoint_wrapped_module)\.")
 _BLOCK_NUMBER = re.compile(r"blocks\.(\d+)\.")
 _PATCH, _POSITION = "x_embedder.proj.weight", "pos_embed"
 #: Tensors whose shapes say how large the model is, and their axes.
@@ -77,7 +76,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
             f"state_dict is a {type(state_dict).__name__}; pass the weights "
             "themselves, for example torch.load(file, weights_only=True)"
         )
-    state = {_WRAPPED.sub("", str(name)): value for name, value in state_dict.items()}
+    state = {clean(str(name)): value for name, value in state_dict.items()}
     depth = 1 + max(
         (int(match[1]) for match in map(_BLOCK_NUMBER.match, state) if match), default=0
     )
@@ -148,7 +147,7 @@ def load_official(state_dict: Mapping[str, Tensor], heads: int | None = None) ->
         learn_variance=out_channels == 2 * channels, path="ddpm", objective="eps",
         position="sincos", **(LATENTS if channels == 4 else {}),
     )  # fmt: skip
-    table = state[_POSITION].flatten(0, 1).float()
+    table = state[_POSITION].flatten(0, 1).float().cpu()
     if table.shape != (config.tokens, width):
         raise ValueError(
             f"pos_embed has shape {tuple(state[_POSITION].shape)}; expected (1, "

@@ -26,11 +26,12 @@ def coordinates(grid: int, extent: int | None = None) -> Tensor:
     return torch.cartesian_prod(axis, axis)
 
 
-def sincos(values: Tensor, width: int, base: float = 10_000.0) -> Tensor:
-    """Sines, then cosines, of each value at width/2 frequencies base^(-2i/width):
+def sincos(values: Tensor, width: int) -> Tensor:
+    """Sines, then cosines, of each value at width/2 frequencies 10000^(-2i/width):
     (n,) -> (n, width). Source: 1706.03762 sec. 3.5.
     """
-    frequency = base ** (-torch.arange(width // 2, dtype=torch.float64) / (width / 2))
+    i = torch.arange(width // 2, dtype=torch.float64)
+    frequency = 10_000.0 ** (-i / (width / 2))
     angle = values.double()[:, None] * frequency
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 

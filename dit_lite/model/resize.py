@@ -53,13 +53,13 @@ def patch_weights(weights: dict[str, Tensor], old: int, new: int) -> dict[str, T
     """The embedding's weight (D, P*P*C) and the output's weight (P*P*C, D) and bias,
     for patches of side `new` instead of `old`.
     """
-    enlarge = resample(old, new).to(weights["embed.weight"])  # (new*new, old*old)
+    enlarge = resample(old, new)  # (new*new, old*old)
     reduce = torch.linalg.pinv(enlarge)  # (old*old, new*new)
 
     def each_channel(rows: Tensor, matrix: Tensor) -> Tensor:
         """`matrix` (a, b) on rows (b*C, ...), in which the channel runs fastest."""
         return torch.einsum(
-            "ab,bc...->ac...", matrix, rows.unflatten(0, (matrix.shape[1], -1))
+            "ab,bc...->ac...", matrix.to(rows), rows.unflatten(0, (matrix.shape[1], -1))
         ).flatten(0, 1)
 
     changed = {

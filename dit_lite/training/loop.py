@@ -13,7 +13,8 @@ from tqdm.auto import tqdm
 
 from ..config import ConfigError, DiTConfig, TrainConfig
 from ..config.fields import flag
-from ..data import DATASETS, Dataset, Loader, load_data
+from ..data import DATASETS, Dataset, Loader, load_data, shape_before_reading
+from ..data.dataset import few_pictures
 from ..diffusion.loss import diffusion_loss
 from ..diffusion.times import draw_times
 from ..diffusion.units import to_model_units
@@ -22,7 +23,7 @@ from ..files.pretrained import Origin, save_model
 from ..model import DiT, drop, shapes_only
 from ..seeding import seeded
 from .allocator import keep_freed_memory
-from .build import build_model
+from .build import build_model, check_sizes
 from .checkpoint import Weights, load
 from .ema import EMA
 from .endings import Run, diverged, where_it_lies
@@ -64,10 +65,7 @@ def train(
             "line: torchrun --nproc-per-node 2 -m dit_lite train ... --parallel "
             f"{config.parallel}"
         )
-    trainer = Trainer(config, resume)
-    for change in trainer.moved if progress else ():
-        print(f"note: from step {trainer.step} on, {change}", file=sys.stderr)
-    return trainer.run(progress)
+    return Trainer(config, resume).run(progress)
 
 
 def unchanged(model: DiT) -> nn.Module:
@@ -139,20 +137,28 @@ class Trainer:
         self.autocast = autocast(config.precision, self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
+        self.notes: list[str] = []
         if data is None:
-            if self.directory and not saved and config.data not in DATASETS:
-                self.directory.refuse_inside(user_path(config.data, "data"))
+            of_ones_own = config.data not in DATASETS
+            if not saved:
+                if self.directory and of_ones_own:
+                    self.directory.refuse_inside(user_path(config.data, "data"))
+                check_sizes(
+                    config, shape_before_reading(config.data, config.image_size)
+                )
             data = load_data(config.data, "train", config.image_size)
+            if of_ones_own:
+                self.notes += few_pictures(data, config.data)
         self.data = data
         begun = DiTConfig.from_dict(saved.identity["model"]) if saved else None
         self.model_config = build_model(config, data.shape, begun)
         check_memory(config, self.model_config, self.device)
-        self.moved: list[str] = []
         if self.directory:
             self.identity = identity(config, self.model_config, self.device, data)
             if saved:
-                path = self.directory.path
-                self.moved = check_same(saved.identity, self.identity, path)
+                step, path = saved.values["trainer"]["step"], self.directory.path
+                for change in check_same(saved.identity, self.identity, path):
+                    self.notes.append(f"from step {step} on, {change}")
             else:
                 self.directory.open()
                 # another process may have been faster
@@ -259,11 +265,15 @@ class Trainer:
         """Step until config.steps, logging and saving on the way."""
         config, directory = self.config, self.directory
         path = directory.path if directory else None
+        for note in self.notes if progress else ():
+            print(f"note: {note}", file=sys.stderr)
+        # of several processes one writes
+        mirror = config.tensorboard and (directory is None or directory.writes)
         began = time.perf_counter() - self.seconds
         save = False  # postponed while the loss is diverging
         with (
             self._open_directory(),
-            Board(config.tensorboard, path, self.step) as board,
+            Board(mirror, path, self.step) as board,
             Stop() as stop,
             self._bar(progress) as bar,
             out_of_memory(config, self.model_config, self.device),

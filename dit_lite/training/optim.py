@@ -149,6 +149,17 @@ def set_rate(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
         group["lr"] = lr * group.get("share", 1.0)
 
 
+def kept_by(
+    optimiser: torch.optim.Optimizer | Together,
+) -> dict[Tensor, tuple[str, ...]]:
+    """{parameter: names of what the optimiser keeps for it}."""
+    return {
+        p: MUON if "momentum" in group else ADAMW
+        for group in optimiser.param_groups
+        for p in group["params"]
+    }
+
+
 class OptimiserState:
     """The state of an optimiser as tensors by parameter name: "exp_avg.NAME",
     "exp_avg_sq.NAME", "step.NAME" of AdamW, "momentum.NAME" of Muon.
@@ -170,16 +181,14 @@ class OptimiserState:
         shapes.
         """
         state, restored = dict(state), {}
-        for group in self.optimiser.param_groups:
-            keys = MUON if "momentum" in group else ADAMW
-            for p in group["params"]:
-                name = self.names[p]
-                # without gradients no state is made
-                if p.requires_grad or f"{keys[0]}.{name}" in state:
-                    restored[p] = {
-                        key: _like(p, f"{key}.{name}", state.pop(f"{key}.{name}", None))
-                        for key in keys
-                    }
+        for p, keys in kept_by(self.optimiser).items():
+            name = self.names[p]
+            # without gradients no state is made
+            if p.requires_grad or f"{keys[0]}.{name}" in state:
+                restored[p] = {
+                    key: _like(p, f"{key}.{name}", state.pop(f"{key}.{name}", None))
+                    for key in keys
+                }
         if state:
             raise CheckpointError(
                 f"the optimiser has no place for {min(state)!r}; resume with the "

@@ -14,18 +14,21 @@ from ..config import CPU, GPU, ConfigError
 DEVICE = "DIT_LITE_DEVICE"
 
 
+def automatic() -> str:
+    """What "auto" means: $DIT_LITE_DEVICE, or where that is not set a GPU when there is
+    one, else the CPU.
+    """
+    return os.environ.get(DEVICE) or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def pick_device(name: str) -> torch.device:
-    """ "auto" is $DIT_LITE_DEVICE, or where that is not set a GPU when there is one;
-    else cpu, cuda, or one GPU of several such as cuda:1.
+    """The device called "auto", cpu, cuda, or one GPU of several such as cuda:1.
 
     Raises ConfigError for a device that is not there, and for one of another kind.
     """
     field = "device"
     if name == "auto":
-        field, name = (
-            DEVICE,
-            os.environ.get(DEVICE) or ("cuda" if torch.cuda.is_available() else "cpu"),
-        )
+        field, name = DEVICE, automatic()
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):

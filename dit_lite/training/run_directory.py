@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import ConfigError
+from ..files.locking import locked
 from ..files.pretrained import CONFIG, WEIGHTS
 from ..files.tensors import read_notes, read_tensors, write_tensors
 from ..files.writing import NOFOLLOW, CheckpointError, remove_parts
@@ -182,19 +183,15 @@ class RunDirectory:
 
 
 def lock(path: Path) -> int:
-    """An open file that no other process can lock; raises BlockingIOError when one
-    has done so, OSError when it cannot be written. The system releases the lock when
-    the process ends.
+    """An open file that no other process can lock, where files can be locked; raises
+    BlockingIOError when one has done so, OSError when it cannot be written. The system
+    releases the lock when the process ends.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows, which has no such lock
-        fcntl = None
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o666)
         try:
-            if fcntl:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locked(file) is False:
+                raise BlockingIOError
             # whoever held it before may have removed it since it was opened
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file), os.lstat(path)):

@@ -39,7 +39,7 @@ def test_words_become_ids_of_a_vocabulary_of_the_captions(album, pixels):
 
 
 def test_a_model_of_it_trains_and_takes_captions_as_strings(album, tmp_path):
-    changes = dict(width=16, depth=1, heads=2, conditioning="adaln_zero_cross")
+    changes = dict(width=16, depth=1, heads=2)
     config = TrainConfig(
         data=str(album), image_size=16, preset="S/8", changes=changes, steps=2,
         batch_size=4, warmup=1, out=str(tmp_path / "run"), device="cpu",
@@ -47,6 +47,8 @@ def test_a_model_of_it_trains_and_takes_captions_as_strings(album, tmp_path):
     )  # fmt: skip
     model = train(config).model
     assert model.config.condition == "caption"
+    # the order of its words counts
+    assert model.config.conditioning == "adaln_zero_cross"
     images = sample(model, ["the red mat"], steps=2)
     assert images.shape == (1, 3, 16, 16)
     with pytest.raises(ValueError, match=r"unknown word 'dog'"):

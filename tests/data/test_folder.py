@@ -7,8 +7,9 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from dit_lite import TrainConfig, sample, train
-from dit_lite.data import DataError, folder, load_data
+from dit_lite import ConfigError, TrainConfig, sample, train
+from dit_lite.data import DATASETS, DataError, folder, load_data, shape_before_reading
+from dit_lite.data.dataset import few_pictures
 
 
 @pytest.fixture
@@ -230,3 +231,49 @@ def test_a_broken_picture_is_named(photos, pixels, png, root, kind):
     assert "remove or replace it" in said
     assert " object at 0x" not in said
     assert not [file for file in (root / "decoded").iterdir() if "part" in file.name]
+
+
+def test_a_size_that_a_set_does_not_have_is_refused_before_it_is_read(monkeypatch):
+    monkeypatch.setitem(DATASETS, "cifar10", lambda split: pytest.fail("it is read"))
+    with pytest.raises(ConfigError, match=r"image_size=64 does not fit cifar10, .* 32"):
+        load_data("cifar10", image_size=64)
+
+
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_the_shape_that_is_known_before_reading_is_that_of_the_data(name):
+    known = shape_before_reading(name)
+    assert known == {field: load_data(name).shape[field] for field in known}
+
+
+def test_few_pictures_and_a_class_of_one_are_said(photos, monkeypatch):
+    data = load_data(str(photos))
+    (few,) = few_pictures(data, "photos")
+    assert few.startswith("photos holds 5 pictures. A model can memorise that few")
+    monkeypatch.setattr("dit_lite.data.dataset.FEW", 5)
+    assert few_pictures(data, "photos") == []
+    (photos / "dog" / "a.png").unlink()
+    (photos / "ant").mkdir()
+    (photos / "cat" / "a.png").rename(photos / "ant" / "a.png")
+    monkeypatch.setattr("dit_lite.data.dataset.FEW", 4)
+    assert few_pictures(load_data(str(photos)), "photos") == [
+        "photos holds only one picture of ant, dog. A model can only repeat it: add "
+        "pictures, or remove the class"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (dict(changes=dict(patch_size=7)), "patch_size=7 does not divide image_size"),
+        (dict(changes=dict(heads=5)), "heads=5 does not divide width=384"),
+        (dict(init_from="digits"), "init_from='digits' has image_size=8, .* have 32"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused_before_pictures_are_decoded(
+    photos, monkeypatch, given, words
+):
+    monkeypatch.setattr(
+        "dit_lite.training.loop.load_data", lambda *_: pytest.fail("they are read")
+    )
+    with pytest.raises(ConfigError, match=words):
+        train(TrainConfig(data=str(photos), device="cpu", **given))

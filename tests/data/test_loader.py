@@ -138,3 +138,9 @@ def test_the_mean_of_a_batch_is_the_mean_of_the_weighted_means(world, batch_size
 def test_a_place_that_is_none_is_refused(place, said):
     with pytest.raises(ConfigError, match=said):
         Loader(numbered(), N, 0, CPU, **place)
+
+
+def test_labels_of_any_whole_numbers_are_those_that_a_model_takes():
+    images = np.zeros((3, 1, 2, 2), dtype=np.uint8)
+    data = Dataset("narrow", images, np.array([0, 1, 1], dtype=np.int32), ("a", "b"))
+    assert data.labels.dtype == np.int64

@@ -1,5 +1,6 @@
 """What a cluster does to a run: processes die, hang, and leave half a checkpoint."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import torch
 from processes import run
 from runs import run_config
 
-from dit_lite import load
+from dit_lite import load, train
 from dit_lite.distributed import sharded, trainer
 from dit_lite.distributed.launch import LaunchError, run_ranks
 from dit_lite.distributed.watch import Watch, describe
@@ -91,6 +92,41 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caps
     flip_a_byte(before)
     with pytest.raises(CheckpointError, match=r"no checkpoint in .* is intact"):
         uninterrupted(str(tmp_path))
+
+
+def test_a_run_of_one_process_goes_on_with_several(tmp_path):
+    config = run_config(
+        out=str(tmp_path / "whole"), steps=8, save_every=0, schedule="constant"
+    )
+    train(config, progress=False)
+    config = dataclasses.replace(config, out=str(tmp_path / "one"))
+    train(dataclasses.replace(config, steps=4), progress=False)
+    divided = dataclasses.replace(config, parallel="ddp")
+    trainer.train(divided, resume=True, progress=False)
+    for own, other in zip(
+        losses(tmp_path / "one"), losses(tmp_path / "whole"), strict=True
+    ):
+        assert own == pytest.approx(other, rel=1e-5)
+
+
+def test_muon_goes_on_where_it_was(tmp_path):
+    uninterrupted(str(tmp_path), optimiser="muon")
+    expected = losses(tmp_path)
+    shutil.rmtree(sharded.complete(tmp_path)[0])
+    uninterrupted(str(tmp_path), optimiser="muon")
+    assert losses(tmp_path) == expected
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_a_disk_that_refuses_a_checkpoint_is_named(tmp_path, monkeypatch):
+    def full(*args, **how):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        "torch.distributed.checkpoint.FileSystemWriter.write_data", full
+    )
+    with pytest.raises(CheckpointError, match=r"cannot write .*No space left.*; the"):
+        sharded.save(tmp_path, 4, {"a.b": torch.zeros(2)}, {})
 
 
 @pytest.mark.parametrize(

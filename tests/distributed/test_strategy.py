@@ -54,6 +54,18 @@ def test_what_cannot_be_read_is_named(text, words):
     [
         ("tp=3", dict(heads=4), 8, 3, r"tp=3 does not divide heads=4; .*\[1, 2, 4\]"),
         ("sp=3", dict(width=48, heads=3), 8, 3, "does not divide the number of tokens"),
+        (
+            "sp=2",
+            dict(
+                conditioning="in_context",
+                condition="caption",
+                vocab_size=9,
+                caption_length=6,
+            ),
+            8,
+            2,
+            "sp=2 does not divide the number of tokens=23",
+        ),
         ("pp=8", dict(depth=4), 8, 8, "pp=8 is more than the depth=4"),
         ("pp=2,micro=3", {}, 8, 2, "batch_size=8 does not divide.*multiple of 3"),
         ("ddp", {}, 2, 4, "batch_size=2 is less than one image for each of 4"),
@@ -129,6 +141,10 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert launch.local_device("cuda") == "cuda:1"
     assert launch.local_device("cpu") == "cpu"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert launch.local_device("auto") == "cuda:1"
+    monkeypatch.setenv("DIT_LITE_DEVICE", "cpu")
+    assert launch.local_device("auto") == "auto"
 
 
 def test_a_pipeline_knows_of_each_conditioning_what_its_stages_pass_on():

@@ -56,3 +56,12 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
     found = WEIGHTINGS["sparsemax"](logits)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
     assert (found == 0).any(-1).all()
+
+
+def test_sparsemax_in_bf16_is_that_of_fp32_rounded_once():
+    """Ranks above 256 have no number in bf16, and its sums of many logits are wrong."""
+    logits = torch.randn(4, 1024, generator=torch.Generator().manual_seed(0)) / 100
+    logits = logits.bfloat16()
+    found = WEIGHTINGS["sparsemax"](logits)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, WEIGHTINGS["sparsemax"](logits.float()).bfloat16())

@@ -74,6 +74,15 @@ def released():
     return released_layout(diffusers_model(learn_variance=True))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_checkpoint_that_lies_on_a_gpu_is_loaded(released):
+    there = {name: value.cuda() for name, value in released.items()}
+    expected = dit_lite.load_official(released, heads=4).state_dict()
+    for name, value in dit_lite.load_official(there, heads=4).state_dict().items():
+        assert torch.equal(value, expected[name])
+
+
 @pytest.mark.parametrize("learn_variance", [False, True])
 def test_a_released_checkpoint_gives_the_outputs_of_diffusers(learn_variance):
     reference = diffusers_model(learn_variance)

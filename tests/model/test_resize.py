@@ -77,3 +77,9 @@ def test_everything_but_the_pixel_layers_is_shared(alive):
 def test_a_patch_that_does_not_divide_the_image_is_refused(tiny):
     with pytest.raises(ConfigError, match="patch_size=3 does not divide image_size=16"):
         resize(DiT(tiny()), 16, 3)
+
+
+def test_a_model_in_bf16_takes_other_patches(alive):
+    model = alive(patch_size=2).bfloat16()
+    resized = resize(model, model.config.image_size, 4)
+    assert {p.dtype for p in resized.parameters()} == {torch.bfloat16}

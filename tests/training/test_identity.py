@@ -34,6 +34,13 @@ def photos(tmp_path, monkeypatch):
     return config, tmp_path
 
 
+def test_what_few_pictures_do_is_said(photos, tmp_path, capsys):
+    config, _ = photos
+    train(dataclasses.replace(config, out=str(tmp_path / "other")))
+    assert "note: " in (said := capsys.readouterr().err)
+    assert "holds 4 pictures. A model can memorise that few" in said
+
+
 def refusal(config) -> str:
     with pytest.raises(CheckpointError) as error:
         train(config, resume=True, progress=False)

@@ -668,6 +668,13 @@ def test_tensorboard_shows_the_metrics_also_of_a_resumed_run(tmp_path, short):
     ]
 
 
+def test_of_several_processes_one_writes_for_tensorboard(tmp_path, short):
+    trainer = Trainer(short(out=str(tmp_path / "run"), tensorboard=True))
+    trainer.directory.writes = False
+    trainer.run(progress=False)
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
 def test_tensorboard_needs_a_directory(short):
     with pytest.raises(
         ConfigError, match="tensorboard=True needs a directory to write to: set out=DIR"

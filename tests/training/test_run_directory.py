@@ -94,6 +94,16 @@ def test_a_lock_is_given_back_however_a_run_ends(tmp_path, short):
     train(config, resume=True, progress=False)
 
 
+def test_a_file_system_without_locks_holds_runs(tmp_path, short, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*args):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert train(short(out=str(tmp_path / "run")), progress=False).metrics
+
+
 def test_a_forked_process_takes_no_lock_away(tmp_path, short):
     directory = RunDirectory(tmp_path / "run")
     directory.open()
