@@ -55,11 +55,10 @@ def scaling_measured(
         p = row["ranks"]
         compute = computing[row["width"], row["images"] // p]
         link = links.get(p)
-        sent = (
-            Link(link["alpha"], link["bandwidth"]).ring(row["bytes"], p)
-            if link
-            else 0.0
-        )
+        sent = 0.0
+        if link:
+            ring = Link(link["alpha"], link["bandwidth"])
+            sent = ring.ring(row["bytes"], p)
         row["predicted"] = step_seconds(compute, sent, overlap=0.0)
         row["bound"] = step_seconds(compute, sent, overlap=1.0)
     return {"rows": found, "links": list(links.values())}

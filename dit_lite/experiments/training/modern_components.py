@@ -1,5 +1,6 @@
 """What came after the paper, one option at a time and all together, at equal time."""
 
+import math
 import time
 
 from ...analysis import flops
@@ -91,7 +92,7 @@ def modern_components(
     arm `none` needs for `steps` steps, excluding compilation.
 
     Every arm uses the rate that was best for it in a run with `tuning_seed`. Rows hold
-    the held-out loss of the averaged weights, null for a run that diverged.
+    the held-out loss of the averaged weights, infinity for a run that diverged.
     """
     (timing,) = parts.map(step_times, [{"race": race}], rounds=rounds, least=least)
     arms = {
@@ -160,11 +161,11 @@ def one_run(race: dict, option: str, steps: int, lr: float, seed: int) -> dict:
             config, [steps], lambda model: mean_loss(model, data, race["repeats"])
         )
     except DivergedError:
-        loss = None
+        loss = math.inf
     seconds = time.perf_counter() - began
     cost = flops(config.model)["total"]
     return {
         "data": race["data"], "option": option, "seed": seed, "lr": lr, "steps": steps,
-        "loss": loss, "seconds": round(seconds, 1),
+        "loss": loss if loss == loss else math.inf, "seconds": round(seconds, 1),
         "parameters": cost.parameters, "macs": cost.macs,
     }  # fmt: skip
