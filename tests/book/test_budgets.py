@@ -63,7 +63,7 @@ def test_a_page_is_soon_there(name, visited):
     "name", [name for name in NAMES if not name.startswith("appendix/")]
 )
 def test_nothing_jumps_when_explorers_appear(name, visited):
-    # 0.10 was seen on a slow and busy machine, below 0.01 on others
+    # 0.10 was seen on a slow and busy machine, in one of the pages
     assert visited(name).shift < 0.15
     assert (
         max(visited(name).page.locator(".dit-body").evaluate_all(GROWTH), default=0)
