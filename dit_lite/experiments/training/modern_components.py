@@ -92,7 +92,8 @@ def modern_components(
     arm `none` needs for `steps` steps, excluding compilation.
 
     Every arm uses the rate that was best for it in a run with `tuning_seed`. Rows hold
-    the held-out loss of the averaged weights, infinity for a run that diverged.
+    the held-out loss of the averaged weights, infinity (null in a record) for a run
+    that diverged.
     """
     (timing,) = parts.map(step_times, [{"race": race}], rounds=rounds, least=least)
     arms = {
